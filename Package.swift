@@ -1,0 +1,49 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6), .treatAllWarnings(as: .error),
+    .unsafeFlags(["-Xcc", "-D_GNU_SOURCE"]),
+    .enableUpcomingFeature("InternalImportsByDefault"), .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("ExistentialAny"),
+    // A debug build can be stopped at each step of the tracer; a release build has no such code.
+    .define("FAULT_POINTS", .when(configuration: .debug)),
+]
+let strictC: [CSetting] = [
+    .define("_GNU_SOURCE"), .enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+    name: "crplan",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2")
+    ],
+    targets: [
+        .target(
+            name: "CPlatform", cSettings: strictC,
+            linkerSettings: [
+                .linkedLibrary("yaml"), .linkedLibrary("cap"), .linkedLibrary("protobuf-c"),
+                .linkedLibrary("crypto"),
+            ]),
+        .target(name: "PolicyModel", dependencies: ["CPlatform"], swiftSettings: strict),
+        .target(name: "CREngine", dependencies: ["CPlatform", "PolicyModel"], swiftSettings: strict),
+        .executableTarget(
+            name: "crplan",
+            dependencies: [
+                "CREngine", "PolicyModel", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], swiftSettings: strict),
+        // Programs that set up kernel state, are checkpointed and restored, and then check themselves.
+        .executableTarget(
+            name: "subject", path: "Tests/Subjects", cSettings: strictC,
+            linkerSettings: [.linkedLibrary("pthread")]),
+        // The child subreaper that runs one subject through one script of dumps and restores.
+        .executableTarget(
+            name: "subject-runner", dependencies: ["CREngine"], path: "Tests/SubjectRunner",
+            swiftSettings: strict),
+        .testTarget(name: "PolicyModelTests", dependencies: ["PolicyModel"], swiftSettings: strict),
+        .testTarget(
+            name: "CREngineTests", dependencies: ["CREngine"], exclude: ["Fixtures"], swiftSettings: strict),
+        .testTarget(
+            name: "CrplanTests", dependencies: ["crplan", "subject", "subject-runner"], swiftSettings: strict),
+    ]
+)

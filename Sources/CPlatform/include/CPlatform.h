@@ -1,0 +1,11 @@
+// The C that Swift needs: variadic calls, macros with casts, conflicting headers, code after fork, signal
+// handlers; and the headers of the libraries that carry YAML, protobuf, capabilities and SHA-256.
+#ifndef CPLATFORM_H
+#define CPLATFORM_H
+
+#include "kernel_abi.h"
+#include "libraries.h"
+#include "syscalls.h"
+#include "system_call_numbers.h"
+
+#endif

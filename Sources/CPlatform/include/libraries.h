@@ -1,0 +1,9 @@
+#ifndef CP_LIBRARIES_H
+#define CP_LIBRARIES_H
+
+#include <openssl/evp.h>
+#include <protobuf-c/protobuf-c.h>
+#include <sys/capability.h>
+#include <yaml.h>
+
+#endif

@@ -1,0 +1,127 @@
+/// `mm-PID.img`, and where the pages of it are (`pagemap-PID.img`, `pages-N.img`).
+package struct MemoryImage: Equatable, Sendable {
+    package var startCode: UInt64 = 0
+    package var endCode: UInt64 = 0
+    package var startData: UInt64 = 0
+    package var endData: UInt64 = 0
+    package var startStack: UInt64 = 0
+    package var startBrk: UInt64 = 0
+    package var brk: UInt64 = 0
+    package var argStart: UInt64 = 0
+    package var argEnd: UInt64 = 0
+    package var envStart: UInt64 = 0
+    package var envEnd: UInt64 = 0
+    /// Id of the `FileImage` of /proc/PID/exe.
+    package var exeFile: UInt32 = 0
+    /// Raw words of /proc/PID/auxv with the terminator.
+    package var auxv: [UInt64] = []
+    /// Ascending by address.
+    package var areas: [AreaImage] = []
+    package var dumpable: Int32?
+    package var thpDisabled: Bool?
+    package var pages = PagemapImage()
+    package init() {}
+}
+
+/// One VMA.
+package struct AreaImage: Equatable, Sendable {
+    package var start: UInt64
+    /// Exclusive.
+    package var end: UInt64
+    /// Bytes into the file.
+    package var offset: UInt64 = 0
+    /// File-backed: file id; shared anonymous: segment id; else 0.
+    package var backing: UInt64 = 0
+    /// PROT_*
+    package var protection: UInt32
+    /// MAP_*
+    package var flags: UInt32
+    package var status: AreaStatus
+    /// Bit n means madvise(n).
+    package var advice: UInt64?
+    /// Open mode for the mapped file: 0 read, 1 write, 2 both.
+    package var openMode: UInt32?
+    package init(start: UInt64, end: UInt64, protection: UInt32, flags: UInt32, status: AreaStatus) {
+        self.start = start
+        self.end = end
+        self.protection = protection
+        self.flags = flags
+        self.status = status
+    }
+}
+
+/// CRIU's status bits of a VMA.
+package struct AreaStatus: OptionSet, Hashable, Sendable {
+    package let rawValue: UInt32
+    package init(rawValue: UInt32) { self.rawValue = rawValue }
+    package static let regular = AreaStatus(rawValue: 1)
+    package static let vsyscall = AreaStatus(rawValue: 1 << 2)
+    package static let vdso = AreaStatus(rawValue: 1 << 3)
+    package static let heap = AreaStatus(rawValue: 1 << 5)
+    package static let filePrivate = AreaStatus(rawValue: 1 << 6)
+    package static let fileShared = AreaStatus(rawValue: 1 << 7)
+    package static let anonymousShared = AreaStatus(rawValue: 1 << 8)
+    package static let anonymousPrivate = AreaStatus(rawValue: 1 << 9)
+    package static let systemV = AreaStatus(rawValue: 1 << 10)
+    package static let socket = AreaStatus(rawValue: 1 << 11)
+    package static let vvar = AreaStatus(rawValue: 1 << 12)
+    package static let aioRing = AreaStatus(rawValue: 1 << 13)
+    package static let memfd = AreaStatus(rawValue: 1 << 14)
+    package static let shadowStack = AreaStatus(rawValue: 1 << 15)
+    package static let guardRegion = AreaStatus(rawValue: 1 << 16)
+}
+
+/// Where the pages of one address space or shared segment are.
+package struct PagemapImage: Equatable, Sendable {
+    package struct Extent: Equatable, Sendable {
+        package static let parent: UInt32 = 1
+        package static let lazy: UInt32 = 2
+        package static let present: UInt32 = 4
+        /// Address, or byte offset inside a shared segment.
+        package var address: UInt64
+        /// Pages of 4 KiB.
+        package var pages: UInt64
+        package var flags: UInt32
+        package init(address: UInt64, pages: UInt64, flags: UInt32) {
+            self.address = address
+            self.pages = pages
+            self.flags = flags
+        }
+    }
+    /// N of `pages-N.img`.
+    package var pagesID: UInt32 = 0
+    /// Ascending; the present ones follow each other in the pages file without gaps.
+    package var extents: [Extent] = []
+    package init() {}
+}
+
+/// `pagemap-shmem-ID.img`.
+package struct SharedMemoryImage: Equatable, Sendable {
+    package var shmid: UInt64
+    package var pages: PagemapImage
+    package init(shmid: UInt64, pages: PagemapImage) {
+        self.shmid = shmid
+        self.pages = pages
+    }
+}
+
+/// One row of `memfd.img`: a memfd, or shared anonymous memory under the name `/dev/zero`.
+package struct MemfdInodeImage: Equatable, Sendable {
+    package var inodeID: UInt64
+    package var name: String
+    package var uid: UInt32 = 0
+    package var gid: UInt32 = 0
+    /// Bytes.
+    package var size: UInt64
+    /// The inode number; pages are in `pagemap-shmem-SHMID`.
+    package var shmid: UInt32
+    package var seals: UInt32 = 1
+    package var hugetlbFlag: UInt32?
+    package var mode: UInt32?
+    package init(inodeID: UInt64, name: String, size: UInt64, shmid: UInt32) {
+        self.inodeID = inodeID
+        self.name = name
+        self.size = size
+        self.shmid = shmid
+    }
+}

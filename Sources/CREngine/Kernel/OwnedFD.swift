@@ -1,0 +1,78 @@
+import CPlatform
+import Glibc
+
+/// A descriptor of ours, closed when its owner goes.
+package struct OwnedFD: ~Copyable, Sendable {
+    package let rawValue: Int32
+
+    /// Takes over a descriptor; nobody else may close it.
+    package init(taking rawValue: Int32) { self.rawValue = rawValue }
+
+    deinit { _ = close(rawValue) }
+
+    /// Gives the descriptor up without closing it.
+    package consuming func release() -> Int32 {
+        let value = rawValue
+        discard self
+        return value
+    }
+}
+
+extension OwnedFD {
+    /// Opens a path, O_CLOEXEC always added. See open(2).
+    package static func open(_ path: String, _ flags: Int32, mode: UInt32 = 0) throws(Errno) -> OwnedFD {
+        try openat(AT_FDCWD, path, flags, mode: mode)
+    }
+
+    /// Opens a path relative to a directory, O_CLOEXEC always added. See openat(2).
+    package static func openat(
+        _ directory: Int32, _ path: String, _ flags: Int32, mode: UInt32 = 0
+    ) throws(Errno) -> OwnedFD {
+        let result = path.withCString { (cPath) -> Result<Int, Errno> in
+            do throws(Errno) {
+                return .success(
+                    try systemCall(
+                        CP_SYS_openat, Int(directory), Int(bitPattern: cPath), Int(flags | O_CLOEXEC),
+                        Int(mode)))
+            } catch {
+                return .failure(error)
+            }
+        }
+        return OwnedFD(taking: Int32(try result.get()))
+    }
+
+    /// Reads up to the buffer's size at the present offset; 0 at the end.
+    package borrowing func read(into buffer: UnsafeMutableRawBufferPointer) throws(Errno) -> Int {
+        try systemCall(CP_SYS_read, Int(rawValue), Int(bitPattern: buffer.baseAddress), buffer.count)
+    }
+
+    /// Writes all bytes at the present offset.
+    package borrowing func writeAll(_ bytes: UnsafeRawBufferPointer) throws(Errno) {
+        var rest = bytes
+        while !rest.isEmpty {
+            let written = try systemCall(
+                CP_SYS_write, Int(rawValue), Int(bitPattern: rest.baseAddress), rest.count)
+            rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(written))
+        }
+    }
+
+    /// Writes all bytes at the present offset.
+    package borrowing func writeAll(_ bytes: [UInt8]) throws(Errno) {
+        try bytes.withUnsafeBufferPointer { (buffer) throws(Errno) -> Void in
+            try writeAll(UnsafeRawBufferPointer(buffer))
+        }
+    }
+
+    /// Reads from the present offset to the end of the file.
+    package borrowing func readToEnd() throws(Errno) -> [UInt8] {
+        var all: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 65536)
+        while true {
+            let count = try chunk.withUnsafeMutableBufferPointer { (buffer) throws(Errno) -> Int in
+                try read(into: UnsafeMutableRawBufferPointer(buffer))
+            }
+            if count == 0 { return all }
+            all.append(contentsOf: chunk[0..<count])
+        }
+    }
+}

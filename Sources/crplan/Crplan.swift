@@ -1,0 +1,8 @@
+import ArgumentParser
+
+@main
+struct Crplan: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "crplan",
+        abstract: "Checkpoints and restores Linux process trees by policy.")
+}
