@@ -1,1 +1,46 @@
-int main(void) { return 0; }
+// subject --status FILE NAME [ARGUMENT…]: one small program a kind of kernel state; see subject.h.
+#include "subject.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct subject subjects[] = {
+    {"plain", plain, "a counter and 64 MiB of pattern"},
+    {"registers", registers, "general, x87, SSE, AVX, AVX-512 registers and PKRU of three busy threads"},
+    {"threads", threads, "thread ids, names, masks, alternate stacks, TLS, robust lists, join"},
+    {"rseq", rseq, "rseq registration of each thread and a critical section"},
+    {"signals", signals, "actions, masks, pending signals of thread and process, alternate stack"},
+    {"memory", memory, "one area of each kind, with contents and flags"},
+    {"files", files, "regular files, directories, devices, deleted files, flags and offsets"},
+    {"pipes", pipes, "unread bytes, sizes and flags of pipes, some shared with a child"},
+    {"fdshare", fdshare, "open file descriptions and descriptor tables shared between tasks"},
+    {"tree", tree, "four generations, zombies, process groups, sessions"},
+    {"creds", creds, "ids, groups, capability sets, securebits, no_new_privs; needs root"},
+    {"identity", identity, "umask, cwd, comm, limits, nice, policy, affinity, oom_score_adj, personality"},
+    {"clocks", clocks, "CLOCK_MONOTONIC and CLOCK_BOOTTIME go on where they were"},
+    {"timers", timers, "interval timers and POSIX timers"},
+    {"eintr", eintr, "CALL: a thread blocked in one system call, which must not notice"},
+    {"killtarget", killtarget, "PAGE: three processes of three threads that look for damage all the time"},
+    {"holder", holder, "KIND: holds one object of a kind that blocks a dump"},
+};
+
+static const size_t subject_count = sizeof subjects / sizeof subjects[0];
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: subject --status FILE NAME [ARGUMENT...]\n");
+    for (size_t i = 0; i < subject_count; i++) fprintf(stderr, "  %-12s %s\n", subjects[i].name, subjects[i].about);
+    return 64;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 4 || strcmp(argv[1], "--status") != 0) return usage();
+    subject_start(argv[2]);
+    for (size_t i = 0; i < subject_count; i++) {
+        if (strcmp(argv[3], subjects[i].name) != 0) continue;
+        subjects[i].run(argc - 3, argv + 3);
+        subject_end();
+    }
+    return usage();
+}

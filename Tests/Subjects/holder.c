@@ -1,0 +1,224 @@
+#include "subject.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+// Kinds that only hold a descriptor answer with it; those that hold another thing answer with -2.
+enum { no_descriptor = -2 };
+
+static int hold_unix_pair(void)
+{
+    int ends[2];
+    MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
+    return ends[0];
+}
+
+static int hold_unix_listen(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "holder.socket"};
+    int fd = MUST(socket(AF_UNIX, SOCK_STREAM, 0));
+    MUST(bind(fd, (struct sockaddr *)&address, sizeof address));
+    MUST(listen(fd, 4));
+    return fd;
+}
+
+static int hold_unix_dgram(void) { return MUST(socket(AF_UNIX, SOCK_DGRAM, 0)); }
+
+static int listening(struct sockaddr_in *address)
+{
+    socklen_t length = sizeof *address;
+    *address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = MUST(socket(AF_INET, SOCK_STREAM, 0));
+    MUST(bind(fd, (struct sockaddr *)address, sizeof *address));
+    MUST(listen(fd, 4));
+    MUST(getsockname(fd, (struct sockaddr *)address, &length));
+    return fd;
+}
+
+static int hold_tcp_listen(void)
+{
+    struct sockaddr_in address;
+    return listening(&address);
+}
+
+static int hold_tcp_established(void)
+{
+    struct sockaddr_in address;
+    int server = listening(&address), client = MUST(socket(AF_INET, SOCK_STREAM, 0));
+    MUST(connect(client, (struct sockaddr *)&address, sizeof address));
+    MUST(accept(server, NULL, NULL));
+    return client;
+}
+
+static int hold_udp(void) { return MUST(socket(AF_INET6, SOCK_DGRAM, 0)); }
+static int hold_netlink(void) { return MUST(socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)); }
+static int hold_eventfd(void) { return MUST(eventfd(7, EFD_NONBLOCK)); }
+static int hold_inotify(void)
+{
+    int fd = MUST(inotify_init1(0));
+    MUST(inotify_add_watch(fd, ".", IN_CREATE));
+    return fd;
+}
+static int hold_epoll(void)
+{
+    int fd = MUST(epoll_create1(0));
+    struct epoll_event event = {.events = EPOLLIN};
+    int ends[2];
+    MUST(pipe(ends));
+    MUST(epoll_ctl(fd, EPOLL_CTL_ADD, ends[0], &event));
+    return fd;
+}
+static int hold_signalfd(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    return MUST(signalfd(-1, &set, 0));
+}
+static int hold_timerfd(void)
+{
+    int fd = MUST(timerfd_create(CLOCK_MONOTONIC, 0));
+    struct itimerspec far = {{0, 0}, {5000, 0}};
+    MUST(timerfd_settime(fd, 0, &far, NULL));
+    return fd;
+}
+static int hold_pidfd(void) { return MUST((int)syscall(SYS_pidfd_open, getpid(), 0)); }
+static int hold_memfd(void) { return MUST(memfd_create("holder", 0)); }
+static int hold_pty(void)
+{
+    int master = MUST(posix_openpt(O_RDWR | O_NOCTTY));
+    MUST(grantpt(master));
+    MUST(unlockpt(master));
+    MUST(open(ptsname(master), O_RDWR | O_NOCTTY));
+    return master;
+}
+static int hold_fifo(void)
+{
+    MUST(mkfifo("holder.fifo", 0600));
+    return MUST(open("holder.fifo", O_RDWR));
+}
+static int hold_flock(void)
+{
+    int fd = MUST(open("holder.lock", O_RDWR | O_CREAT, 0600));
+    MUST(flock(fd, LOCK_EX));
+    return fd;
+}
+static int hold_posix_lock(void)
+{
+    int fd = MUST(open("holder.lock", O_RDWR | O_CREAT, 0600));
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 10};
+    MUST(fcntl(fd, F_SETLK, &lock));
+    return fd;
+}
+static int hold_ofd_lock(void)
+{
+    int fd = MUST(open("holder.lock", O_RDWR | O_CREAT, 0600));
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_len = 10};
+    MUST(fcntl(fd, F_OFD_SETLK, &lock));
+    return fd;
+}
+static int hold_lease(void)
+{
+    int fd = MUST(open("holder.lease", O_RDONLY | O_CREAT, 0600));
+    MUST(fcntl(fd, F_SETLEASE, F_RDLCK));
+    return fd;
+}
+static int hold_namespace(void) { return MUST(open("/proc/self/ns/net", O_RDONLY)); }
+static int hold_proc(void) { return MUST(open("/proc/self/maps", O_RDONLY)); }
+static int hold_userfaultfd(void) { return MUST((int)syscall(SYS_userfaultfd, 1)); }
+static int hold_perf(void)
+{
+    // 120 bytes of perf_event_attr: a software clock.
+    uint32_t attributes[30] = {1, 120};
+    return MUST((int)syscall(SYS_perf_event_open, attributes, 0, -1, -1, 0));
+}
+static int hold_outside_pipe(void)
+{
+    // The reader leaves the tree: a double fork into a session of its own, reparented to the runner.
+    int ends[2];
+    MUST(pipe(ends));
+    if (MUST(fork()) == 0) {
+        setsid();
+        if (fork() == 0) {
+            char byte;
+            close(ends[1]);
+            while (read(ends[0], &byte, 1) > 0) continue;
+        }
+        _exit(0);
+    }
+    close(ends[0]);
+    return ends[1];
+}
+static int hold_seccomp(void)
+{
+    MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+    struct { uint16_t code; uint8_t yes, no; uint32_t value; } allow = {0x06, 0, 0, 0x7fff0000};
+    struct { uint16_t count; void *filter; } program = {1, &allow};
+    MUST(prctl(PR_SET_SECCOMP, 2, &program));
+    return no_descriptor;
+}
+static int hold_deleted_cwd(void)
+{
+    MUST(mkdir("holder.cwd", 0700));
+    MUST(chdir("holder.cwd"));
+    MUST(rmdir("../holder.cwd"));
+    return no_descriptor;
+}
+
+static const struct kind {
+    const char *name;
+    int (*hold)(void);
+} kinds[] = {
+    {"unix-pair", hold_unix_pair},     {"unix-listen", hold_unix_listen}, {"unix-dgram", hold_unix_dgram},
+    {"tcp-listen", hold_tcp_listen},   {"tcp-established", hold_tcp_established},
+    {"udp", hold_udp},                 {"netlink", hold_netlink},         {"eventfd", hold_eventfd},
+    {"inotify", hold_inotify},         {"epoll", hold_epoll},             {"signalfd", hold_signalfd},
+    {"timerfd", hold_timerfd},         {"pidfd", hold_pidfd},             {"memfd", hold_memfd},
+    {"pty", hold_pty},                 {"fifo", hold_fifo},               {"flock", hold_flock},
+    {"posix-lock", hold_posix_lock},   {"ofd-lock", hold_ofd_lock},       {"lease", hold_lease},
+    {"namespace", hold_namespace},     {"proc", hold_proc},               {"userfaultfd", hold_userfaultfd},
+    {"perf", hold_perf},               {"outside-pipe", hold_outside_pipe},
+    {"seccomp", hold_seccomp},         {"deleted-cwd", hold_deleted_cwd},
+};
+static const size_t kind_count = sizeof kinds / sizeof kinds[0];
+
+void holder(int argc, char **argv)
+{
+    const struct kind *kind = NULL;
+    for (size_t i = 0; i < kind_count; i++)
+        if (argc == 2 && strcmp(argv[1], kinds[i].name) == 0) kind = &kinds[i];
+    if (!kind) {
+        fprintf(stderr, "usage: holder KIND, one of:");
+        for (size_t i = 0; i < kind_count; i++) fprintf(stderr, " %s", kinds[i].name);
+        fprintf(stderr, "\n");
+        subject_fail("no such kind");
+    }
+    int fd = kind->hold();
+    struct stat before, now;
+    if (fd >= 0) MUST(fstat(fd, &before));
+    subject_ready();
+    subject_await_check();
+    if (fd < 0) return;
+    MUST(fstat(fd, &now));
+    CHECK(before.st_ino == now.st_ino && before.st_dev == now.st_dev, "fd %d is another object", fd);
+}

@@ -1,0 +1,72 @@
+// What every subject shares: the talk with the runner, failure with a reason, patterns, children.
+//
+// A subject sets up kernel state, says "ready" in its status file, waits until the file STATUS.check appears, checks
+// that the state is still what it was, and ends with "pass" or "fail: reason" in the status file and exit 0 or 1.
+// The status file is replaced by rename(2), so that a reader never sees half of it, and no descriptor stays open.
+#pragma once
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/types.h>
+
+typedef void subject_body(int argc, char **argv);
+
+// One subject: `run` returns when everything was found in order.
+struct subject {
+    const char *name;
+    subject_body *run;
+    const char *about;
+};
+
+// Where the runner reads the subject's state; called once, before anything else.
+void subject_start(const char *status_path);
+// Tells the runner that the state is set up and may be dumped.
+void subject_ready(void);
+// True once the runner wants the verdict.
+bool subject_check_requested(void);
+// Returns once the runner wants the verdict. Polls with nanosleep(2), so a dump finds most subjects in that call.
+void subject_await_check(void);
+// Publishes "fail: reason", unless a process of this subject failed before, and ends the process.
+_Noreturn void subject_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+// Publishes "pass", unless a process of this subject failed before; the exit status says the same.
+_Noreturn void subject_end(void);
+
+#define CHECK(condition, ...) \
+    do { \
+        if (!(condition)) subject_fail(__VA_ARGS__); \
+    } while (0)
+
+// The value of a call that may not fail; -1 ends the subject with the text of the call and of errno.
+#define MUST(call) \
+    ({ \
+        __typeof__(call) must_ = (call); \
+        if ((intptr_t)must_ == -1) subject_fail("%s: %s", #call, strerror(errno)); \
+        must_; \
+    })
+
+// Fills n bytes with a sequence that depends on the seed; n is a multiple of 8.
+void pattern_fill(void *start, size_t n, uint64_t seed);
+// Ends the subject if the n bytes are not the sequence of this seed.
+void pattern_check(const void *start, size_t n, uint64_t seed, const char *what);
+
+// Runs the body in a child and returns once the child called child_ready(). The child ends with exit 0 when the body returns.
+pid_t child_start(void (*body)(void *), void *argument);
+void child_ready(void);
+// Waits for a child and ends the subject unless the wait status is the expected one.
+void child_expect(pid_t child, int wait_status);
+
+// Returns once the thread of this process sleeps inside the system call of this number, see /proc/PID/task/TID/syscall.
+void await_blocked_in(pid_t tid, long number);
+// Returns once the futex word, set by another thread or process, is not zero.
+void await_flag(volatile int *flag);
+// Puts the calling thread to sleep for this long; a signal does not cut it short.
+void pause_ns(int64_t nanoseconds);
+// CLOCK_MONOTONIC and CLOCK_REALTIME in nanoseconds.
+int64_t monotonic_ns(void);
+int64_t realtime_ns(void);
+
+subject_body plain, registers, threads, rseq, signals, memory, files, pipes, fdshare, tree, creds, identity, clocks,
+    timers, eintr, killtarget, holder;
