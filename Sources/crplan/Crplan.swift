@@ -4,5 +4,6 @@ import ArgumentParser
 struct Crplan: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "crplan",
-        abstract: "Checkpoints and restores Linux process trees by policy.")
+        abstract: "Checkpoints and restores Linux process trees by policy.",
+        subcommands: [InternalCommand.self])
 }

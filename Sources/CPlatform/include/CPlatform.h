@@ -5,6 +5,7 @@
 
 #include "kernel_abi.h"
 #include "libraries.h"
+#include "rescue.h"
 #include "syscalls.h"
 #include "system_call_numbers.h"
 

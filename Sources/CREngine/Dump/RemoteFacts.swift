@@ -1,0 +1,29 @@
+/// What only the process itself can tell, by system calls that it makes for us.
+package struct RemoteFacts: Equatable, Sendable {
+    /// What only one thread can tell.
+    package struct Thread: Equatable, Sendable {
+        /// Pointer of set_tid_address(2).
+        package var tidAddress: UInt64 = 0
+        package var alternateStack = AlternateStackImage()
+        package var robustList: UInt64 = 0
+        package var robustListLength: UInt32 = 0
+        package var parentDeathSignal: UInt32 = 0
+        package var securebits: UInt32 = 0
+    }
+    /// 62 dispositions, signals 1...64 without SIGKILL and SIGSTOP.
+    package var signalActions = [SignalActionImage](repeating: SignalActionImage(), count: 62)
+    package var realTimer = IntervalTimerImage()
+    package var virtualTimer = IntervalTimerImage()
+    package var profilingTimer = IntervalTimerImage()
+    package var posixTimers: [PosixTimerImage] = []
+    /// End of the heap as brk(2) has it, not rounded to pages.
+    package var brk: UInt64 = 0
+    package var dumpable: Int32 = 1
+    package var isChildSubreaper = false
+    package var thpDisabled = false
+    /// Bit n is command 1<<n of membarrier(2). Nil before Linux 6.3.
+    package var membarrierRegistrations: UInt32?
+    package var threads: [TID: Thread] = [:]
+
+    package init() {}
+}

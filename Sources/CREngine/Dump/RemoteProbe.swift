@@ -1,0 +1,206 @@
+import CPlatform
+
+/// Asks one frozen process what only it can tell.
+///
+/// One session a thread; the first maps a scratch page for results, the last unmaps it, and the place of the stub is
+/// zero again afterwards. The journal knows of both before they come to be.
+package struct RemoteProbe: ~Copyable {
+    /// What the probe must be told of the process.
+    package struct Request: Sendable {
+        /// Where the healing stub goes.
+        package var stub: RemoteAddress
+        /// A free address for the scratch mapping.
+        package var scratch: RemoteAddress
+        /// Signals with a handler or ignored, bit n-1 is signal n: the others have the default action.
+        package var nonDefaultSignals: UInt64
+        /// Timers as /proc/PID/timers has them, times still unknown.
+        package var posixTimers: [PosixTimerImage]
+
+        package init(
+            stub: RemoteAddress, scratch: RemoteAddress, nonDefaultSignals: UInt64,
+            posixTimers: [PosixTimerImage]
+        ) {
+            self.stub = stub
+            self.scratch = scratch
+            self.nonDefaultSignals = nonDefaultSignals
+            self.posixTimers = posixTimers
+        }
+    }
+
+    private static let scratchSize: UInt64 = 4096
+
+    private let process: FrozenProcess
+    private let request: Request
+    private let faults: FaultPoints
+
+    package init(process: FrozenProcess, request: Request, faults: FaultPoints) {
+        self.process = process
+        self.request = request
+        self.faults = faults
+    }
+
+    /// Runs all sessions of the process. `place` is its record in the journal.
+    package func run(
+        _ tree: borrowing FrozenTree, journal: borrowing UndoJournal, place: Int
+    ) throws(TraceError) -> RemoteFacts {
+        var record = UndoJournal.Record(pid: process.pid, startTime: process.startTime)
+        record.stub = request.stub.rawValue
+        record.scratch = request.scratch.rawValue
+        record.scratchSize = Self.scratchSize
+        try write(journal, record, place)
+
+        let writer = try StubWriter(pid: process.pid, place: request.stub, faults: faults)
+        var facts = RemoteFacts()
+        var isMapped = false
+        do throws(TraceError) {
+            for (index, thread) in process.threads.enumerated() {
+                let isLast = index == process.threads.count - 1
+                try writer.write(for: thread)
+                let pinned = PinnedToTask(process.pid, thread.tid)
+                defer { pinned.undo() }
+                facts = try tree.withSession(thread, stub: request.stub, faults: faults) {
+                    (session) throws(TraceError) -> RemoteFacts in
+                    var known = facts
+                    if index == 0 {
+                        try mapScratch(&session)
+                        isMapped = true
+                        try askProcess(&session, &known)
+                    }
+                    known.threads[thread.tid] = try askThread(&session)
+                    if isLast {
+                        try unmapScratch(&session)
+                        isMapped = false
+                    }
+                    return known
+                }
+            }
+        } catch {
+            if isMapped { try? removeScratch(tree, writer) }
+            try writer.erase()
+            try clear(journal, place)
+            throw error
+        }
+        try writer.erase()
+        try clear(journal, place)
+        return facts
+    }
+
+    private func removeScratch(_ tree: borrowing FrozenTree, _ writer: borrowing StubWriter)
+        throws(TraceError)
+    {
+        guard let leader = process.threads.first else { return }
+        try writer.write(for: leader)
+        try tree.withSession(leader, stub: request.stub, faults: faults) { (session) throws(TraceError) in
+            try unmapScratch(&session)
+        }
+    }
+
+    private func mapScratch(_ session: inout RemoteSession) throws(TraceError) {
+        // PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS|MAP_FIXED_NOREPLACE
+        try session.require(
+            "mmap", CP_SYS_mmap, request.scratch.rawValue, Self.scratchSize, 3, 0x100022, .max, 0)
+    }
+
+    private func unmapScratch(_ session: inout RemoteSession) throws(TraceError) {
+        try session.require("munmap", CP_SYS_munmap, request.scratch.rawValue, Self.scratchSize)
+    }
+
+    private func askProcess(_ session: inout RemoteSession, _ facts: inout RemoteFacts) throws(TraceError) {
+        let scratch = request.scratch.rawValue
+        var place = 0
+        for signal in 1...64 where signal != 9 && signal != 19 {
+            if request.nonDefaultSignals & 1 << UInt64(signal - 1) != 0 {
+                try session.require("rt_sigaction", CP_SYS_rt_sigaction, UInt64(signal), 0, scratch, 8)
+                let raw = try result(cp_kernel_sigaction.self)
+                facts.signalActions[place].handler = raw.handler
+                facts.signalActions[place].flags = raw.flags
+                facts.signalActions[place].restorer = raw.restorer
+                facts.signalActions[place].mask = raw.mask
+            }
+            place += 1
+        }
+        facts.realTimer = try intervalTimer(&session, 0)
+        facts.virtualTimer = try intervalTimer(&session, 1)
+        facts.profilingTimer = try intervalTimer(&session, 2)
+        for timer in request.posixTimers {
+            try session.require("timer_gettime", CP_SYS_timer_gettime, UInt64(timer.id), scratch)
+            let times = try result((UInt64, UInt64, UInt64, UInt64).self)
+            var known = timer
+            (known.intervalSeconds, known.intervalNanoseconds, known.valueSeconds, known.valueNanoseconds) =
+                times
+            known.overrun = UInt32(
+                truncatingIfNeeded: try session.require(
+                    "timer_getoverrun", CP_SYS_timer_getoverrun, UInt64(timer.id)))
+            facts.posixTimers.append(known)
+        }
+        facts.brk = try session.require("brk", CP_SYS_brk, 0)
+        facts.dumpable = Int32(truncatingIfNeeded: try session.require("prctl", CP_SYS_prctl, 3))
+        try session.require("prctl", CP_SYS_prctl, 37, scratch)  // PR_GET_CHILD_SUBREAPER
+        facts.isChildSubreaper = try result(Int32.self) != 0
+        if case .success(let value) = try session.call(CP_SYS_prctl, 42) {  // PR_GET_THP_DISABLE
+            facts.thpDisabled = value != 0
+        }
+        if case .success(let value) = try session.call(CP_SYS_membarrier, 1 << 9) {  // GET_REGISTRATIONS
+            facts.membarrierRegistrations = UInt32(truncatingIfNeeded: value)
+        }
+    }
+
+    private func askThread(_ session: inout RemoteSession) throws(TraceError) -> RemoteFacts.Thread {
+        let scratch = request.scratch.rawValue
+        var facts = RemoteFacts.Thread()
+        try session.require("prctl", CP_SYS_prctl, 40, scratch)  // PR_GET_TID_ADDRESS
+        facts.tidAddress = try result(UInt64.self)
+        try session.require("sigaltstack", CP_SYS_sigaltstack, 0, scratch)
+        let stack = try result((UInt64, UInt64, UInt64).self)
+        facts.alternateStack.pointer = stack.0
+        facts.alternateStack.flags = UInt32(truncatingIfNeeded: stack.1)
+        facts.alternateStack.size = stack.2
+        try session.require("get_robust_list", CP_SYS_get_robust_list, 0, scratch, scratch + 8)
+        let list = try result((UInt64, UInt64).self)
+        facts.robustList = list.0
+        facts.robustListLength = UInt32(truncatingIfNeeded: list.1)
+        try session.require("prctl", CP_SYS_prctl, 2, scratch)  // PR_GET_PDEATHSIG
+        facts.parentDeathSignal = try result(UInt32.self)
+        facts.securebits = UInt32(truncatingIfNeeded: try session.require("prctl", CP_SYS_prctl, 27))
+        return facts
+    }
+
+    private func intervalTimer(_ session: inout RemoteSession, _ which: UInt64) throws(TraceError)
+        -> IntervalTimerImage
+    {
+        try session.require("getitimer", CP_SYS_getitimer, which, request.scratch.rawValue)
+        let raw = try result((UInt64, UInt64, UInt64, UInt64).self)
+        var timer = IntervalTimerImage()
+        (timer.intervalSeconds, timer.intervalMicroseconds, timer.valueSeconds, timer.valueMicroseconds) = raw
+        return timer
+    }
+
+    /// What the last call left at the start of the scratch page.
+    private func result<T: BitwiseCopyable>(_ type: T.Type) throws(TraceError) -> T {
+        do throws(Errno) {
+            return try RemoteMemory.value(process.pid, request.scratch, as: type)
+        } catch {
+            throw .failed(operation: "reading a result", tid: process.pid.leader, errno: error)
+        }
+    }
+
+    private func write(
+        _ journal: borrowing UndoJournal, _ record: UndoJournal.Record, _ place: Int
+    ) throws(TraceError) {
+        do throws(Errno) {
+            try journal.set(record, at: place)
+        } catch {
+            throw .failed(operation: "writing the undo journal", tid: process.pid.leader, errno: error)
+        }
+        faults.pass("the journal knows")
+    }
+
+    private func clear(_ journal: borrowing UndoJournal, _ place: Int) throws(TraceError) {
+        do throws(Errno) {
+            try journal.clear(at: place)
+        } catch {
+            throw .failed(operation: "writing the undo journal", tid: process.pid.leader, errno: error)
+        }
+        faults.pass("the journal has forgotten")
+    }
+}

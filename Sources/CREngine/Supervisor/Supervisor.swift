@@ -1,0 +1,43 @@
+import CPlatform
+import Glibc
+
+/// The process beside a worker that acts when the worker dies: `crplan internal supervise`.
+///
+/// It does nothing while the worker lives. It is in a session of its own, so a Ctrl-C on the terminal reaches the
+/// worker and not it. It ends when the worker has ended in order, or after it has undone what the worker left.
+package struct Supervisor: ~Copyable {
+    private let worker: OwnedFD
+    private let journal: UndoJournal
+
+    /// Descriptors that were inherited: a pidfd of the worker, the journal.
+    package init(workerPidfd: Int32, journal: Int32) {
+        worker = OwnedFD(taking: workerPidfd)
+        self.journal = UndoJournal(inherited: journal)
+    }
+
+    /// Tells the worker through `ready` that it is there, waits for the worker's end, and undoes.
+    ///
+    /// Returns what could not be undone.
+    package consuming func run(ready: consuming OwnedFD) -> [String] {
+        setsid()
+        for signal in [SIGINT, SIGTERM, SIGHUP, SIGPIPE] { _ = ignoreSignal(signal) }
+        do throws(Errno) {
+            try ready.writeAll([1])
+            _ = consume ready
+            var poller = pollfd(fd: worker.rawValue, events: Int16(POLLIN), revents: 0)
+            try withUnsafeMutablePointer(to: &poller) { (pointer) throws(Errno) -> Void in
+                try systemCall(CP_SYS_poll, Int(bitPattern: pointer), 1, -1)
+            }
+            if try journal.phase() == .done { return [] }
+        } catch {
+            return ["the supervisor cannot watch its worker: \(error)"]
+        }
+        cp_rescue_install()
+        return TreeUndo(faults: FaultPoints(variable: "CRPLAN_SUPERVISOR_STOP_AT")).run(journal)
+    }
+
+    private func ignoreSignal(_ number: Int32) -> Int32 {
+        signal(number, SIG_IGN)
+        return number
+    }
+}

@@ -1,0 +1,264 @@
+import CPlatform
+
+/// Seizes and stops a whole tree: every thread of every process, and whatever they create meanwhile.
+///
+/// New tasks of a seized thread are attached by the kernel at their creation, and are found by a further look; the
+/// tree is frozen when a look at all of it finds nothing new. Until then nothing but stops has happened to it.
+struct Freezer: ~Copyable {
+    /// How far the freeze goes.
+    enum Scope {
+        case tree
+        /// One process with its threads, for undoing.
+        case process
+    }
+
+    private let root: PID
+    private let scope: Scope
+    private let deadline: Deadline
+    private(set) var processes: [FrozenProcess] = []
+    private var placeOf: [PID: Int] = [:]
+    private var seized: Set<TID> = []
+    /// Attached by the kernel at their creation, their first stop not yet taken.
+    private var attachedAtBirth: Set<TID> = []
+    private var armed = true
+
+    private static let options =
+        CP_PTRACE_O_TRACESYSGOOD | CP_PTRACE_O_TRACEFORK | CP_PTRACE_O_TRACEVFORK | CP_PTRACE_O_TRACECLONE
+
+    init(root: PID, scope: Scope, deadline: Deadline) {
+        self.root = root
+        self.scope = scope
+        self.deadline = deadline
+    }
+
+    /// An unfinished freeze lets go of what it has.
+    deinit {
+        if armed { Self.release(seized.union(attachedAtBirth)) }
+    }
+
+    /// Freezes, or throws with everything running again. Parents come before children.
+    consuming func freeze() throws(TraceError) -> [FrozenProcess] {
+        guard try visit(root, parent: PID(0)) else {
+            throw .refused(tid: root.leader, reason: "no such process, or it has ended")
+        }
+        while try pass() {
+            if deadline.hasPassed { throw .treeKeepsChanging(root: root) }
+        }
+        armed = false
+        return processes
+    }
+
+    /// One look at the whole tree; true when it found something new.
+    private mutating func pass() throws(TraceError) -> Bool {
+        var changed = false
+        var index = 0
+        while index < processes.count {
+            let process = processes[index]
+            if process.state != .zombie {
+                if try seizeThreads(of: process.pid) { changed = true }
+                if scope == .tree {
+                    for thread in processes[index].threads {
+                        for child in TaskList.children(of: process.pid, thread: thread.tid)
+                        where placeOf[child] == nil {
+                            if try visit(child, parent: process.pid) { changed = true }
+                        }
+                    }
+                }
+            }
+            index += 1
+        }
+        for tid in attachedAtBirth where TaskList.stat(PID(tid.rawValue), tid) == nil {
+            if Self.hasEnded(tid) { attachedAtBirth.remove(tid) }
+        }
+        return changed || !attachedAtBirth.isEmpty
+    }
+
+    /// Takes one process in. False when it has vanished.
+    private mutating func visit(_ pid: PID, parent: PID) throws(TraceError) -> Bool {
+        guard let stat = TaskList.stat(pid, pid.leader) else { return false }
+        let threads = TaskList.threads(of: pid)
+        let isZombie = (stat.state == "Z" || stat.state == "X") && threads.count <= 1
+        placeOf[pid] = processes.count
+        processes.append(
+            FrozenProcess(
+                pid: pid, parent: parent, state: isZombie ? .zombie : .running, threads: [],
+                startTime: stat.startTime))
+        if isZombie { return true }
+        if stat.state == "Z" {
+            throw .refused(tid: pid.leader, reason: "its main thread has ended while other threads run on")
+        }
+        _ = try seizeThreads(of: pid)
+        return true
+    }
+
+    /// Seizes every thread of a process until none is new. True when there was a new one.
+    private mutating func seizeThreads(of pid: PID) throws(TraceError) -> Bool {
+        var changed = false
+        while true {
+            let new = TaskList.threads(of: pid).filter { !seized.contains($0) }
+            if new.isEmpty { break }
+            if deadline.hasPassed { throw .treeKeepsChanging(root: root) }
+            if cp_cancellation_signal() != 0 { throw .cancelled }
+            var restarted: [TID: UInt64] = [:]
+            var taken: [TID] = []
+            for tid in new {
+                restarted[tid] = restartedCall(pid, tid)
+                if try seize(pid, tid) { taken.append(tid) }
+            }
+            for tid in taken where try awaitStop(pid, tid) {
+                var thread = FrozenThread(tid: tid)
+                thread.restartedCall = restarted[tid]
+                add(thread, to: pid)
+                changed = true
+            }
+        }
+        return changed
+    }
+
+    private mutating func add(_ thread: FrozenThread, to pid: PID) {
+        guard let place = placeOf[pid] else { return }
+        if thread.tid == pid.leader {
+            processes[place].threads.insert(thread, at: 0)
+        } else {
+            processes[place].threads.append(thread)
+        }
+    }
+
+    /// The call behind a pending restart_syscall(2), by where the thread sleeps; the registers no longer tell.
+    private func restartedCall(_ pid: PID, _ tid: TID) -> UInt64? {
+        guard TaskList.systemCall(pid, tid) == UInt64(CP_SYS_restart_syscall) else { return nil }
+        let place = TaskList.sleepingIn(pid, tid)
+        if place.contains("nanosleep") { return UInt64(CP_SYS_clock_nanosleep) }
+        if place.contains("poll") { return UInt64(CP_SYS_poll) }
+        if place.contains("futex") { return UInt64(CP_SYS_futex) }
+        return nil
+    }
+
+    private mutating func seize(_ pid: PID, _ tid: TID) throws(TraceError) -> Bool {
+        if attachedAtBirth.remove(tid) != nil {
+            seized.insert(tid)
+            return true
+        }
+        do throws(Errno) {
+            try Ptrace.seize(tid, options: Self.options)
+            seized.insert(tid)
+            try Ptrace.interrupt(tid)
+            return true
+        } catch {
+            if error == .noProcess { return false }
+            if error == .perm {
+                // A thread that is ending cannot be seized, and is gone in a moment.
+                guard let stat = TaskList.stat(pid, tid), stat.state != "Z", stat.state != "X" else {
+                    return false
+                }
+                // Its creator's event may not have been read yet: then the kernel has attached it to us.
+                if (try? Wait.poll(tid)) != nil {
+                    seized.insert(tid)
+                    return true
+                }
+                throw .refused(
+                    tid: tid, reason: "another tracer holds it, or a privilege is missing (CAP_SYS_PTRACE)")
+            }
+            throw .failed(operation: "PTRACE_SEIZE", tid: tid, errno: error)
+        }
+    }
+
+    /// Waits for the stop of a seized thread. False when the thread has ended instead.
+    private mutating func awaitStop(_ pid: PID, _ tid: TID) throws(TraceError) -> Bool {
+        var backoff = Backoff()
+        while true {
+            let status: WaitStatus?
+            do throws(Errno) {
+                status = try Wait.poll(tid)
+            } catch {
+                // Gone with the exec(2) of another thread, or already stopped when its attachment was seen.
+                seized.remove(tid)
+                if (try? Ptrace.registers(tid)) != nil {
+                    seized.insert(tid)
+                    return true
+                }
+                return false
+            }
+            switch status {
+            case .interruptStop:
+                return true
+            case .groupStop(let signal):
+                if let place = placeOf[pid] { processes[place].state = .stopped(signal: signal) }
+                return true
+            case .exited, .killed:
+                seized.remove(tid)
+                if tid == root.leader { throw .died(tid) }
+                return false
+            case .event(let event):
+                try noteBirth(tid, event: event)
+                try goOn(tid, signal: 0)
+            case .signalStop(let signal):
+                try goOn(tid, signal: signal)
+            case .systemCallStop, .continued:
+                try goOn(tid, signal: 0)
+            case nil:
+                if cp_cancellation_signal() != 0 { throw .cancelled }
+                if deadline.hasPassed {
+                    throw .timedOut(tid: tid, detail: "it sleeps in \(TaskList.sleepingIn(pid, tid))")
+                }
+                backoff.pause()
+            }
+        }
+    }
+
+    /// A task that is born while its creator is seized belongs to us already. A vfork(2) child must run on, or its
+    /// parent never stops: it is let go and found again by the next look.
+    private mutating func noteBirth(_ tid: TID, event: Int32) throws(TraceError) {
+        guard
+            [CP_PTRACE_EVENT_FORK, CP_PTRACE_EVENT_VFORK, CP_PTRACE_EVENT_CLONE].contains(Int(event)),
+            let message = try? Ptrace.eventMessage(tid)
+        else { return }
+        let born = TID(Int32(truncatingIfNeeded: message))
+        if Int(event) == CP_PTRACE_EVENT_VFORK {
+            var backoff = Backoff()
+            while (try? Ptrace.detach(born)) == nil, !deadline.hasPassed {
+                if Self.hasEnded(born) { break }
+                backoff.pause()
+            }
+        } else {
+            attachedAtBirth.insert(born)
+        }
+    }
+
+    private func goOn(_ tid: TID, signal: Int32) throws(TraceError) {
+        do throws(Errno) {
+            try Ptrace.resume(tid, signal: signal)
+        } catch {
+            if error == .noProcess { return }
+            throw .failed(operation: "PTRACE_CONT", tid: tid, errno: error)
+        }
+    }
+
+    /// Lets go of threads that may or may not have stopped yet; a thread must stop before it can be detached.
+    static func release(_ threads: Set<TID>) {
+        for tid in threads {
+            var backoff = Backoff()
+            let deadline = Deadline.after(milliseconds: 1000)
+            var signal: Int32 = 0
+            while (try? Ptrace.detach(tid, signal: signal)) == nil, !deadline.hasPassed {
+                do throws(Errno) {
+                    let status = try Wait.poll(tid)
+                    if status?.isEnd == true { break }
+                    if case .signalStop(let pending) = status { signal = pending }
+                } catch {
+                    break
+                }
+                backoff.pause()
+            }
+        }
+    }
+
+    /// Takes a thread's next change of state; true when it is gone.
+    private static func hasEnded(_ tid: TID) -> Bool {
+        do throws(Errno) {
+            return try Wait.poll(tid)?.isEnd == true
+        } catch {
+            return true
+        }
+    }
+}

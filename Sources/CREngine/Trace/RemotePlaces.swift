@@ -1,0 +1,72 @@
+import CPlatform
+import Glibc
+
+/// Where in one address space the stub and the scratch mapping go, from /proc/PID/maps of a frozen process.
+package struct RemotePlaces: Equatable, Sendable {
+    package var stub: RemoteAddress
+    package var scratch: RemoteAddress
+
+    /// Throws where no executable mapping ends in enough unused bytes, or no gap is large enough.
+    package static func find(_ pid: PID) throws(TraceError) -> RemotePlaces {
+        do throws(Errno) {
+            let file = try OwnedFD.open("/proc/\(pid)/maps", O_RDONLY)
+            let areas = parse(try file.readToEnd())
+            let candidates = areas.filter { $0.isExecutable && !$0.isWritable && $0.end < topOfUserSpace }.map
+            {
+                StubPlace.Candidate(
+                    start: RemoteAddress($0.start), end: RemoteAddress($0.end), isVDSO: $0.isVDSO)
+            }
+            guard let stub = try StubPlace.find(pid: pid, candidates: candidates) else {
+                throw Errno.noSpace
+            }
+            return RemotePlaces(stub: stub, scratch: RemoteAddress(middleOfLargestGap(areas)))
+        } catch {
+            if error == .noSpace {
+                throw .refused(
+                    tid: pid.leader,
+                    reason:
+                        "it has no vdso, and no executable mapping that ends in \(HealingStub.size) zero bytes"
+                )
+            }
+            throw .failed(operation: "reading its mappings", tid: pid.leader, errno: error)
+        }
+    }
+
+    struct Area: Equatable {
+        var start: UInt64
+        var end: UInt64
+        var isExecutable: Bool
+        var isWritable: Bool
+        var isVDSO: Bool
+    }
+
+    private static let topOfUserSpace: UInt64 = 0x7fff_ffff_f000
+
+    static func parse(_ text: [UInt8]) -> [Area] {
+        text.split(separator: UInt8(ascii: "\n")).compactMap { line in
+            let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
+            guard fields.count >= 5 else { return nil }
+            let range = fields[0].split(separator: UInt8(ascii: "-"))
+            guard range.count == 2, let start = UInt64(String(decoding: range[0], as: UTF8.self), radix: 16),
+                let end = UInt64(String(decoding: range[1], as: UTF8.self), radix: 16)
+            else { return nil }
+            let name = fields.count > 5 ? String(decoding: fields[5], as: UTF8.self) : ""
+            return Area(
+                start: start, end: end, isExecutable: fields[1].contains(UInt8(ascii: "x")),
+                isWritable: fields[1].contains(UInt8(ascii: "w")), isVDSO: name.hasSuffix("[vdso]"))
+        }
+    }
+
+    /// Far from every mapping, so that the scratch page never merges with one and no stack is kept from growing.
+    static func middleOfLargestGap(_ areas: [Area]) -> UInt64 {
+        var best: (size: UInt64, middle: UInt64) = (0, 0x10000)
+        var end: UInt64 = 0x10000
+        for area in areas where area.start < topOfUserSpace {
+            if area.start > end, area.start - end > best.size {
+                best = (area.start - end, end + (area.start - end) / 2)
+            }
+            end = max(end, area.end)
+        }
+        return best.middle & ~0xfff
+    }
+}

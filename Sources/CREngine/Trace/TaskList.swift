@@ -1,0 +1,64 @@
+import CPlatform
+import Glibc
+
+/// The few facts of /proc that the freeze itself needs, read as plainly as can be.
+package enum TaskList {
+    /// Thread ids of a process, the leader first where it is there. Empty when the process is gone.
+    package static func threads(of pid: PID) -> [TID] {
+        numbers(inDirectory: "/proc/\(pid)/task").map { TID($0) }.sorted {
+            ($0 == pid.leader ? 0 : 1, $0) < ($1 == pid.leader ? 0 : 1, $1)
+        }
+    }
+
+    /// Children of one thread. Complete only while the thread's children cannot change: proc_pid_children(5).
+    package static func children(of pid: PID, thread: TID) -> [PID] {
+        guard let text = text("/proc/\(pid)/task/\(thread)/children") else { return [] }
+        return text.split(separator: " ").compactMap { Int32($0) }.map { PID($0) }
+    }
+
+    /// State letter, parent, processor and start time of /proc/PID/task/TID/stat. Nil when the thread is gone.
+    package static func stat(_ pid: PID, _ tid: TID) -> (
+        state: Character, parent: PID, startTime: UInt64, cpu: Int
+    )? {
+        guard let text = text("/proc/\(pid)/task/\(tid)/stat"), let end = text.lastIndex(of: ")") else {
+            return nil
+        }
+        let fields = text[text.index(after: end)...].split(separator: " ")
+        guard fields.count > 36, let state = fields[0].first, let parent = Int32(fields[1]),
+            let start = UInt64(fields[19]), let cpu = Int(fields[36])
+        else { return nil }
+        return (state, PID(parent), start, cpu)
+    }
+
+    /// Where a thread sleeps in the kernel: the text of /proc/PID/task/TID/wchan, "0" while it runs.
+    package static func sleepingIn(_ pid: PID, _ tid: TID) -> String {
+        text("/proc/\(pid)/task/\(tid)/wchan") ?? "gone"
+    }
+
+    /// The system call a thread is in, from /proc/PID/task/TID/syscall; nil while it runs in user mode.
+    package static func systemCall(_ pid: PID, _ tid: TID) -> UInt64? {
+        guard let text = text("/proc/\(pid)/task/\(tid)/syscall") else { return nil }
+        return text.split(separator: " ").first.flatMap { UInt64($0) }
+    }
+
+    private static func text(_ path: String) -> String? {
+        guard let file = try? OwnedFD.open(path, O_RDONLY), let bytes = try? file.readToEnd() else {
+            return nil
+        }
+        let text = String(decoding: bytes, as: UTF8.self)
+        return text.hasSuffix("\n") ? String(text.dropLast()) : text
+    }
+
+    private static func numbers(inDirectory path: String) -> [Int32] {
+        guard let directory = opendir(path) else { return [] }
+        defer { closedir(directory) }
+        var found: [Int32] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if let number = Int32(name) { found.append(number) }
+        }
+        return found
+    }
+}

@@ -1,0 +1,8 @@
+import ArgumentParser
+
+/// What crplan starts of itself; no interface for people.
+struct InternalCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "internal", abstract: "Processes that crplan starts of itself.", shouldDisplay: false,
+        subcommands: [SuperviseCommand.self, ExamineCommand.self])
+}

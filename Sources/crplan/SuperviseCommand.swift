@@ -1,0 +1,12 @@
+import ArgumentParser
+import CREngine
+
+/// The process that undoes what a dead worker left. Descriptors: 3 journal, 4 pidfd of the worker, 5 ready pipe.
+struct SuperviseCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "supervise", shouldDisplay: false)
+
+    func run() throws {
+        let failures = Supervisor(workerPidfd: 4, journal: 3).run(ready: OwnedFD(taking: 5))
+        if !failures.isEmpty { throw ValidationError(failures.joined(separator: "\n")) }
+    }
+}
