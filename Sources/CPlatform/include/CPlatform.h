@@ -3,6 +3,8 @@
 #ifndef CPLATFORM_H
 #define CPLATFORM_H
 
+#include "cpu.h"
+#include "image_messages.h"
 #include "kernel_abi.h"
 #include "libraries.h"
 #include "rescue.h"

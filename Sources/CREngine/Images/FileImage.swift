@@ -41,6 +41,10 @@ package struct RegularFileImage: Equatable, Sendable {
     package var size: UInt64?
     /// Full st_mode.
     package var mode: UInt32?
+    /// Id of the mount; only in sets with a mount namespace.
+    package var mountID: Int32?
+    /// True when `path` names a file that the restore is given from outside.
+    package var isExternal: Bool?
     /// ELF build id, little-endian words, zero padded.
     package var buildID: [UInt32] = []
     package init(path: String) { self.path = path }
@@ -111,6 +115,7 @@ package struct GhostImage: Equatable, Sendable {
     package var device: UInt32?
     package var inode: UInt64?
     package var rdevice: UInt32?
+    package var symlinkTarget: String?
     package var accessSeconds: UInt64 = 0
     package var accessMicroseconds: UInt64 = 0
     package var modifySeconds: UInt64 = 0

@@ -19,6 +19,7 @@ package struct MemoryImage: Equatable, Sendable {
     package var areas: [AreaImage] = []
     package var dumpable: Int32?
     package var thpDisabled: Bool?
+    package var aioRings: [AsyncRingImage] = []
     package var pages = PagemapImage()
     package init() {}
 }
@@ -123,5 +124,19 @@ package struct MemfdInodeImage: Equatable, Sendable {
         self.name = name
         self.size = size
         self.shmid = shmid
+    }
+}
+
+/// One io_setup(2) context.
+package struct AsyncRingImage: Equatable, Sendable {
+    /// Address of the ring, which is the context's id.
+    package var address: UInt64
+    package var requests: UInt32
+    /// Bytes.
+    package var length: UInt32
+    package init(address: UInt64, requests: UInt32, length: UInt32) {
+        self.address = address
+        self.requests = requests
+        self.length = length
     }
 }

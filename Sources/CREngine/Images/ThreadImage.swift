@@ -22,6 +22,12 @@ package struct ThreadImage: Equatable, Sendable {
     /// At most 15 bytes.
     package var comm: String
     package var rseq: RseqImage?
+    /// SECCOMP_MODE_*; nil is none.
+    package var seccompMode: UInt32?
+    /// Index in `TreeImage.seccompFilters` of the thread's oldest filter.
+    package var seccompFilter: UInt32?
+    /// State of a user shadow stack.
+    package var shadowStack: ShadowStackImage?
     package var cgroupSet: UInt32? = 1
     /// CPUs of sched_getaffinity(2) as 64-bit words; CRIU has no field for it, so it is in our own `crplan.json`.
     package var affinity: [UInt64] = []
@@ -91,6 +97,10 @@ package struct CredentialsImage: Equatable, Sendable {
     package var securebits: UInt32 = 0
     package var groups: [UInt32] = []
     package var noNewPrivileges: Bool = false
+    /// AppArmor profile or SELinux context; nil without such a module.
+    package var securityProfile: String?
+    /// SELinux context of sockets to be made.
+    package var socketProfile: String?
     package init() {}
 }
 
@@ -105,5 +115,16 @@ package struct RseqImage: Equatable, Sendable {
         self.pointer = pointer
         self.size = size
         self.signature = signature
+    }
+}
+
+/// arch_prctl(2) shadow stack features, and the pointer (NT_X86_SHSTK).
+package struct ShadowStackImage: Equatable, Sendable {
+    /// ARCH_SHSTK_* bits; 0 is off.
+    package var features: UInt64
+    package var pointer: UInt64
+    package init(features: UInt64, pointer: UInt64) {
+        self.features = features
+        self.pointer = pointer
     }
 }

@@ -11,10 +11,14 @@ package struct TreeImage: Equatable, Sendable {
     package var remaps: [RemapImage] = []
     package var ghosts: [GhostImage] = []
     package var pipeData: [PipeDataImage] = []
+    /// The same for named pipes (`fifo-data.img`).
+    package var fifoData: [PipeDataImage] = []
     package var memfds: [MemfdInodeImage] = []
     /// Memory of shmem inodes by shmid (`pagemap-shmem-SHMID.img`).
     package var sharedMemory: [SharedMemoryImage] = []
     package var cgroups: CgroupImage?
+    /// `seccomp.img`; a thread's filters are chained by `SeccompFilterImage.next`.
+    package var seccompFilters: [SeccompFilterImage] = []
     /// Clock readings at the dump, for the time namespace of the restored tree (`timens-0.img`).
     package var clocks: ClockImage?
 
@@ -29,10 +33,15 @@ package struct TreeImage: Equatable, Sendable {
 package struct InventoryImage: Equatable, Sendable {
     /// Ids of the dumping process itself; a tree in the same namespaces has the same namespace ids.
     package var rootIDs: KernelObjectIDs
-    package var rootCgroupSet: UInt32 = 1
+    /// Set of the dumping process; nil when cgroups were left out.
+    package var rootCgroupSet: UInt32? = 1
     package var lsmType: UInt32 = 0
     package var networkLockMethod: UInt32 = 1
     package var tcpClose: Bool?
+    /// The dump left out memory of user-space probes; a restore must be told that this is accepted.
+    package var allowUprobes: Bool?
+    /// CRIU plugins that took part in the dump, without which the set cannot be restored.
+    package var plugins: [String] = []
     /// UUID text.
     package var runID: String
     package init(rootIDs: KernelObjectIDs, runID: String) {
@@ -190,6 +199,8 @@ package struct CgroupImage: Equatable, Sendable {
         /// Second field of /proc/PID/cgroup: controllers, `name=x`, or empty for the unified hierarchy.
         package var hierarchy: String
         package var path: String
+        /// Bytes of `path` that are the root of the task's cgroup namespace.
+        package var namespacePrefix: UInt32?
         package init(hierarchy: String, path: String) {
             self.hierarchy = hierarchy
             self.path = path
@@ -204,7 +215,49 @@ package struct CgroupImage: Equatable, Sendable {
             self.members = members
         }
     }
+    /// Owner and mode of a directory or control file.
+    package struct Permissions: Equatable, Sendable {
+        package var mode: UInt32
+        package var uid: UInt32
+        package var gid: UInt32
+        package init(mode: UInt32, uid: UInt32, gid: UInt32) {
+            self.mode = mode
+            self.uid = uid
+            self.gid = gid
+        }
+    }
+    /// One control file and its content.
+    package struct Property: Equatable, Sendable {
+        package var name: String
+        package var value: String
+        package var permissions: Permissions?
+        package init(name: String, value: String, permissions: Permissions?) {
+            self.name = name
+            self.value = value
+            self.permissions = permissions
+        }
+    }
+    package struct Directory: Equatable, Sendable {
+        /// Without a leading slash; of a child, relative to its parent.
+        package var name: String
+        package var children: [Directory] = []
+        package var properties: [Property] = []
+        package var permissions: Permissions?
+        package init(name: String) { self.name = name }
+    }
+    /// One hierarchy and the directories to make in it.
+    package struct Controller: Equatable, Sendable {
+        /// Of the unified hierarchy, one empty string.
+        package var names: [String]
+        package var directories: [Directory]
+        package var isThreaded: Bool?
+        package init(names: [String], directories: [Directory]) {
+            self.names = names
+            self.directories = directories
+        }
+    }
     package var sets: [MembershipSet]
+    package var controllers: [Controller] = []
     package init(sets: [MembershipSet]) { self.sets = sets }
 }
 
@@ -215,4 +268,19 @@ package struct ClockImage: Equatable, Sendable {
     package var boottimeSeconds: UInt64 = 0
     package var boottimeNanoseconds: UInt64 = 0
     package init() {}
+}
+
+/// One program of `seccomp.img`.
+package struct SeccompFilterImage: Equatable, Sendable {
+    /// Array of `struct sock_filter`, 8 bytes each.
+    package var program: [UInt8]
+    /// Index of the filter that the same thread installed next; nil for its newest.
+    package var next: UInt32?
+    /// SECCOMP_FILTER_FLAG_*
+    package var flags: UInt32?
+    package init(program: [UInt8], next: UInt32?, flags: UInt32?) {
+        self.program = program
+        self.next = next
+        self.flags = flags
+    }
 }

@@ -1,0 +1,59 @@
+/// The kinds of framed image files, each with the magic that opens it.
+package enum ImageKind: UInt32, Sendable {
+    case inventory = 0x5831_3116
+    case pstree = 0x5027_3030
+    case core = 0x5505_3847
+    case ids = 0x5443_2030
+    case memory = 0x5749_2820
+    case filesystem = 0x5140_3912
+    case descriptors = 0x5621_3732
+    case files = 0x5630_3138
+    case pagemap = 0x5608_4025
+    case remap = 0x5913_3954
+    case ghost = 0x5258_3605
+    case pipeData = 0x5645_3709
+    case fifoData = 0x5933_3054
+    case cgroup = 0x5938_3330
+    case seccomp = 0x6441_3049
+    case memfd = 0x4845_3499
+    case timeNamespace = 0x4311_4433
+    case stats = 0x5709_3306
+
+    static let common: UInt32 = 0x5456_4319
+    static let service: UInt32 = 0x5510_5940
+
+    /// The words that open a file of this kind in image version 1.1.
+    var head: [UInt32] {
+        switch self {
+        case .inventory: [rawValue]
+        case .stats: [Self.service, rawValue]
+        default: [Self.common, rawValue]
+        }
+    }
+}
+
+/// Names of the files in an image directory.
+package enum ImageName {
+    package static let inventory = "inventory.img"
+    package static let pstree = "pstree.img"
+    package static let files = "files.img"
+    package static let remap = "remap-fpath.img"
+    package static let pipeData = "pipes-data.img"
+    package static let fifoData = "fifo-data.img"
+    package static let cgroup = "cgroup.img"
+    package static let seccomp = "seccomp.img"
+    package static let memfd = "memfd.img"
+    /// Clocks of a tree whose time namespace was not dumped.
+    package static let clocks = "timens-0.img"
+    /// What CRIU's files have no field for.
+    package static let extras = "crplan.json"
+    package static func core(_ tid: Int32) -> String { "core-\(tid).img" }
+    package static func ids(_ pid: PID) -> String { "ids-\(pid).img" }
+    package static func memory(_ pid: PID) -> String { "mm-\(pid).img" }
+    package static func filesystem(_ pid: PID) -> String { "fs-\(pid).img" }
+    package static func descriptors(_ table: UInt32) -> String { "fdinfo-\(table).img" }
+    package static func pagemap(_ pid: PID) -> String { "pagemap-\(pid).img" }
+    package static func sharedPagemap(_ shmid: UInt64) -> String { "pagemap-shmem-\(shmid).img" }
+    package static func pages(_ id: UInt32) -> String { "pages-\(id).img" }
+    package static func ghost(_ number: UInt32) -> String { "ghost-file-\(String(number, radix: 16)).img" }
+}

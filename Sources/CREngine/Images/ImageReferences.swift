@@ -1,0 +1,74 @@
+// Checks that what one image file names is there in another.
+
+extension ImageSet {
+    static func checkReferences(in tree: TreeImage) throws(ImageError) {
+        let files = Dictionary(tree.files.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+        for task in tree.tasks {
+            if let fs = task.fs {
+                for id in [fs.cwdFile, fs.rootFile] where files[id] == nil {
+                    throw missing(id, named: ImageName.filesystem(task.pid))
+                }
+            }
+            if let memory = task.memory {
+                guard files[memory.exeFile] != nil else {
+                    throw missing(memory.exeFile, named: ImageName.memory(task.pid))
+                }
+                let fileBacked: AreaStatus = [.filePrivate, .fileShared]
+                for area in memory.areas where !area.status.isDisjoint(with: fileBacked) {
+                    guard let id = UInt32(exactly: area.backing), files[id] != nil else {
+                        throw missing(area.backing, named: ImageName.memory(task.pid))
+                    }
+                }
+            }
+            for thread in task.threads {
+                if let filter = thread.seccompFilter, filter >= tree.seccompFilters.count {
+                    throw ImageError(
+                        file: ImageName.core(thread.tid.rawValue),
+                        "names seccomp filter \(filter), which is not in \(ImageName.seccomp)")
+                }
+            }
+        }
+        let inodes = Set(tree.memfds.map(\.inodeID))
+        for file in tree.files {
+            switch file.content {
+            case .memfd(let memfd) where !inodes.contains(UInt64(memfd.inodeID)):
+                throw ImageError(
+                    file: ImageName.files,
+                    "file \(file.id) names memfd \(memfd.inodeID), which is not in \(ImageName.memfd)")
+            case .fifo(let fifo):
+                if let id = fifo.regularFile, files[id] == nil { throw missing(id, named: ImageName.files) }
+            default: break
+            }
+        }
+        for remap in tree.remaps {
+            if files[remap.file] == nil { throw missing(remap.file, named: ImageName.remap) }
+            if remap.kind == .linked, files[remap.target] == nil {
+                throw missing(remap.target, named: ImageName.remap)
+            }
+        }
+    }
+
+    private static func missing(_ id: some BinaryInteger, named file: String) -> ImageError {
+        ImageError(file: file, "names file \(id), which is not in \(ImageName.files)")
+    }
+}
+
+extension MemoryImage {
+    /// Checks that all pages lie in memory areas; adjacent areas may share an extent.
+    func checkPages(name: String) throws(ImageError) {
+        let areas = self.areas.filter { !$0.status.contains(.guardRegion) }
+        var index = 0
+        for extent in pages.extents {
+            var address = extent.address
+            let end = address + extent.pages * UInt64(pageSize)
+            while address < end {
+                while index < areas.count, areas[index].end <= address { index += 1 }
+                guard index < areas.count, areas[index].start <= address else {
+                    throw ImageError(
+                        file: name, "has a page at \(hexadecimal(address)), outside of all memory areas")
+                }
+                address = areas[index].end
+            }
+        }
+    }
+}
