@@ -38,7 +38,7 @@ let package = Package(
             linkerSettings: [.linkedLibrary("pthread")]),
         // The child subreaper that runs one subject through one script of dumps and restores.
         .executableTarget(
-            name: "subject-runner", dependencies: ["CREngine"], path: "Tests/SubjectRunner",
+            name: "subject-runner", dependencies: ["CREngine", "CPlatform"], path: "Tests/SubjectRunner",
             swiftSettings: strict),
         .testTarget(name: "PolicyModelTests", dependencies: ["PolicyModel"], swiftSettings: strict),
         .testTarget(

@@ -377,6 +377,8 @@ static void *run_call(void *argument)
     outcome.result = call->block();
     outcome.error = errno;
     outcome.took = monotonic_ns() - start;
+    // A thread that is gone would look like a tree that was harmed.
+    subject_await_check();
     return &outcome;
 }
 

@@ -117,6 +117,12 @@ static int hold_fifo(void)
     MUST(mkfifo("holder.fifo", 0600));
     return MUST(open("holder.fifo", O_RDWR));
 }
+static int hold_packet_pipe(void)
+{
+    int ends[2];
+    MUST(pipe2(ends, O_DIRECT));
+    return ends[0];
+}
 static int hold_flock(void)
 {
     int fd = MUST(open("holder.lock", O_RDWR | O_CREAT, 0600));
@@ -194,7 +200,8 @@ static const struct kind {
     {"udp", hold_udp},                 {"netlink", hold_netlink},         {"eventfd", hold_eventfd},
     {"inotify", hold_inotify},         {"epoll", hold_epoll},             {"signalfd", hold_signalfd},
     {"timerfd", hold_timerfd},         {"pidfd", hold_pidfd},             {"memfd", hold_memfd},
-    {"pty", hold_pty},                 {"fifo", hold_fifo},               {"flock", hold_flock},
+    {"pty", hold_pty},                 {"fifo", hold_fifo}, {"packet-pipe", hold_packet_pipe},
+                  {"flock", hold_flock},
     {"posix-lock", hold_posix_lock},   {"ofd-lock", hold_ofd_lock},       {"lease", hold_lease},
     {"namespace", hold_namespace},     {"proc", hold_proc},               {"userfaultfd", hold_userfaultfd},
     {"perf", hold_perf},               {"outside-pipe", hold_outside_pipe},

@@ -117,6 +117,7 @@ static void *watch(void *argument)
         if ((pid_t)slot->tid != gettid() || (pid_t)slot->pid != getpid()) report(slot, "the ids changed");
         __atomic_store_n(&slot->turns, ++mirror, __ATOMIC_RELEASE);
     }
+    subject_await_check();
     return NULL;
 }
 

@@ -32,7 +32,7 @@ static void echo(void *argument)
 void pipes(int argc, char **argv)
 {
     (void)argc, (void)argv;
-    int unread[2], busy[2], big[2], packets[2], one_end[2];
+    int unread[2], busy[2], big[2], one_end[2];
     static char bytes[300000], expected[300000];
 
     MUST(pipe(unread));
@@ -44,7 +44,6 @@ void pipes(int argc, char **argv)
     MUST(pipe(big));
     MUST(fcntl(big[1], F_SETPIPE_SZ, 1 << 20));
     CHECK(write(big[1], bytes, sizeof bytes) == sizeof bytes, "write: %s", strerror(errno));
-    MUST(pipe2(packets, O_DIRECT | O_NONBLOCK));
     MUST(pipe(one_end));
     CHECK(write(one_end[1], "orphan", 6) == 6, "write: %s", strerror(errno));
     close(one_end[1]);
@@ -68,7 +67,6 @@ void pipes(int argc, char **argv)
     CHECK(fcntl(big[0], F_GETPIPE_SZ) == 1 << 20, "the size of a pipe is %d", fcntl(big[0], F_GETPIPE_SZ));
     exact_read(big[0], expected, sizeof expected);
     CHECK(memcmp(expected, bytes, sizeof bytes) == 0, "bytes of a big pipe changed");
-    CHECK(fcntl(packets[1], F_GETFL) & O_DIRECT, "O_DIRECT of a packet pipe is gone");
     exact_read(one_end[0], expected, 6);
     CHECK(read(one_end[0], expected, 1) == 0, "no end of file on a pipe without a writer");
 

@@ -1,0 +1,161 @@
+import CREngine
+
+/// What /proc says of a tree, in a form that must be the same before and after: the look from outside that no subject
+/// has of itself. Keys are `PID/thing` or `PID/TID/thing`.
+struct Fingerprint {
+    private(set) var facts: [String: String] = [:]
+    /// Each process and thread of the tree that is not a zombie.
+    private(set) var tasks: [(pid: Int32, tid: Int32)] = []
+
+    /// Lines of /proc/PID/status and /proc/PID/task/TID/status that a checkpoint must carry.
+    private static let statusLines: Set<Substring> = [
+        "Name", "Umask", "Tgid", "Pid", "Uid", "Gid", "Groups", "Kthread", "SigPnd", "ShdPnd", "SigBlk",
+        "SigIgn",
+        "SigCgt", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp",
+        "Seccomp_filters",
+        "Cpus_allowed",
+    ]
+
+    init(root: Int32) {
+        let tree = processTree(of: root)
+        facts["pids"] = tree.map(String.init).joined(separator: " ")
+        for pid in tree { read(pid, root: root) }
+    }
+
+    private mutating func read(_ pid: Int32, root: Int32) {
+        let directory = "/proc/\(pid)"
+        let stat = statFields(directory + "/stat")
+        guard stat.count > 40 else { return }
+        // The root's parent changes with a restore.
+        if pid != root { facts["\(pid)/parent"] = String(stat[1]) }
+        facts["\(pid)/group"] = String(stat[2])
+        facts["\(pid)/session"] = String(stat[3])
+        facts["\(pid)/terminal"] = String(stat[4])
+        facts["\(pid)/zombie"] = stat[0] == "Z" ? "yes, exit \(stat[49])" : "no"
+        if stat[0] == "Z" { return }
+        for name in ["cwd", "exe", "root"] { facts["\(pid)/\(name)"] = link(at: "\(directory)/\(name)") }
+        for name in [
+            "cmdline", "environ", "auxv", "limits", "cgroup", "oom_score_adj", "personality",
+            "coredump_filter",
+        ] {
+            facts["\(pid)/\(name)"] = text(of: "\(directory)/\(name)")
+        }
+        readMaps(pid)
+        readDescriptors(pid)
+        for name in names(in: directory + "/task") {
+            if let tid = Int32(name) { read(pid, thread: tid) }
+        }
+    }
+
+    private mutating func read(_ pid: Int32, thread tid: Int32) {
+        tasks.append((pid, tid))
+        let directory = "/proc/\(pid)/task/\(tid)"
+        for line in (text(of: directory + "/status") ?? "").split(separator: "\n") {
+            let parts = line.split(separator: ":", maxSplits: 1)
+            if parts.count == 2, Self.statusLines.contains(parts[0]) {
+                facts["\(pid)/\(tid)/\(parts[0])"] = String(parts[1])
+            }
+        }
+        let stat = statFields(directory + "/stat")
+        if stat.count > 40 {
+            facts["\(pid)/\(tid)/nice"] = String(stat[16])
+            facts["\(pid)/\(tid)/policy"] = "\(stat[38]) \(stat[37])"
+        }
+    }
+
+    /// Address range, access, offset and name of each area. Devices and inodes are left out: a deleted file gets new ones.
+    ///
+    /// Areas that continue each other count as one: the kernel keeps some apart for what happened to them before.
+    private mutating func readMaps(_ pid: Int32) {
+        var areas: [Area] = []
+        for line in (text(of: "/proc/\(pid)/maps") ?? "").split(separator: "\n") {
+            guard let area = Area(line) else { continue }
+            if let last = areas.last, last.continues(in: area) {
+                areas[areas.count - 1].end = area.end
+            } else {
+                areas.append(area)
+            }
+        }
+        for area in areas {
+            let range = String(area.start, radix: 16) + "-" + String(area.end, radix: 16)
+            facts["\(pid)/map \(range)"] = "\(area.access) \(String(area.offset, radix: 16)) \(area.name)"
+        }
+    }
+
+    /// A line of /proc/PID/maps.
+    private struct Area {
+        var start: UInt64
+        var end: UInt64
+        var access: String
+        var offset: UInt64
+        var name: String
+
+        init?(_ line: Substring) {
+            let parts = line.split(separator: " ", maxSplits: 5)
+            let range = parts.first?.split(separator: "-").compactMap { UInt64($0, radix: 16) } ?? []
+            guard parts.count >= 5, range.count == 2, let offset = UInt64(parts[2], radix: 16) else {
+                return nil
+            }
+            start = range[0]
+            end = range[1]
+            access = String(parts[1])
+            self.offset = offset
+            name = parts.count > 5 ? trimmed(String(parts[5])) : ""
+            if name.hasSuffix("(deleted)") { name = "(deleted)" }
+        }
+
+        func continues(in next: Area) -> Bool {
+            let sameFile = name.hasPrefix("/") ? offset + (end - start) == next.offset : offset == next.offset
+            return end == next.start && access == next.access && name == next.name
+                && (sameFile || name == "(deleted)")
+        }
+    }
+
+    /// Target, position and flags of each descriptor.
+    private mutating func readDescriptors(_ pid: Int32) {
+        for name in names(in: "/proc/\(pid)/fd") {
+            var target = link(at: "/proc/\(pid)/fd/\(name)") ?? "?"
+            // Numbers of anonymous objects are the kernel's own.
+            if let bracket = target.firstIndex(of: "["), !target.hasPrefix("/") {
+                target = String(target[..<bracket])
+            }
+            if target.hasSuffix("(deleted)") { target = "(deleted)" }
+            let info = (text(of: "/proc/\(pid)/fdinfo/\(name)") ?? "").split(separator: "\n")
+            let kept = info.filter { $0.hasPrefix("pos:") || $0.hasPrefix("flags:") }.joined(separator: " ")
+            facts["\(pid)/fd \(name)"] = "\(target) \(kept)"
+        }
+    }
+
+    /// What differs, one line each, at most `limit`; empty if the tree is what it was.
+    func differences(from before: Fingerprint, limit: Int = 12) -> [String] {
+        var lines: [String] = []
+        let gone = Set(before.tasks.map(\.tid)).subtracting(tasks.map(\.tid))
+        let new = Set(tasks.map(\.tid)).subtracting(before.tasks.map(\.tid))
+        lines += gone.sorted().map { "thread \($0) is gone" } + new.sorted().map { "thread \($0) is new" }
+        for key in Set(facts.keys).union(before.facts.keys).sorted() where facts[key] != before.facts[key] {
+            let parts = key.split(separator: "/")
+            if parts.count == 3, let tid = Int32(parts[1]), gone.contains(tid) || new.contains(tid) {
+                continue
+            }
+            lines.append("\(key) was \(shown(before.facts[key])), is \(shown(facts[key]))")
+        }
+        return Array(lines.prefix(limit))
+    }
+
+    private func shown(_ fact: String?) -> String {
+        guard let fact else { return "not there" }
+        return trimmed(String(fact.map { $0.isWhitespace || $0 == "\0" ? " " : $0 }))
+    }
+
+    /// Threads that are stopped or traced, as "TID: what": a tool that is done leaves none.
+    func held() -> [String] {
+        tasks.compactMap { task in
+            let directory = "/proc/\(task.pid)/task/\(task.tid)"
+            let status = text(of: directory + "/status") ?? ""
+            let tracer = status.split(separator: "\n").first { $0.hasPrefix("TracerPid:") }
+            if let tracer, tracer.split(separator: "\t").last != "0" { return "\(task.tid): \(tracer)" }
+            let state = statFields(directory + "/stat").first ?? "gone"
+            return ["T", "t", "gone"].contains(state) ? "\(task.tid): state \(state)" : nil
+        }
+    }
+}

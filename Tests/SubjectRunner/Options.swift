@@ -1,0 +1,119 @@
+/// What one run of the runner does, from its command line.
+struct Options {
+    /// The checkpoint tool: `crplan`, or a stock `criu`; both take the same plumbing options.
+    var tool = ""
+    /// The program that holds the subjects.
+    var subject = ""
+    /// Where the run's own directory is made.
+    var work = "/tmp"
+    /// Seconds for the whole run, the wait for the lock not counted.
+    var timeout = 60.0
+    /// Leave the run's directory behind.
+    var keep = false
+    var steps: [Step] = []
+    /// Options handed on to `dump` and to `restore`.
+    var dumpOptions: [String] = []
+    var restoreOptions: [String] = []
+    /// The subject's name and its arguments.
+    var subjectArguments: [String] = []
+
+    static let usage = """
+        usage: subject-runner --tool PATH --steps STEP[,STEP…] [options] NAME [ARGUMENT…]
+          steps: dump restore dump-running dump-stopped dump-blocked cycle:N pause:SECONDS check
+          --subject PATH          the program with the subjects; default: beside this one
+          --work DIR              where the run's directory is made; default /tmp
+          --timeout SECONDS       for the whole run; default 60
+          --dump-option OPTION    handed on to `dump`; may be repeated
+          --restore-option OPTION handed on to `restore`; may be repeated
+          --keep                  leave the run's directory
+        """
+
+    /// Reads a command line without the program's name.
+    init(_ words: [String], beside directory: String) throws(RunFailure) {
+        subject = directory + "/subject"
+        var rest = words[...]
+        while let word = rest.first, word.hasPrefix("--") {
+            rest.removeFirst()
+            if word == "--keep" {
+                keep = true
+                continue
+            }
+            guard let value = rest.popFirst() else { throw RunFailure("\(word) needs a value") }
+            switch word {
+            case "--tool": tool = value
+            case "--subject": subject = value
+            case "--work": work = value
+            case "--dump-option": dumpOptions.append(value)
+            case "--restore-option": restoreOptions.append(value)
+            case "--timeout":
+                guard let seconds = Double(value) else {
+                    throw RunFailure("--timeout \(value): not a number")
+                }
+                timeout = seconds
+            case "--steps":
+                for name in value.split(separator: ",") { steps += try Step.parse(String(name)) }
+            default: throw RunFailure("\(word): no such option")
+            }
+        }
+        subjectArguments = Array(rest)
+        if tool.isEmpty || steps.isEmpty || subjectArguments.isEmpty { throw RunFailure(Self.usage) }
+    }
+}
+
+/// One step of a run.
+enum Step: Equatable, CustomStringConvertible {
+    /// Dump and kill; the whole tree must be gone.
+    case dump
+    /// Restore what was dumped last.
+    case restore
+    /// Dump and leave running; the tree must be what it was.
+    case dumpRunning
+    /// Dump and leave stopped, then wake the tree.
+    case dumpStopped
+    /// A dump that must be refused; the tree must be what it was.
+    case dumpBlocked
+    /// Let time pass.
+    case pause(Double)
+    /// Ask the subject for its verdict.
+    case check
+
+    /// The steps that a word of the command line stands for.
+    static func parse(_ word: String) throws(RunFailure) -> [Step] {
+        let parts = word.split(separator: ":", maxSplits: 1).map(String.init)
+        switch (parts[0], parts.count > 1 ? Double(parts[1]) : nil) {
+        case ("dump", nil): return [.dump]
+        case ("restore", nil): return [.restore]
+        case ("dump-running", nil): return [.dumpRunning]
+        case ("dump-stopped", nil): return [.dumpStopped]
+        case ("dump-blocked", nil): return [.dumpBlocked]
+        case ("check", nil): return [.check]
+        case ("pause", let seconds?): return [.pause(seconds)]
+        case ("cycle", let count?):
+            return Array(repeating: [.dump, .restore], count: Int(count)).flatMap(\.self)
+        default: throw RunFailure("\(word): no such step")
+        }
+    }
+
+    var description: String {
+        switch self {
+        case .dump: "dump"
+        case .restore: "restore"
+        case .dumpRunning: "dump-running"
+        case .dumpStopped: "dump-stopped"
+        case .dumpBlocked: "dump-blocked"
+        case .pause(let seconds): "pause:\(seconds)"
+        case .check: "check"
+        }
+    }
+}
+
+/// Why a run ended badly, in one line, and the end of the log that belongs to it.
+struct RunFailure: Error {
+    let reason: String
+    var log: String = ""
+
+    init(_ reason: String, log: String = "") {
+        self.reason = reason
+        self.log = log
+    }
+}

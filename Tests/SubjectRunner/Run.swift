@@ -1,0 +1,250 @@
+import CREngine
+import Glibc
+
+/// One subject on its way through its steps.
+///
+/// The runner is a child subreaper: what a tool kills or restores ends up as its child, so it sees every end itself
+/// and no zombie keeps a pid that a restore needs.
+struct Run {
+    private let options: Options
+    private let directory: String
+    private let statusFile: String
+    private let deadline: Double
+    private var root: pid_t = 0
+    /// Images of the last dump.
+    private var images = ""
+    private var dumps = 0
+    /// The tree as it was when it was dumped last.
+    private var dumped: Fingerprint?
+    /// Pids that a failed run must not leave behind.
+    private var known: Set<pid_t> = []
+    /// Milliseconds that each step took, in order.
+    private(set) var times: [(step: String, milliseconds: Double)] = []
+
+    init(_ options: Options, directory: String) {
+        self.options = options
+        self.directory = directory
+        statusFile = directory + "/run/status"
+        deadline = now() + options.timeout
+    }
+
+    /// Starts the subject, walks all steps, and leaves no process behind, however it ends.
+    mutating func perform() throws(RunFailure) {
+        do throws(RunFailure) {
+            try start()
+            for step in options.steps {
+                let begin = now()
+                try perform(step)
+                times.append((step.description, (now() - begin) * 1000))
+            }
+            if options.steps.last != .check { endTree() }
+        } catch {
+            endTree()
+            throw error
+        }
+    }
+
+    private mutating func perform(_ step: Step) throws(RunFailure) {
+        switch step {
+        case .dump: try dump()
+        case .restore: try restore()
+        case .dumpRunning: try dumpWhileRunning(["-R"], expectSuccess: true)
+        case .dumpStopped: try dumpStopped()
+        case .dumpBlocked: try dumpWhileRunning([], expectSuccess: false)
+        case .pause(let seconds): usleep(UInt32(seconds * 1e6))
+        case .check: try check()
+        }
+    }
+
+    private mutating func start() throws(RunFailure) {
+        let words = [options.subject, "--status", statusFile] + options.subjectArguments
+        root = try spawn(
+            words, log: directory + "/subject.log", directory: directory + "/run", newSession: true)
+        known = [root]
+        let file = statusFile
+        _ = poll(until: deadline) { text(of: file) != nil || statFields("/proc/\(root)/stat").first == "Z" }
+        let state = text(of: statusFile) ?? "nothing"
+        known.formUnion(processTree(of: root))
+        guard state == "ready\n" else {
+            throw RunFailure(
+                "the subject did not get ready, it says: \(trimmed(state))", log: tail("subject.log"))
+        }
+    }
+
+    // MARK: Dump
+
+    private func toolFailed(_ what: String, _ ending: Ending, _ logs: [String]) -> RunFailure {
+        RunFailure("\(what) ended with \(ending)", log: logs.map(tail).joined(separator: "\n"))
+    }
+
+    /// Runs the tool to its end; it is killed with what it started once the time is over.
+    private func runTool(_ words: [String], log: String) throws(RunFailure) -> Ending {
+        let path = "\(directory)/\(log)"
+        let pid = try spawn([options.tool] + words, log: path, directory: directory, newSession: true)
+        if let ending = wait(for: pid, until: deadline) { return ending }
+        let left = processTree(of: pid).filter { !known.contains($0) }
+        for pid in left { kill(pid, SIGKILL) }
+        _ = wait(for: pid, until: now() + 5)
+        throw RunFailure("\(words[0]) did not end within \(options.timeout) s", log: tail(log))
+    }
+
+    private mutating func runDump(_ extra: [String]) throws(RunFailure) -> Ending {
+        dumps += 1
+        let target = "\(directory)/images-\(dumps)"
+        mkdir(target, 0o700)
+        known.formUnion(processTree(of: root))
+        let words =
+            ["dump", "-t", "\(root)", "-D", target, "-o", "dump.log", "-v4"] + extra + options.dumpOptions
+        let ending = try runTool(words, log: "tool.log")
+        if ending == .exit(0) { images = target }
+        return ending
+    }
+
+    private var dumpLogs: [String] { ["tool.log", "images-\(dumps)/dump.log"] }
+
+    private mutating func dump() throws(RunFailure) {
+        let before = Fingerprint(root: root)
+        let ending = try runDump([])
+        if ending != .exit(0) { throw toolFailed("dump", ending, dumpLogs) }
+        dumped = before
+        try expectTreeGone()
+    }
+
+    private mutating func dumpWhileRunning(_ extra: [String], expectSuccess: Bool) throws(RunFailure) {
+        let before = Fingerprint(root: root)
+        let ending = try runDump(extra)
+        if (ending == .exit(0)) != expectSuccess {
+            throw toolFailed(expectSuccess ? "dump" : "a dump that must be refused", ending, dumpLogs)
+        }
+        if !expectSuccess, case .signal = ending {
+            throw toolFailed("a dump that must be refused", ending, dumpLogs)
+        }
+        try expectUndisturbed(since: before, after: "the dump")
+    }
+
+    private mutating func dumpStopped() throws(RunFailure) {
+        let before = Fingerprint(root: root)
+        let ending = try runDump(["-s"])
+        if ending != .exit(0) { throw toolFailed("dump", ending, dumpLogs) }
+        for task in before.tasks
+        where !["T", "t"].contains(statFields("/proc/\(task.pid)/task/\(task.tid)/stat").first) {
+            throw RunFailure("thread \(task.tid) is not stopped after dump -s")
+        }
+        for pid in Set(before.tasks.map(\.pid)) { kill(pid, SIGCONT) }
+        try expectUndisturbed(since: before, after: "dump -s and SIGCONT")
+    }
+
+    private func expectUndisturbed(since before: Fingerprint, after what: String) throws(RunFailure) {
+        var differences: [String] = []
+        let settled = poll(until: min(deadline, now() + 3)) {
+            let current = Fingerprint(root: root)
+            differences = current.held() + current.differences(from: before)
+            return differences.isEmpty
+        }
+        if !settled {
+            throw RunFailure(
+                "the tree is not what it was after \(what): " + differences.joined(separator: "; ")
+                    + subjectSays,
+                log: tail(dumpLogs[1]))
+        }
+        let state = text(of: statusFile) ?? ""
+        if state != "ready\n" { throw RunFailure("after \(what) the subject says: \(trimmed(state))") }
+    }
+
+    /// Reaps until none of the tree's pids is left.
+    private mutating func expectTreeGone() throws(RunFailure) {
+        let pids = known
+        let gone = poll(until: min(deadline, now() + 5)) {
+            reap()
+            return pids.allSatisfy { statFields("/proc/\($0)/stat").isEmpty }
+        }
+        if !gone {
+            let left = pids.filter { !statFields("/proc/\($0)/stat").isEmpty }.sorted()
+            throw RunFailure("still there after a dump that kills: \(left)")
+        }
+    }
+
+    // MARK: Restore and verdict
+
+    private mutating func restore() throws(RunFailure) {
+        let pidFile = "\(directory)/restored-\(dumps).pid"
+        unlink(pidFile)
+        let words = ["restore", "-D", images, "-d", "-o", "restore.log", "-v4", "--pidfile", pidFile]
+        let ending = try runTool(words + options.restoreOptions, log: "tool.log")
+        let logs = ["tool.log", images.split(separator: "/").last.map { "\($0)/restore.log" } ?? ""]
+        if ending != .exit(0) { throw toolFailed("restore", ending, logs) }
+        let written = text(of: pidFile).flatMap { Int32(trimmed($0)) }
+        if written != root { throw RunFailure("the restored root is \(written ?? 0), it was \(root)") }
+        known.formUnion(processTree(of: root))
+        guard let dumped else { throw RunFailure("nothing was dumped before the restore") }
+        var differences: [String] = []
+        let same = poll(until: min(deadline, now() + 3)) {
+            let current = Fingerprint(root: root)
+            differences = current.held() + current.differences(from: dumped)
+            return differences.isEmpty
+        }
+        if !same {
+            throw RunFailure(
+                "the restored tree is another: " + differences.joined(separator: "; ") + subjectSays,
+                log: logs.map(tail).joined())
+        }
+    }
+
+    private mutating func check() throws(RunFailure) {
+        guard let request = try? OwnedFD.open(statusFile + ".check", O_WRONLY | O_CREAT, mode: 0o644) else {
+            throw RunFailure("\(statusFile).check cannot be made")
+        }
+        _ = consume request
+        let file = statusFile
+        _ = poll(until: deadline) {
+            let state = text(of: file)
+            return (state != nil && state != "ready\n")
+                || statFields("/proc/\(root)/stat").first.map { $0 == "Z" } ?? true
+        }
+        guard let ending = wait(for: root, until: min(deadline + 1, now() + 10)) else {
+            throw RunFailure(
+                "the subject does not end, it says: \(trimmed(text(of: file) ?? ""))",
+                log: tail("subject.log"))
+        }
+        let state = trimmed(text(of: file) ?? "nothing")
+        if ending != .exit(0) || state != "pass" {
+            throw RunFailure("the subject ended with \(ending) and says: \(state)", log: tail("subject.log"))
+        }
+        try expectTreeGone()
+    }
+
+    // MARK: Cleaning up
+
+    /// Takes the wait status of every child that ended.
+    private func reap() {
+        while waitpid(-1, nil, WNOHANG) > 0 { continue }
+    }
+
+    /// Kills what is left of the tree: only pids that were seen in it and still descend from us.
+    private mutating func endTree() {
+        let deadline = now() + 5
+        _ = poll(until: deadline) {
+            reap()
+            let ours = processTree(of: getpid()).dropFirst()
+            for pid in ours { kill(pid, SIGKILL) }
+            return ours.isEmpty
+        }
+    }
+
+    /// What the subject itself says, where it is more than "ready".
+    private var subjectSays: String {
+        let state = trimmed(text(of: statusFile) ?? "nothing")
+        return state == "ready" ? "" : "; the subject says: \(state)"
+    }
+
+    private func tail(_ name: String) -> String {
+        let lines = (text(of: "\(directory)/\(name)") ?? "").split(separator: "\n")
+        return lines.suffix(40).joined(separator: "\n")
+    }
+}
+
+/// Without the blanks at both ends.
+func trimmed(_ text: String) -> String {
+    let end = text.lastIndex { !$0.isWhitespace }.map { text.index(after: $0) } ?? text.startIndex
+    return String(text[..<end].drop { $0.isWhitespace })
+}
