@@ -1,4 +1,5 @@
 import CPlatform
+import Glibc
 
 /// A moment of CLOCK_MONOTONIC, in nanoseconds.
 package struct Deadline: Sendable, Comparable {
