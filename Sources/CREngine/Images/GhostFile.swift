@@ -81,7 +81,28 @@ package enum GhostReader {
     ) throws(ImageError) -> GhostImage {
         var reader = try ImageFileReader.open(
             .ghost, name: ImageName.ghost(number), in: directory, framing: framing)
-        return try readHead(&reader, number: number).image
+        let (image, isChunked) = try readHead(&reader, number: number)
+        // A torn file is found here, before anything is restored.
+        if isChunked {
+            while let chunk = try nextChunk(&reader, of: image) { try reader.skip(chunk.length) }
+        }
+        return image
+    }
+
+    /// Announcement of the bytes that follow; nil after the last.
+    private static func nextChunk(
+        _ reader: inout ImageFileReader, of ghost: GhostImage
+    ) throws(ImageError) -> (offset: Int, length: Int)? {
+        guard let entry = try reader.next() else { return nil }
+        let (offset, length) = try entry.read(ghost_chunk_entry__unpack) {
+            (message) throws(ImageError) -> (UInt64, UInt64) in (message.off, message.len)
+        }
+        let (end, overflow) = offset.addingReportingOverflow(length)
+        guard !overflow, end <= ghost.size else {
+            throw entry.error(
+                "chunk of \(length) bytes at \(offset) ends after the file's \(ghost.size) bytes")
+        }
+        return (Int(offset), Int(length))
     }
 
     private static func readHead(
@@ -117,16 +138,8 @@ package enum GhostReader {
             throw ImageError(
                 file: name, "its \(ghost.size) bytes do not fit where it is restored", errno: error)
         }
-        while let entry = try reader.next() {
-            let (offset, length) = try entry.read(ghost_chunk_entry__unpack) {
-                (message) throws(ImageError) -> (UInt64, UInt64) in (message.off, message.len)
-            }
-            let (end, overflow) = offset.addingReportingOverflow(length)
-            guard !overflow, end <= ghost.size else {
-                throw entry.error(
-                    "chunk of \(length) bytes at \(offset) ends after the file's \(ghost.size) bytes")
-            }
-            try copy(&reader, count: Int(length), to: target, at: Int(offset))
+        while let chunk = try nextChunk(&reader, of: ghost) {
+            try copy(&reader, count: chunk.length, to: target, at: chunk.offset)
         }
     }
 

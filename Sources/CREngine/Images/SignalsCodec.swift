@@ -42,6 +42,7 @@ extension SignalActionImage {
         message.pointee.flags = flags
         message.pointee.restorer = restorer
         message.pointee.mask = mask
+        (message.pointee.has_compat_sigaction, message.pointee.compat_sigaction) = (1, 0)
         return message
     }
 
