@@ -160,6 +160,17 @@ import Testing
             error?.description == "pagemap-100.img: has a page at 0x520000, outside of all memory areas")
     }
 
+    @Test func `a page after the end of a memfd is refused`() throws {
+        let directory = try TemporaryDirectory()
+        var tree = RichTree.make()
+        tree.memfds[0].size = 4095
+        tree.sharedMemory[0].pages.extents[0].pages = 2
+        try Self.write(tree, to: directory)
+        let error = #expect(throws: ImageError.self) { try ImageSet.read(from: try directory.open()) }
+        #expect(
+            error?.description == "pagemap-shmem-1024.img: has pages after the 4095 bytes of \"cache\"")
+    }
+
     @Test func `a symbolic link or fifo in place of an image is not followed`() throws {
         let directory = try TemporaryDirectory()
         try Self.write(RichTree.make(), to: directory)

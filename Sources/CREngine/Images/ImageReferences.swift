@@ -28,6 +28,17 @@ extension ImageSet {
                 }
             }
         }
+        for segment in tree.sharedMemory {
+            guard let inode = tree.memfds.first(where: { UInt64($0.shmid) == segment.shmid }),
+                let last = segment.pages.extents.last
+            else { continue }
+            let pages = (inode.size + UInt64(pageSize) - 1) / UInt64(pageSize)
+            guard last.address / UInt64(pageSize) + last.pages <= pages else {
+                throw ImageError(
+                    file: ImageName.sharedPagemap(segment.shmid),
+                    "has pages after the \(inode.size) bytes of \"\(inode.name)\"")
+            }
+        }
         let inodes = Set(tree.memfds.map(\.inodeID))
         for file in tree.files {
             switch file.content {
