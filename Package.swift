@@ -38,12 +38,18 @@ let package = Package(
             linkerSettings: [.linkedLibrary("pthread")]),
         // The child subreaper that runs one subject through one script of dumps and restores.
         .executableTarget(
-            name: "subject-runner", dependencies: ["CREngine", "CPlatform"], path: "Tests/SubjectRunner",
+            name: "subject-runner", dependencies: ["CREngine", "TestSupport"], path: "Tests/SubjectRunner",
+            swiftSettings: strict),
+        // Starting, watching and ending processes, for the runner and for the tests that drive the command line.
+        .target(
+            name: "TestSupport", dependencies: ["CREngine", "CPlatform"], path: "Tests/TestSupport",
             swiftSettings: strict),
         .testTarget(name: "PolicyModelTests", dependencies: ["PolicyModel"], swiftSettings: strict),
         .testTarget(
             name: "CREngineTests", dependencies: ["CREngine"], exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
-            name: "CrplanTests", dependencies: ["crplan", "subject", "subject-runner"], swiftSettings: strict),
+            name: "CrplanTests",
+            dependencies: ["crplan", "subject", "subject-runner", "TestSupport", "CREngine"],
+            swiftSettings: strict),
     ]
 )

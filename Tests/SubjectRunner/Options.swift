@@ -1,3 +1,5 @@
+import CREngine
+
 /// What one run of the runner does, from its command line.
 struct Options {
     /// The checkpoint tool: `crplan`, or a stock `criu`; both take the same plumbing options.
@@ -115,5 +117,14 @@ struct RunFailure: Error {
     init(_ reason: String, log: String = "") {
         self.reason = reason
         self.log = log
+    }
+}
+
+/// Names what an error number was about.
+func failing<T: ~Copyable>(_ what: String, _ body: () throws(Errno) -> T) throws(RunFailure) -> T {
+    do throws(Errno) {
+        return try body()
+    } catch {
+        throw RunFailure("\(what): \(error)")
     }
 }

@@ -1,5 +1,6 @@
 import CREngine
 import Glibc
+import TestSupport
 
 /// One subject on its way through its steps.
 ///
@@ -56,10 +57,17 @@ struct Run {
         }
     }
 
+    private func start(_ words: [String], log: String, in place: String) throws(RunFailure) -> pid_t {
+        do throws(Errno) {
+            return try spawn(words, log: "\(directory)/\(log)", directory: place)
+        } catch {
+            throw RunFailure("\(words[0]) does not start: \(error)")
+        }
+    }
+
     private mutating func start() throws(RunFailure) {
         let words = [options.subject, "--status", statusFile] + options.subjectArguments
-        root = try spawn(
-            words, log: directory + "/subject.log", directory: directory + "/run", newSession: true)
+        root = try start(words, log: "subject.log", in: directory + "/run")
         known = [root]
         let file = statusFile
         _ = poll(until: deadline) { text(of: file) != nil || statFields("/proc/\(root)/stat").first == "Z" }
@@ -79,8 +87,7 @@ struct Run {
 
     /// Runs the tool to its end; it is killed with what it started once the time is over.
     private func runTool(_ words: [String], log: String) throws(RunFailure) -> Ending {
-        let path = "\(directory)/\(log)"
-        let pid = try spawn([options.tool] + words, log: path, directory: directory, newSession: true)
+        let pid = try start([options.tool] + words, log: log, in: directory)
         if let ending = wait(for: pid, until: deadline) { return ending }
         let left = processTree(of: pid).filter { !known.contains($0) }
         for pid in left { kill(pid, SIGKILL) }
@@ -241,10 +248,4 @@ struct Run {
         let lines = (text(of: "\(directory)/\(name)") ?? "").split(separator: "\n")
         return lines.suffix(40).joined(separator: "\n")
     }
-}
-
-/// Without the blanks at both ends.
-func trimmed(_ text: String) -> String {
-    let end = text.lastIndex { !$0.isWhitespace }.map { text.index(after: $0) } ?? text.startIndex
-    return String(text[..<end].drop { $0.isWhitespace })
 }

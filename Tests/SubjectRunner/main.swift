@@ -1,7 +1,7 @@
-import CPlatform
 import CREngine
 import FoundationEssentials
 import Glibc
+import TestSupport
 
 /// What a run prints, as one JSON object in one line.
 struct Verdict: Encodable {
@@ -23,45 +23,6 @@ struct Verdict: Encodable {
     }
 }
 
-/// Tracing is heavy: one run at a time on the whole machine, whoever starts them.
-func takeTurn() throws(RunFailure) -> OwnedFD {
-    do throws(Errno) {
-        let lock = try OwnedFD.open("/tmp/crplan-subject-runner.lock", O_RDWR | O_CREAT, mode: 0o600)
-        try systemCall(CP_SYS_flock, Int(lock.rawValue), Int(LOCK_EX))
-        return lock
-    } catch {
-        throw RunFailure("the lock of the runners: \(error)")
-    }
-}
-
-/// Makes orphans below us our children, see PR_SET_CHILD_SUBREAPER in prctl(2).
-func becomeSubreaper() throws(RunFailure) {
-    let setChildSubreaper = 36
-    do throws(Errno) {
-        try systemCall(CP_SYS_prctl, setChildSubreaper, 1)
-    } catch {
-        throw RunFailure("PR_SET_CHILD_SUBREAPER: \(error)")
-    }
-}
-
-/// The run's own directory, with `run/` inside, which the subject may write whatever user it becomes.
-func makeDirectory(in parent: String) throws(RunFailure) -> String {
-    var template = Array("\(parent)/subject-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw RunFailure("\(parent): \(Errno(rawValue: errno))") }
-    let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    chmod(path, 0o755)
-    mkdir(path + "/run", 0o777)
-    chmod(path + "/run", 0o777)
-    return path
-}
-
-/// Removes a tree of files, without following links.
-func remove(_ path: String) {
-    if unlink(path) == 0 || errno == ENOENT { return }
-    for name in names(in: path) { remove("\(path)/\(name)") }
-    rmdir(path)
-}
-
 /// Runs what the command line says and prints the verdict. Returns 0 for a pass, 1 for a failure, 64 for a wrong command line.
 func runSubject(_ arguments: [String]) -> Int32 {
     let own = link(at: "/proc/self/exe") ?? ""
@@ -71,10 +32,10 @@ func runSubject(_ arguments: [String]) -> Int32 {
     do throws(RunFailure) {
         let options = try Options(Array(arguments.dropFirst()), beside: beside)
         verdict.subject = options.subjectArguments.joined(separator: " ")
-        try becomeSubreaper()
-        let turn = try takeTurn()
+        let turn = try failing("the lock of the runners", takeTurn)
         defer { _ = turn.rawValue }
-        let directory = try makeDirectory(in: options.work)
+        try failing("PR_SET_CHILD_SUBREAPER", becomeSubreaper)
+        let directory = try failing(options.work) { () throws(Errno) in try makeDirectory(in: options.work) }
         defer { if !options.keep { remove(directory) } }
         if options.keep { verdict.directory = directory }
         var run = Run(options, directory: directory)

@@ -2,10 +2,10 @@ import CREngine
 
 /// What /proc says of a tree, in a form that must be the same before and after: the look from outside that no subject
 /// has of itself. Keys are `PID/thing` or `PID/TID/thing`.
-struct Fingerprint {
-    private(set) var facts: [String: String] = [:]
+package struct Fingerprint {
+    package private(set) var facts: [String: String] = [:]
     /// Each process and thread of the tree that is not a zombie.
-    private(set) var tasks: [(pid: Int32, tid: Int32)] = []
+    package private(set) var tasks: [(pid: Int32, tid: Int32)] = []
 
     /// Lines of /proc/PID/status and /proc/PID/task/TID/status that a checkpoint must carry.
     private static let statusLines: Set<Substring> = [
@@ -16,7 +16,7 @@ struct Fingerprint {
         "Cpus_allowed",
     ]
 
-    init(root: Int32) {
+    package init(root: Int32) {
         let tree = processTree(of: root)
         facts["pids"] = tree.map(String.init).joined(separator: " ")
         for pid in tree { read(pid, root: root) }
@@ -127,7 +127,7 @@ struct Fingerprint {
     }
 
     /// What differs, one line each, at most `limit`; empty if the tree is what it was.
-    func differences(from before: Fingerprint, limit: Int = 12) -> [String] {
+    package func differences(from before: Fingerprint, limit: Int = 12) -> [String] {
         var lines: [String] = []
         let gone = Set(before.tasks.map(\.tid)).subtracting(tasks.map(\.tid))
         let new = Set(tasks.map(\.tid)).subtracting(before.tasks.map(\.tid))
@@ -148,7 +148,7 @@ struct Fingerprint {
     }
 
     /// Threads that are stopped or traced, as "TID: what": a tool that is done leaves none.
-    func held() -> [String] {
+    package func held() -> [String] {
         tasks.compactMap { task in
             let directory = "/proc/\(task.pid)/task/\(task.tid)"
             let status = text(of: directory + "/status") ?? ""

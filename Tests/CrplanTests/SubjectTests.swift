@@ -1,0 +1,105 @@
+import TestSupport
+import Testing
+
+/// A subject, what is done to it, and what else must be said for that.
+struct SubjectCase: CustomTestStringConvertible, Sendable {
+    let subject: String
+    let steps: String
+    var options: [String] = []
+
+    var testDescription: String { "\(subject): \(steps)" }
+}
+
+/// Every subject goes out and comes back, runs on beside a dump, and finds all that it set up.
+@Suite(
+    .serialized,
+    .enabled(if: BuiltPrograms.canCheckpoint, "needs root, and a crplan that has dump and restore"))
+struct SubjectTests {
+    static let carried = [
+        "plain", "registers", "threads", "rseq", "signals", "memory", "files", "pipes", "fdshare", "tree",
+        "creds",
+        "identity", "clocks", "timers", "killtarget page",
+    ]
+
+    /// Calls that a blocked thread sits in while its tree is dumped; what they wait on can be carried.
+    static let calls = [
+        "nanosleep", "nanosleep-rest", "nanosleep-same", "clock_nanosleep", "clock_nanosleep-absolute",
+        "poll",
+        "poll-timed", "ppoll-timed", "select", "select-timed", "pselect-timed", "futex", "futex-timed",
+        "futex-bitset",
+        "read", "write", "wait4", "waitid", "sigwaitinfo", "sigtimedwait", "pause", "sigsuspend", "msgrcv",
+        "semop",
+        "semtimedop",
+    ]
+
+    /// Calls on objects that block a dump: it must be refused without the call noticing.
+    static let refusedCalls = ["epoll_wait", "epoll_wait-timed", "recv-timed", "recv-waitall", "flock"]
+
+    /// Objects that block a dump.
+    static let refusedKinds = [
+        "unix-pair", "unix-listen", "unix-dgram", "tcp-listen", "tcp-established", "udp", "netlink",
+        "eventfd", "inotify",
+        "epoll", "signalfd", "timerfd", "pidfd", "memfd", "pty", "fifo", "packet-pipe", "flock", "posix-lock",
+        "ofd-lock",
+        "lease", "namespace", "proc", "userfaultfd", "perf", "outside-pipe", "seccomp", "deleted-cwd",
+    ]
+
+    static var cases: [SubjectCase] {
+        carried.map { SubjectCase(subject: $0, steps: "dump,restore,check") }
+            + carried.map { SubjectCase(subject: $0, steps: "dump-running,check") }
+            + calls.map { SubjectCase(subject: "eintr \($0)", steps: "dump,restore,check") }
+            + calls.map { SubjectCase(subject: "eintr \($0)", steps: "dump-running,check") }
+            + refusedCalls.map { SubjectCase(subject: "eintr \($0)", steps: "dump-blocked,check") }
+            + refusedKinds.map { SubjectCase(subject: "holder \($0)", steps: "dump-blocked,check") }
+            + [
+                // Away for longer than any tolerance: the clocks must not show it.
+                SubjectCase(subject: "clocks", steps: "dump,pause:3,restore,check"),
+                // What was restored can be dumped again.
+                SubjectCase(subject: "tree", steps: "dump-running,cycle:3,dump-running,check"),
+                SubjectCase(subject: "memory", steps: "cycle:3,check"),
+                SubjectCase(subject: "threads", steps: "dump-stopped,cycle:2,check"),
+                SubjectCase(subject: "creds", steps: "cycle:2,check"),
+                SubjectCase(subject: "timers", steps: "cycle:2,check"),
+            ]
+    }
+
+    @Test(arguments: Self.cases)
+    func `a subject keeps all that it set up`(_ row: SubjectCase) throws {
+        let subject = row.subject.split(separator: " ").map(String.init)
+        let words = [BuiltPrograms.subjectRunner, "--tool", BuiltPrograms.crplan, "--steps", row.steps]
+        let run = try Command.run(words + row.options + subject, timeout: 150)
+        #expect(run.ending == .exit(0), "\(run.output)")
+    }
+}
+
+/// The subjects themselves: without any dump each must pass, or its verdict after one would mean nothing.
+@Suite(.serialized)
+struct SubjectsAloneTests {
+    @Test(
+        arguments: SubjectTests.carried.filter { $0 != "creds" } + [
+            "eintr poll", "eintr write", "holder eventfd",
+        ])
+    func `an undisturbed subject passes`(_ subject: String) throws {
+        let words = [BuiltPrograms.subjectRunner, "--tool", "/bin/false", "--steps", "check"]
+        let run = try Command.run(words + subject.split(separator: " ").map(String.init))
+        #expect(run.ending == .exit(0), "\(run.output)")
+    }
+
+    @Test func `a tool that does nothing fails a dump`() throws {
+        let words = [
+            BuiltPrograms.subjectRunner, "--tool", "/bin/true", "--steps", "dump,restore,check", "files",
+        ]
+        let run = try Command.run(words)
+        #expect(run.ending == .exit(1))
+        #expect(run.output.contains("still there after a dump that kills"))
+    }
+
+    @Test func `a dump that was to be refused fails the run when it succeeds`() throws {
+        let words = [
+            BuiltPrograms.subjectRunner, "--tool", "/bin/true", "--steps", "dump-blocked,check", "files",
+        ]
+        let run = try Command.run(words)
+        #expect(run.ending == .exit(1))
+        #expect(run.output.contains("a dump that must be refused ended with exit 0"))
+    }
+}
