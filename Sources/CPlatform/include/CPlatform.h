@@ -8,6 +8,7 @@
 #include "kernel_abi.h"
 #include "libraries.h"
 #include "rescue.h"
+#include "stub.h"
 #include "syscalls.h"
 #include "system_call_numbers.h"
 

@@ -1,0 +1,19 @@
+#ifndef CP_STUB_H
+#define CP_STUB_H
+
+#include <stdint.h>
+
+/// Who becomes the parent of a stub.
+enum {
+    CP_STUB_CHILD = 0,   ///< the caller
+    CP_STUB_SIBLING = 1, ///< the caller's own parent
+    CP_STUB_ORPHAN = 2,  ///< the nearest child subreaper or init, through a process in between that exits
+};
+
+/// Makes a copy of the caller with the process id `pid`, which does nothing but wait for the caller's end.
+///
+/// Handled signals are back at their defaults in it, all signals are blocked. It exits when the last copy of
+/// `*keep` is closed, so a caller that dies leaves nothing behind. Returns 0 or -errno; EEXIST when the pid is taken.
+int cp_stub_start(int32_t pid, int parent, int *keep);
+
+#endif

@@ -1,0 +1,59 @@
+import CPlatform
+import Glibc
+
+/// Puts a process's descriptors in place, and its directories.
+struct DescriptorBuilder {
+    let lender: Lender
+    let files: OpenFiles
+
+    /// Descriptors in ascending order: the lowest free number is never above the one that is due, so a copy never
+    /// sits in the way of a later one.
+    func placeDescriptors(_ process: StubProcess) throws(RestoreError) {
+        let thread = process.leader
+        for descriptor in process.image.descriptors.sorted(by: { $0.fd < $1.fd }) {
+            let ours = try files.descriptor(of: descriptor.file)
+            let copy = try lender.take(ours, into: thread)
+            let closesOnExec = descriptor.flags & 1 != 0
+            if copy == Int(descriptor.fd) {
+                if !closesOnExec { try thread.call("fcntl", CP_SYS_fcntl, copy, Int(F_SETFD), 0) }
+                continue
+            }
+            try thread.call(
+                "dup3", CP_SYS_dup3, copy, Int(descriptor.fd), closesOnExec ? Int(O_CLOEXEC) : 0)
+            try thread.call("close", CP_SYS_close, copy)
+        }
+    }
+
+    /// Working directory, root and umask.
+    func placeDirectories(_ process: StubProcess, _ image: FilesystemImage) throws(RestoreError) {
+        let thread = process.leader
+        let root = try files.path(of: image.rootFile)
+        if root != "/" {
+            try lender.lend(try files.mapping(of: image.rootFile, mode: O_PATH), to: thread) {
+                (fd) throws(RestoreError) -> Void in
+                try thread.call("fchdir", CP_SYS_fchdir, fd)
+                try thread.call("chroot", CP_SYS_chroot, try thread.put([0x2e, 0]))
+            }
+        }
+        try lender.lend(try files.mapping(of: image.cwdFile, mode: O_PATH), to: thread) {
+            (fd) throws(RestoreError) -> Void in try thread.call("fchdir", CP_SYS_fchdir, fd)
+        }
+        if let umask = image.umask { try thread.call("umask", CP_SYS_umask, Int(umask)) }
+    }
+
+    /// fcntl(2) F_SETOWN and F_SETSIG, made by a task with its final credentials, as the kernel keeps those of the
+    /// caller; then O_ASYNC.
+    static func setOwner(
+        _ thread: StubThread, fd: Int32, _ owner: OwnerImage, flags: UInt32
+    ) throws(RestoreError) {
+        if owner.pid == 0 { return }
+        let setOwnerEx = 15
+        let setSignal = 10
+        let address = try thread.put((Int32(owner.kind), Int32(owner.pid)))
+        try thread.call("fcntl", CP_SYS_fcntl, Int(fd), setOwnerEx, address)
+        if owner.signal != 0 { try thread.call("fcntl", CP_SYS_fcntl, Int(fd), setSignal, Int(owner.signal)) }
+        if flags & UInt32(O_ASYNC) != 0 {
+            try thread.call("fcntl", CP_SYS_fcntl, Int(fd), Int(F_SETFL), Int(flags & ~UInt32(O_ACCMODE)))
+        }
+    }
+}

@@ -1,0 +1,79 @@
+import Glibc
+
+/// Page contents and deleted files of an image directory.
+final class ImagePayload: PageSource, GhostSource {
+    private let directory: OwnedFD
+    private let chunkSize = 1 << 20
+
+    init(directory: consuming OwnedFD) { self.directory = directory }
+
+    /// Throws when the pages file of a map is missing or has another size than the map asks for.
+    func check(_ pagemap: PagemapImage) throws(RestoreError) {
+        _ = try reader(of: pagemap)
+    }
+
+    private func reader(of pagemap: PagemapImage) throws(RestoreError) -> PagesReader {
+        do throws(ImageError) {
+            return try PagesReader(pagemap, in: directory)
+        } catch {
+            throw RestoreError(error.file, error.fact, errno: error.errno)
+        }
+    }
+
+    func forEachRun(
+        of pagemap: PagemapImage, named name: String,
+        _ body: (UInt64, UnsafeRawBufferPointer) throws(RestoreError) -> Void
+    ) throws(RestoreError) {
+        let reader = try reader(of: pagemap)
+        var buffer = [UInt8](repeating: 0, count: chunkSize)
+        for run in reader.runs {
+            let size = run.pages * UInt64(pageSize)
+            for done in stride(from: 0, to: size, by: chunkSize) {
+                let count = Int(min(UInt64(chunkSize), size - done))
+                try buffer.withUnsafeMutableBufferPointer { (whole) throws(RestoreError) -> Void in
+                    let part = UnsafeMutableRawBufferPointer(
+                        rebasing: UnsafeMutableRawBufferPointer(whole)[..<count])
+                    do throws(ImageError) {
+                        try reader.read(into: part, at: run.fileOffset + done)
+                    } catch {
+                        throw RestoreError(error.file, error.fact, errno: error.errno)
+                    }
+                    try body(run.address + done, UnsafeRawBufferPointer(part))
+                }
+            }
+        }
+    }
+
+    /// Stored bytes of the pages inside a small range of addresses, those that are not stored as zeros; nil when
+    /// there is none, or the file cannot be read.
+    func bytes(of pagemap: PagemapImage, in range: Range<UInt64>) -> [UInt8]? {
+        guard let reader = try? PagesReader(pagemap, in: directory) else { return nil }
+        var result = [UInt8](repeating: 0, count: range.count)
+        var isStored = false
+        for run in reader.runs {
+            let start = max(run.address, range.lowerBound)
+            let end = min(run.address + run.pages * UInt64(pageSize), range.upperBound)
+            guard start < end else { continue }
+            let place = Int(start - range.lowerBound)..<Int(end - range.lowerBound)
+            let offset = run.fileOffset + (start - run.address)
+            let wasRead = result.withUnsafeMutableBytes { bytes in
+                let part = UnsafeMutableRawBufferPointer(rebasing: bytes[place])
+                return (try? reader.read(into: part, at: offset)) != nil
+            }
+            if !wasRead { return nil }
+            isStored = true
+        }
+        return isStored ? result : nil
+    }
+
+    func write(_ ghost: GhostImage, to path: String) throws(RestoreError) {
+        let target = try RestoreError.about(path, "cannot be opened") { () throws(Errno) in
+            try OwnedFD.open(path, O_WRONLY)
+        }
+        do throws(ImageError) {
+            try GhostReader.copyContent(of: ghost, from: directory, to: target)
+        } catch {
+            throw RestoreError(error.file, error.fact, errno: error.errno)
+        }
+    }
+}

@@ -1,0 +1,149 @@
+import CPlatform
+import Glibc
+
+/// Every file of a tree, opened once by us. Tasks take their copies through `Lender`; ours go before they run.
+final class OpenFiles {
+    private struct MappingKey: Hashable {
+        var file: UInt32
+        var mode: Int32
+    }
+    private let files: [UInt32: FileImage]
+    private let names: RemapNames
+    private let pipes: PipeFiles
+    private let shared: SharedMemoryFiles
+    /// Ours, by file id.
+    private var descriptors: [UInt32: Int32] = [:]
+    private var mappings: [MappingKey: Int32] = [:]
+    /// Write ends that keep named pipes open until all their ends are.
+    private var fifoHolders: [UInt32: Int32] = [:]
+
+    init(tree: TreeImage, names: RemapNames, pages: any PageSource) {
+        files = Dictionary(tree.files.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+        self.names = names
+        pipes = PipeFiles(tree: tree)
+        shared = SharedMemoryFiles(tree: tree, pages: pages)
+    }
+
+    deinit { closeAll() }
+
+    /// The open file behind a descriptor, with its flags and its offset. It stays ours.
+    func descriptor(of id: UInt32) throws(RestoreError) -> Int32 {
+        if let known = descriptors[id] { return known }
+        let opened: Int32
+        switch try content(of: id) {
+        case .regular(let file): opened = try openRegular(id, file).release()
+        case .pipe(let pipe): opened = try pipes.open(id, pipe).release()
+        case .fifo(let fifo): opened = try openFifo(id, fifo).release()
+        case .memfd(let memfd): opened = try shared.open(id, memfd).release()
+        case .unsupported(let kind): throw Self.unsupported(id, kind)
+        }
+        descriptors[id] = opened
+        return opened
+    }
+
+    /// The file to be mapped, opened for reading (0), writing (1) or both (2). It stays ours.
+    func mapping(of id: UInt32, mode: Int32) throws(RestoreError) -> Int32 {
+        let key = MappingKey(file: id, mode: mode)
+        if let known = mappings[key] { return known }
+        let opened: Int32
+        switch try content(of: id) {
+        case .regular(let file): opened = try names.open(id, path: file.path, flags: mode).release()
+        case .memfd(let memfd): opened = try shared.openForMapping(id, memfd, mode: mode).release()
+        case .pipe, .fifo: throw RestoreError("file \(id)", "is a pipe in the image and mapped")
+        case .unsupported(let kind): throw Self.unsupported(id, kind)
+        }
+        mappings[key] = opened
+        return opened
+    }
+
+    /// Shared anonymous memory that has no file entry of its own, by segment id.
+    func segment(_ shmid: UInt64, size: UInt64) throws(RestoreError) -> Int32 {
+        try shared.segment(shmid, size: size)
+    }
+
+    /// Path of a regular file or directory.
+    func path(of id: UInt32) throws(RestoreError) -> String {
+        guard case .regular(let file) = try content(of: id) else {
+            throw RestoreError("file \(id)", "is no directory in the image")
+        }
+        return file.path
+    }
+
+    /// Forbids what the image's seals forbid; no task may need more mappings after it.
+    func seal() throws(RestoreError) { try shared.seal() }
+
+    func closeAll() {
+        for fd in descriptors.values { _ = close(fd) }
+        for fd in mappings.values { _ = close(fd) }
+        for fd in fifoHolders.values { _ = close(fd) }
+        descriptors = [:]
+        mappings = [:]
+        fifoHolders = [:]
+        pipes.closeAll()
+        shared.closeAll()
+    }
+
+    private func content(of id: UInt32) throws(RestoreError) -> FileImage.Content {
+        guard let file = files[id] else {
+            throw RestoreError("file \(id)", "is used by the image but missing from files.img")
+        }
+        return file.content
+    }
+
+    private static func unsupported(_ id: UInt32, _ kind: UInt32) -> RestoreError {
+        RestoreError("file \(id)", "is of kind \(FileKindName.name(kind)), which cannot be restored yet")
+    }
+
+    private func openRegular(_ id: UInt32, _ file: RegularFileImage) throws(RestoreError) -> OwnedFD {
+        let opened = try names.open(id, path: file.path, flags: Self.openFlags(file.flags))
+        try Self.seek(opened, to: file.position, flags: file.flags, path: file.path)
+        return opened
+    }
+
+    private static func seek(
+        _ file: borrowing OwnedFD, to position: UInt64, flags: UInt32, path: String
+    ) throws(RestoreError) {
+        // All ones is "do not seek".
+        if position == 0 || position == .max || flags & UInt32(O_PATH) != 0 { return }
+        let fd = file.rawValue
+        try RestoreError.about(path, "its offset \(position) cannot be set") { () throws(Errno) -> Void in
+            try systemCall(CP_SYS_lseek, Int(fd), Int(truncatingIfNeeded: position), Int(SEEK_SET))
+        }
+    }
+
+    /// Opens a named pipe; the bytes that were in it go in with the first of its ends.
+    private func openFifo(_ id: UInt32, _ fifo: FifoImage) throws(RestoreError) -> OwnedFD {
+        let nameID = fifo.regularFile ?? id
+        guard case .regular(let file) = try content(of: nameID) else {
+            throw RestoreError("named pipe \(id)", "has no path in the image")
+        }
+        if fifoHolders[fifo.pipe] == nil {
+            let holder = try names.open(nameID, path: file.path, flags: O_RDWR | O_NONBLOCK)
+            try pipes.refillFifo(fifo.pipe, holder.rawValue, path: file.path)
+            fifoHolders[fifo.pipe] = holder.release()
+        }
+        return try names.open(nameID, path: file.path, flags: Self.openFlags(file.flags))
+    }
+
+    /// Flags for open(2) out of those that fdinfo showed: without what acts only at creation, and without O_ASYNC,
+    /// which does nothing before there is an owner.
+    private static func openFlags(_ flags: UInt32) -> Int32 {
+        var result = Int32(bitPattern: flags)
+        let unnamed: Int32 = 0o20000000
+        if result & unnamed != 0 { result &= ~(unnamed | O_DIRECTORY) }
+        result &= ~(O_CREAT | O_EXCL | O_TRUNC | O_ASYNC | O_CLOEXEC)
+        return result | O_NOCTTY
+    }
+}
+
+/// Names of CRIU's descriptor kinds, for messages.
+enum FileKindName {
+    private static let names = [
+        "undefined", "regular file", "pipe", "named pipe", "inet socket", "unix socket", "eventfd", "epoll",
+        "inotify", "signalfd", "packet socket", "terminal", "fanotify", "netlink socket", "namespace", "tun",
+        "external", "timerfd", "memfd", "BPF map", "pidfd",
+    ]
+    static func name(_ kind: UInt32) -> String {
+        names.indices.contains(Int(kind)) ? names[Int(kind)] : "number \(kind)"
+    }
+}

@@ -1,0 +1,192 @@
+import CPlatform
+import Glibc
+
+/// Everything about a restore that can be known to fail before anything is made. It changes nothing.
+struct Preflight {
+    let tree: TreeImage
+    let options: RestoreOptions
+    let payload: ImagePayload
+    let vdso: OwnVDSO
+    let credentials: CredentialsBuilder
+
+    /// All that stands in the way, in the order in which it would be met.
+    func problems() -> [RestoreError] {
+        guard let root = tree.tasks.first else {
+            return [RestoreError("image", "holds no task")]
+        }
+        var found = structure(root: root)
+        found += namespaces(root: root)
+        found += PreflightIDs.problems(tree)
+        for task in tree.tasks { found += memory(task) + process(task) }
+        found += PreflightFiles(tree: tree, options: options).problems()
+        found += contents()
+        if let pidfile = options.pidfile, access(pidfile, F_OK) == 0 {
+            found.append(RestoreError(pidfile, "pidfile exists already", remedy: "remove it"))
+        }
+        return found
+    }
+
+    private func structure(root: TaskImage) -> [RestoreError] {
+        var found: [RestoreError] = []
+        var seen: Set<PID> = []
+        for (index, task) in tree.tasks.enumerated() {
+            if !seen.insert(task.pid).inserted || task.threads.isEmpty
+                || (index > 0 && (!seen.contains(task.parent) || task.parent == task.pid))
+            {
+                found.append(
+                    RestoreError("task \(task.pid)", "has no place in the image's tree; it is damaged"))
+            }
+            if case .dead = task.state {
+                if index == 0 {
+                    found.append(RestoreError("task \(task.pid)", "root of the tree is a zombie"))
+                }
+                continue
+            }
+            if task.memory == nil || task.process == nil || task.fs == nil {
+                found.append(
+                    RestoreError("task \(task.pid)", "image lacks its memory, signals or directories"))
+            }
+        }
+        if !tree.inventory.plugins.isEmpty {
+            found.append(
+                RestoreError(
+                    "image", "needs the CRIU plugins \(tree.inventory.plugins.joined(separator: ", "))"))
+        }
+        return found
+    }
+
+    private func namespaces(root: TaskImage) -> [RestoreError] {
+        let ours = tree.inventory.rootIDs
+        return tree.tasks.compactMap { task in
+            guard let ids = task.ids else { return nil }
+            let kinds: [(String, UInt32?, UInt32?)] = [
+                ("pid", ids.pidNS, ours.pidNS), ("network", ids.netNS, ours.netNS),
+                ("ipc", ids.ipcNS, ours.ipcNS), ("uts", ids.utsNS, ours.utsNS),
+                ("mount", ids.mntNS, ours.mntNS), ("user", ids.userNS, ours.userNS),
+                ("cgroup", ids.cgroupNS, ours.cgroupNS),
+            ]
+            let own = kinds.filter { $0.1 != nil && $0.1 != $0.2 }.map(\.0)
+            if own.isEmpty { return nil }
+            return RestoreError(
+                "task \(task.pid)",
+                "lived in a \(own.joined(separator: ", ")) namespace of its own, which cannot be restored yet"
+            )
+        }
+    }
+
+    private func memory(_ task: TaskImage) -> [RestoreError] {
+        guard let memory = task.memory else { return [] }
+        let subject = "task \(task.pid)"
+        var found: [RestoreError] = []
+        let code = memory.areas.first { $0.status.contains(.vdso) }
+        let dataSize = memory.areas.filter { $0.status.contains(.vvar) }.reduce(0) { $0 + $1.end &- $1.start }
+        let remedy = "restore on the kernel that the image was made on"
+        if let code {
+            if code.end &- code.start != vdso.code.size || dataSize != vdso.dataSize
+                || !sameVDSO(memory, code)
+            {
+                found.append(RestoreError(subject, "has the vdso of another kernel build", remedy: remedy))
+            }
+        } else {
+            found.append(RestoreError(subject, "has no vdso in its image"))
+        }
+        var end: UInt64 = 0
+        for area in memory.areas where !area.status.contains(.guardRegion) {
+            if area.end <= area.start || area.start < end || (area.start | area.end) & 0xfff != 0 {
+                found.append(RestoreError(subject, "area \(area.name) overlaps another or has no size"))
+            }
+            end = area.end
+            let unsupported: [(AreaStatus, String)] = [
+                (.systemV, "System V shared memory"), (.socket, "a mapped socket"),
+                (.aioRing, "an asynchronous I/O ring"), (.shadowStack, "a shadow stack"),
+            ]
+            for (status, name) in unsupported where area.status.contains(status) {
+                found.append(
+                    RestoreError(subject, "area \(area.name) is \(name), which cannot be restored yet"))
+            }
+            if area.flags & 0x4_0000 != 0 {
+                found.append(
+                    RestoreError(subject, "area \(area.name) is in huge pages, which cannot be restored yet"))
+            }
+        }
+        return found
+    }
+
+    /// True also when the image has no page of the vdso to compare.
+    private func sameVDSO(_ memory: MemoryImage, _ area: AreaImage) -> Bool {
+        // A pages file that cannot be read is reported by `contents`.
+        guard let bytes = payload.bytes(of: memory.pages, in: area.start..<area.end) else { return true }
+        return OwnVDSO.sameBuild(bytes, vdso.bytes)
+    }
+
+    private func process(_ task: TaskImage) -> [RestoreError] {
+        guard let process = task.process else { return [] }
+        let subject = "task \(task.pid)"
+        var found: [RestoreError] = []
+        if process.signalActions.count != 62 {
+            found.append(
+                RestoreError(subject, "image has \(process.signalActions.count) signal actions, not 62"))
+        }
+        for thread in task.threads {
+            if thread.seccompMode ?? 0 != 0 {
+                found.append(
+                    RestoreError("task \(thread.tid)", "has seccomp filters, which cannot be restored yet"))
+            }
+            if thread.shadowStack?.features ?? 0 != 0 {
+                found.append(
+                    RestoreError("task \(thread.tid)", "has a shadow stack, which cannot be restored yet"))
+            }
+            let wanted = credentials.wanted(thread.credentials)
+            let missing =
+                (wanted.permitted | wanted.inheritable | wanted.ambient) & ~credentials.inherited.permitted
+                | wanted.bounding & ~credentials.inherited.bounding
+            if missing != 0 {
+                found.append(
+                    RestoreError(
+                        "task \(thread.tid)",
+                        "has capabilities that this process lacks (0x\(String(missing, radix: 16)))",
+                        remedy: "restore with at least those"))
+            }
+            let infos = thread.pendingSignals + (thread.tid == task.pid.leader ? process.pendingSignals : [])
+            if infos.contains(where: { $0.count != 128 }) {
+                found.append(RestoreError("task \(thread.tid)", "image has a pending signal of a wrong size"))
+            }
+        }
+        found += limits(subject, process)
+        return found
+    }
+
+    /// A hard limit above ours needs CAP_SYS_RESOURCE.
+    private func limits(_ subject: String, _ process: ProcessImage) -> [RestoreError] {
+        let resourceCapability: UInt64 = 1 << 24
+        if credentials.inherited.effective & resourceCapability != 0 { return [] }
+        var found: [RestoreError] = []
+        for (resource, limit) in process.limits.enumerated() {
+            var ours: (UInt64, UInt64) = (0, 0)
+            let result = withUnsafeMutablePointer(to: &ours) { pointer in
+                cp_syscall(CP_SYS_prlimit64, 0, resource, 0, Int(bitPattern: pointer), 0, 0)
+            }
+            if result == 0 && limit.hard > ours.1 {
+                found.append(
+                    RestoreError(
+                        subject, "hard limit \(resource) of \(limit.hard) is above ours of \(ours.1)",
+                        remedy: "raise ours, or restore with CAP_SYS_RESOURCE"))
+            }
+        }
+        return found
+    }
+
+    /// Pages files and deleted files are there in full.
+    private func contents() -> [RestoreError] {
+        var found: [RestoreError] = []
+        let maps = tree.tasks.compactMap(\.memory?.pages) + tree.sharedMemory.map(\.pages)
+        for map in maps {
+            do throws(RestoreError) { try payload.check(map) } catch { found.append(error) }
+        }
+        let ghosts = Set(tree.ghosts.map(\.number))
+        for remap in tree.remaps where remap.kind == .ghost && !ghosts.contains(remap.target) {
+            found.append(RestoreError("deleted file \(remap.target)", "is missing from the image"))
+        }
+        return found
+    }
+}

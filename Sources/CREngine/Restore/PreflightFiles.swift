@@ -1,0 +1,88 @@
+import CPlatform
+import Glibc
+
+/// Whether the files of a tree are there and are still the same.
+struct PreflightFiles {
+    let tree: TreeImage
+    let options: RestoreOptions
+
+    func problems() -> [RestoreError] {
+        var found: [RestoreError] = []
+        let remapped = Set(tree.remaps.map(\.file))
+        for file in tree.files {
+            switch file.content {
+            case .regular(let regular):
+                if regular.isExternal == true {
+                    found.append(
+                        RestoreError(
+                            regular.path, "is to be given from outside, which cannot be done yet"))
+                } else if !remapped.contains(file.id) && !isOfTree(regular.path) {
+                    if let problem = check(regular) { found.append(problem) }
+                }
+            case .unsupported(let kind):
+                let users = tree.tasks.flatMap { task in
+                    task.descriptors.filter { $0.file == file.id }.map { "fd \($0.fd) of \(task.pid)" }
+                }
+                found.append(
+                    RestoreError(
+                        users.first ?? "file \(file.id)",
+                        "is of kind \(FileKindName.name(kind)), which cannot be restored yet"))
+            case .pipe, .fifo, .memfd: break
+            }
+        }
+        for remap in tree.remaps where remap.kind == .procfs {
+            found.append(
+                RestoreError(
+                    "file \(remap.file)", "is a /proc file of the ended process \(remap.target)",
+                    remedy: "close it in the program before the dump"))
+        }
+        return found
+    }
+
+    /// Files of /proc that exist only once the tree does.
+    private func isOfTree(_ path: String) -> Bool {
+        tree.tasks.contains { path.hasPrefix("/proc/\($0.pid)/") || path == "/proc/\($0.pid)" }
+    }
+
+    private func check(_ file: RegularFileImage) -> RestoreError? {
+        var now = stat()
+        if stat(file.path, &now) != 0 {
+            return RestoreError(file.path, "cannot be found", errno: Errno(rawValue: errno))
+        }
+        if let mode = file.mode {
+            let compared: UInt32 = options.skipsModeCheck ? ~0o777 : .max
+            if mode & compared != now.st_mode & compared {
+                return RestoreError(
+                    file.path,
+                    "has mode 0\(String(now.st_mode, radix: 8)), and had 0\(String(mode, radix: 8)) at the dump"
+                )
+            }
+        }
+        if let size = file.size, now.st_mode & S_IFMT == S_IFREG, size != UInt64(now.st_size) {
+            return RestoreError(
+                file.path, "has \(now.st_size) bytes, and had \(size) at the dump",
+                remedy: "put the file back as it was")
+        }
+        if options.fileCheck == .buildID, !file.buildID.isEmpty, let problem = checkBuildID(file) {
+            return problem
+        }
+        return nil
+    }
+
+    private func checkBuildID(_ file: RegularFileImage) -> RestoreError? {
+        do throws(Errno) {
+            let opened = try OwnedFD.open(file.path, O_RDONLY)
+            // CRIU looks for the note in the first MiB.
+            var bytes = [UInt8](repeating: 0, count: 1 << 20)
+            let count = try bytes.withUnsafeMutableBufferPointer { (buffer) throws(Errno) -> Int in
+                try opened.read(into: UnsafeMutableRawBufferPointer(buffer))
+            }
+            let now = BuildID.inELF(Array(bytes[..<count])).map(BuildID.words)
+            if now == file.buildID { return nil }
+        } catch {
+            return RestoreError(file.path, "cannot be read", errno: error)
+        }
+        return RestoreError(
+            file.path, "is another build than at the dump", remedy: "install the version that it was")
+    }
+}

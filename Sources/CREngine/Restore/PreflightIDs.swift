@@ -1,0 +1,63 @@
+import Glibc
+
+/// Whether all ids of a tree are free, and who has those that are not.
+enum PreflightIDs {
+    static func problems(_ tree: TreeImage) -> [RestoreError] {
+        var wanted: Set<Int32> = []
+        for task in tree.tasks {
+            wanted.formUnion([task.pid.rawValue, task.pgid.rawValue, task.sid.rawValue])
+            wanted.formUnion(task.threads.map(\.tid.rawValue))
+        }
+        // A root that led no session takes ours.
+        if let root = tree.tasks.first, root.sid != root.pid {
+            wanted.remove(root.sid.rawValue)
+            if root.pgid == PID(getpgrp()) { wanted.remove(root.pgid.rawValue) }
+        }
+        var found: [RestoreError] = []
+        for id in wanted.sorted() where access("/proc/\(id)", F_OK) == 0 {
+            found.append(
+                RestoreError(
+                    "id \(id)", "is taken by \(owner(id))",
+                    remedy: "end it, or wait until its parent has noticed its end"))
+        }
+        if found.isEmpty { found = groups(wanted) }
+        return found
+    }
+
+    private static func owner(_ id: Int32) -> String {
+        guard let stat = try? ProcText.read("/proc/\(id)/stat"), let open = stat.firstIndex(of: "("),
+            let close = stat.lastIndex(of: ")")
+        else { return "another process" }
+        let comm = stat[stat.index(after: open)..<close]
+        let isZombie = ProcText.statField(id, 3) == "Z"
+        let status = (try? ProcText.read("/proc/\(id)/status")) ?? ""
+        let leader = ProcText.statusValue(status, "Tgid").flatMap { Int32($0) } ?? id
+        let parent = ProcText.statField(id, 4) ?? "?"
+        let kind =
+            isZombie ? "a zombie of parent \(parent)" : leader != id ? "a thread of \(leader)" : "a process"
+        return "\(comm) (\(kind))"
+    }
+
+    /// A process group or session keeps its id taken after the process of that id is gone.
+    private static func groups(_ wanted: Set<Int32>) -> [RestoreError] {
+        guard let directory = opendir("/proc") else { return [] }
+        defer { closedir(directory) }
+        var found: [RestoreError] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { raw in
+                String(decoding: raw.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            guard let pid = Int32(name) else { continue }
+            for (field, kind) in [(5, "process group"), (6, "session")] {
+                guard let id = ProcText.statField(pid, field).flatMap({ Int32($0) }), wanted.contains(id)
+                else {
+                    continue
+                }
+                found.append(
+                    RestoreError(
+                        "id \(id)", "is the \(kind) of \(pid), \(owner(pid))", remedy: "end that process"))
+            }
+        }
+        return found
+    }
+}

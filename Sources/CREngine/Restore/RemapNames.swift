@@ -1,0 +1,185 @@
+import CPlatform
+import Glibc
+
+/// Names that exist only while a tree is restored: deleted files made again under a temporary name, and the old
+/// name of each such file for the moment in which it is opened, so that /proc shows `PATH (deleted)` again.
+///
+/// Everything it made is removed by `finish`, or by `deinit` when the restore fails.
+final class RemapNames {
+    private let files: [UInt32: FileImage]
+    private let remaps: [UInt32: RemapImage]
+    private let ghosts: [UInt32: GhostImage]
+    private let source: any GhostSource
+    /// Temporary names of ghosts by number.
+    private var ghostNames: [UInt32: String] = [:]
+    private var temporaryFiles: [String] = []
+    private var temporaryDirectories: [String] = []
+    /// Helper names that the dump left, which go when the restore has succeeded.
+    private var spentHelpers: Set<String> = []
+
+    init(tree: TreeImage, source: any GhostSource) {
+        self.source = source
+        files = Dictionary(tree.files.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+        remaps = Dictionary(tree.remaps.map { ($0.file, $0) }, uniquingKeysWith: { first, _ in first })
+        ghosts = Dictionary(tree.ghosts.map { ($0.number, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    deinit { removeTemporaries() }
+
+    func isRemapped(_ id: UInt32) -> Bool { remaps[id] != nil }
+
+    /// Opens a file by its path, whatever has become of the name.
+    func open(_ id: UInt32, path: String, flags: Int32) throws(RestoreError) -> OwnedFD {
+        guard let remap = remaps[id] else {
+            return try RestoreError.about(path, "cannot be opened") { () throws(Errno) in
+                try OwnedFD.open(path, flags)
+            }
+        }
+        switch remap.kind {
+        case .ghost:
+            guard let ghost = ghosts[remap.target] else {
+                throw RestoreError(path, "deleted file is missing from the image (ghost \(remap.target))")
+            }
+            if ghost.mode & UInt32(S_IFMT) == UInt32(S_IFDIR) {
+                let name = try ghostDirectory(ghost, path: path)
+                return try RestoreError.about(path, "cannot be opened") { () throws(Errno) in
+                    try OwnedFD.open(name, flags)
+                }
+            }
+            return try openLinked(from: try ghostName(ghost, path: path), path: path, flags: flags)
+        case .linked:
+            guard case .regular(let helper)? = files[remap.target]?.content else {
+                throw RestoreError(path, "its helper name is missing from the image (file \(remap.target))")
+            }
+            spentHelpers.insert(helper.path)
+            return try openLinked(from: helper.path, path: path, flags: flags)
+        case .procfs:
+            throw RestoreError(
+                path, "is a file of the ended process \(remap.target), which cannot be restored yet",
+                remedy: "close it in the program before the dump")
+        }
+    }
+
+    /// Removes what was made, and the helper names of the dump. Not undoable, so it comes last.
+    func finish() {
+        removeTemporaries()
+        for name in spentHelpers { _ = unlink(name) }
+        spentHelpers = []
+    }
+
+    private func removeTemporaries() {
+        for name in temporaryFiles { _ = unlink(name) }
+        for name in temporaryDirectories.reversed() { _ = rmdir(name) }
+        temporaryFiles = []
+        temporaryDirectories = []
+    }
+
+    /// Links the file to its old name, opens it by that, and takes the name away again.
+    private func openLinked(from name: String, path: String, flags: Int32) throws(RestoreError) -> OwnedFD {
+        var made: [String] = []
+        defer { for directory in made.reversed() { _ = rmdir(directory) } }
+        try makeParents(of: path, made: &made)
+        var link = path
+        return try RestoreError.about(path, "deleted file cannot be opened again under its old name") {
+            () throws(Errno) -> OwnedFD in
+            do throws(Errno) {
+                try Self.link(name, link)
+            } catch {
+                if error != .exists { throw error }
+                link = path + ".crplan_link"
+                try Self.link(name, link)
+            }
+            defer { _ = unlink(link) }
+            return try OwnedFD.open(link, flags)
+        }
+    }
+
+    private func ghostName(_ ghost: GhostImage, path: String) throws(RestoreError) -> String {
+        if let name = ghostNames[ghost.number] { return name }
+        var made: [String] = []
+        try makeParents(of: path, made: &made)
+        temporaryDirectories += made
+        let name = path + ".crplan." + String(ghost.number, radix: 16) + ".ghost"
+        try RestoreError.about(path, "deleted file cannot be made again") { () throws(Errno) -> Void in
+            switch ghost.mode & UInt32(S_IFMT) {
+            case UInt32(S_IFREG):
+                let file = try OwnedFD.open(name, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+                temporaryFiles.append(name)
+                _ = file
+            case UInt32(S_IFLNK):
+                throw .notSupported
+            default:
+                let device = Self.userDevice(ghost.rdevice ?? 0)
+                try Self.call { mknod(name, ghost.mode, device) }
+                temporaryFiles.append(name)
+            }
+        }
+        if ghost.mode & UInt32(S_IFMT) == UInt32(S_IFREG) {
+            try source.write(ghost, to: name)
+        }
+        try applyAttributes(ghost, name: name, path: path)
+        ghostNames[ghost.number] = name
+        return name
+    }
+
+    private func ghostDirectory(_ ghost: GhostImage, path: String) throws(RestoreError) -> String {
+        if let name = ghostNames[ghost.number] { return name }
+        var made: [String] = []
+        try makeParents(of: path, made: &made)
+        temporaryDirectories += made
+        try RestoreError.about(path, "deleted directory cannot be made again") { () throws(Errno) -> Void in
+            try Self.call { mkdir(path, 0o700) }
+        }
+        temporaryDirectories.append(path)
+        try applyAttributes(ghost, name: path, path: path)
+        ghostNames[ghost.number] = path
+        return path
+    }
+
+    private func applyAttributes(_ ghost: GhostImage, name: String, path: String) throws(RestoreError) {
+        try RestoreError.about(path, "owner, mode or times of a deleted file cannot be set") {
+            () throws(Errno) -> Void in
+            try Self.call { chown(name, ghost.uid, ghost.gid) }
+            try Self.call { chmod(name, ghost.mode & 0o7777) }
+            let times = [
+                timespec(tv_sec: Int(ghost.accessSeconds), tv_nsec: Int(ghost.accessMicroseconds) * 1000),
+                timespec(tv_sec: Int(ghost.modifySeconds), tv_nsec: Int(ghost.modifyMicroseconds) * 1000),
+            ]
+            try Self.call { utimensat(AT_FDCWD, name, times, 0) }
+        }
+    }
+
+    /// Makes the directories above a path that are gone, and adds them to `made` in the order of their making.
+    private func makeParents(of path: String, made: inout [String]) throws(RestoreError) {
+        var missing: [String] = []
+        var directory = path
+        while let slash = directory.lastIndex(of: "/"), slash > directory.startIndex {
+            directory = String(directory[..<slash])
+            if access(directory, F_OK) == 0 { break }
+            missing.append(directory)
+        }
+        for name in missing.reversed() {
+            try RestoreError.about(path, "its directory \(name) cannot be made again") { () throws(Errno) in
+                try Self.call { mkdir(name, 0o755) }
+            }
+            made.append(name)
+        }
+    }
+
+    /// The kernel's major<<20|minor in the encoding of makedev(3).
+    private static func userDevice(_ device: UInt32) -> dev_t {
+        let major = UInt64(device >> 20)
+        let minor = UInt64(device & 0xfffff)
+        // The kernel's major has 12 bits, so its upper half in the encoding is empty.
+        let low: UInt64 = major << 8 | minor & 0xff
+        return dev_t(low | (minor >> 8) << 20)
+    }
+
+    private static func link(_ old: String, _ new: String) throws(Errno) {
+        try call { Glibc.link(old, new) }
+    }
+
+    private static func call(_ body: () -> Int32) throws(Errno) {
+        if body() != 0 { throw Errno(rawValue: errno) }
+    }
+}

@@ -1,0 +1,234 @@
+import CPlatform
+import Glibc
+
+/// Brings a tree back from its images: all of it, or nothing.
+///
+/// Until the last step every task is a stopped stub that dies with us. An error anywhere kills them all and takes
+/// away what was made for them. All of it runs on the calling thread, which must not change: ptrace(2) ties a task
+/// to the thread that seized it.
+package struct RestoreExecutor {
+    private let tree: TreeImage
+    private let options: RestoreOptions
+    private let payload: ImagePayload
+    private let log: EngineLog
+    private let started: UInt64
+
+    /// `directory` is where the images are that `tree` was read from.
+    package init(tree: TreeImage, directory: consuming OwnedFD, options: RestoreOptions, log: EngineLog) {
+        self.tree = tree
+        self.options = options
+        self.log = log
+        payload = ImagePayload(directory: directory)
+        started = Self.microseconds()
+    }
+
+    /// All that stands in the way of a restore, without making anything.
+    package func problems() throws(RestoreError) -> [RestoreError] {
+        let preflight = Preflight(
+            tree: tree, options: options, payload: payload, vdso: try OwnVDSO(),
+            credentials: try CredentialsBuilder())
+        return preflight.problems() + (try CgroupPlacement(tree: tree).problems(tree))
+    }
+
+    /// Restores. With several obstacles each is logged, and the first is thrown.
+    package func restore() throws(RestoreError) -> RestoredTree {
+        let found = try problems()
+        for problem in found { log.error(problem.description) }
+        if let first = found.first { throw first }
+        let environment = try OwnEnvironment()
+        let builder = TreeBuilder(tree: tree)
+        let names = RemapNames(tree: tree, source: payload)
+        do throws(RestoreError) {
+            let result = try build(builder, names: names, affinity: environment.affinity)
+            names.finish()
+            return result
+        } catch {
+            kill(builder.made)
+            throw error
+        }
+    }
+
+    private func build(
+        _ builder: TreeBuilder, names: RemapNames, affinity: [UInt64]
+    ) throws(RestoreError) -> RestoredTree {
+        let vdso = try OwnVDSO()
+        let layout = try StubLayout(tree: tree, vdso: vdso)
+        let lender = Lender(number: (tree.tasks.flatMap(\.descriptors).map(\.fd).max() ?? 2) + 1)
+        try makeTree(builder, layout: layout, vdso: vdso, lender: lender)
+        let forked = Self.microseconds()
+        log.info("made \(builder.processes.count) processes in \(forked - started) us")
+
+        let files = OpenFiles(tree: tree, names: names, pages: payload)
+        let threads = ThreadBuilder(affinity: affinity)
+        try endZombies(builder, threads)
+        let live = builder.processes.filter { !$0.isZombie }
+        let memory = MemoryBuilder(layout: layout, vdso: vdso, lender: lender, files: files, pages: payload)
+        let descriptors = DescriptorBuilder(lender: lender, files: files)
+        var pages: UInt64 = 0
+        for process in live {
+            try checkTime()
+            if let image = process.image.memory { pages += try memory.build(process, image) }
+            if let fs = process.image.fs { try descriptors.placeDirectories(process, fs) }
+            if !process.sharesDescriptors { try descriptors.placeDescriptors(process) }
+            try threads.makeOthers(process, noting: builder.note)
+            log.debug("task \(process.pid): memory, files and \(process.threads.count) threads are there")
+        }
+        for process in live where !process.sharesDescriptors {
+            try process.leader.call("close", CP_SYS_close, Int(lender.number))
+        }
+        try files.seal()
+        files.closeAll()
+        try checkTime()
+        for process in live { try setProcessState(process, threads) }
+        let cgroups = try CgroupPlacement(tree: tree)
+        for process in live { try cgroups.place(process) }
+        for process in live { try setCredentials(process) }
+        for process in live {
+            if let image = process.image.process { try TimerBuilder.arm(process.leader, image) }
+        }
+        try checkTime()
+        try commit(live)
+        return RestoredTree(
+            root: live[0].pid, tasks: live.count, pagesRestored: pages, forkingTime: forked - started,
+            restoreTime: Self.microseconds() - started)
+    }
+
+    private func makeTree(
+        _ builder: TreeBuilder, layout: StubLayout, vdso: OwnVDSO, lender: Lender
+    ) throws(RestoreError) {
+        let image = tree.tasks[0]
+        let keep = try RootStub.start(image.pid, parent: options.parent)
+        builder.note(image.pid.leader)
+        let root = try RootStub.seize(image.pid, layout: layout, vdso: vdso, lender: lender.number)
+        // The stub can no longer notice that this is closed: it is traced, and dies with us that way.
+        _ = keep
+        if let clocks = tree.clocks { try TimeNamespace.enter(root, clocks: clocks, lender: lender) }
+        if image.process?.childSubreaper == true { try root.call("prctl", CP_SYS_prctl, 36, 1) }
+        try builder.build(root: root, image: image, session: getsid(0), group: getpgrp())
+    }
+
+    private func endZombies(_ builder: TreeBuilder, _ threads: ThreadBuilder) throws(RestoreError) {
+        for process in builder.processes {
+            guard case .dead(let status) = process.image.state else { continue }
+            try threads.name(process.leader, process.image.threads[0].comm)
+            let parent = builder.processes.first { $0.pid == process.image.parent }
+            try ZombieEnding.end(process, status: status, parent: parent?.leader)
+        }
+    }
+
+    private func setProcessState(_ process: StubProcess, _ threads: ThreadBuilder) throws(RestoreError) {
+        guard let image = process.image.process else { return }
+        for (thread, threadImage) in zip(process.threads, process.image.threads) {
+            try threads.prepare(thread, threadImage)
+        }
+        try ProcessBuilder.setSignalActions(process.leader, image)
+        try ProcessBuilder.setFlags(process, image)
+        try TimerBuilder.makePosixTimers(process.leader, image)
+        try ProcessBuilder.queueSignals(process, image)
+        try ProcessBuilder.setLimits(process, image)
+    }
+
+    /// Ids and capabilities, then what they would clear: the parent-death signal and the dumpable flag.
+    private func setCredentials(_ process: StubProcess) throws(RestoreError) {
+        let credentials = try CredentialsBuilder()
+        for (thread, image) in zip(process.threads, process.image.threads) {
+            try credentials.apply(image.credentials, to: thread)
+            if let signal = image.parentDeathSignal, signal != 0 {
+                try thread.call("prctl", CP_SYS_prctl, 1, Int(signal))
+            }
+        }
+        try setOwners(process)
+        switch process.image.memory?.dumpable {
+        case .some(let value) where value == 0 || value == 1:
+            try process.leader.call("prctl", CP_SYS_prctl, 4, Int(value))
+        case .some(let value):
+            log.warning("task \(process.pid): dumpable flag \(value) can be set by nobody; left as it is")
+        case .none: break
+        }
+    }
+
+    private func setOwners(_ process: StubProcess) throws(RestoreError) {
+        for descriptor in process.image.descriptors {
+            guard let file = tree.files.first(where: { $0.id == descriptor.file }) else { continue }
+            let owner: OwnerImage
+            let flags: UInt32
+            switch file.content {
+            case .regular(let image): (owner, flags) = (image.owner, image.flags)
+            case .pipe(let image): (owner, flags) = (image.owner, image.flags)
+            case .memfd(let image): (owner, flags) = (image.owner, image.flags)
+            case .fifo, .unsupported: continue
+            }
+            try DescriptorBuilder.setOwner(process.leader, fd: descriptor.fd, owner, flags: flags)
+        }
+    }
+
+    /// Final registers for all, then everyone is let go.
+    private func commit(_ live: [StubProcess]) throws(RestoreError) {
+        if let pidfile = options.pidfile { try writePidfile(pidfile, live[0].pid) }
+        do throws(RestoreError) {
+            // Children before parents: the stop of a child leaves a SIGCHLD in its parent that has to go again.
+            for process in live.reversed() {
+                let scratch = Int(process.leader.scratch.rawValue)
+                try process.leader.call("munmap", CP_SYS_munmap, scratch, StubLayout.scratchSize)
+                for (thread, image) in zip(process.threads, process.image.threads) {
+                    try FinalState.set(thread, image)
+                }
+            }
+            try release(live)
+        } catch {
+            if let pidfile = options.pidfile { _ = unlink(pidfile) }
+            throw error
+        }
+    }
+
+    private func release(_ live: [StubProcess]) throws(RestoreError) {
+        var running: [StubProcess] = []
+        for process in live.reversed() {
+            if case .stopped = process.image.state {
+                try StopRequest.detachStopped(process)
+            } else if options.leaveStopped {
+                try StopRequest.detachStopped(process)
+            } else {
+                running.append(process)
+            }
+        }
+        try RestoreError.about("tree of \(live[0].pid)", "cannot be let go") { () throws(Errno) -> Void in
+            for thread in running.flatMap(\.threads) { try Ptrace.setOptions(thread.tid, 0) }
+            for thread in running.flatMap(\.threads) { try Ptrace.detach(thread.tid) }
+        }
+    }
+
+    private func writePidfile(_ path: String, _ pid: PID) throws(RestoreError) {
+        try RestoreError.about(path, "pidfile cannot be written") { () throws(Errno) -> Void in
+            let file = try OwnedFD.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+            try file.writeAll(Array("\(pid)".utf8))
+        }
+    }
+
+    /// Kills what was made, and waits until it is gone, so that its ids are free again.
+    private func kill(_ made: [TID]) {
+        for tid in made { _ = cp_syscall(CP_SYS_kill, Int(tid.rawValue), 9, 0, 0, 0, 0) }
+        for tid in made {
+            // ECHILD: it was never made, or somebody else reaps it.
+            while let status = try? Wait.one(tid), !status.isEnd { _ = try? Ptrace.resume(tid) }
+        }
+    }
+
+    private func checkTime() throws(RestoreError) {
+        if let signal = OwnEnvironment.endingSignal() {
+            throw RestoreError("restore", "was told to end by signal \(signal); nothing was restored")
+        }
+        let elapsed = Self.microseconds() - started
+        if options.timeout > 0 && elapsed > UInt64(options.timeout) * 1_000_000 {
+            throw RestoreError(
+                "restore", "was not done within \(options.timeout) s; nothing was restored",
+                remedy: "give it a longer timeout")
+        }
+    }
+
+    private static func microseconds() -> UInt64 {
+        var now = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &now)
+        return UInt64(now.tv_sec) * 1_000_000 + UInt64(now.tv_nsec) / 1000
+    }
+}

@@ -1,0 +1,41 @@
+/// How a tree is brought back.
+package struct RestoreOptions: Sendable {
+    /// Whose child the root of the tree becomes.
+    package enum Parent: Sendable {
+        /// Of the nearest child subreaper or of init.
+        case detached
+        /// Of this process, which stays and waits; see `AttachedRoot`.
+        case caller
+        /// Of this process's parent.
+        case sibling
+    }
+    package enum FileCheck: Sendable {
+        case size
+        /// Size, and the ELF build id where the image has one.
+        case buildID
+    }
+
+    package var parent = Parent.detached
+    /// Every task is left stopped by SIGSTOP; SIGCONT lets it run on.
+    package var leaveStopped = false
+    /// Gets the root's pid in decimal; must not exist yet.
+    package var pidfile: String?
+    package var fileCheck = FileCheck.buildID
+    /// Permission bits of files are not compared.
+    package var skipsModeCheck = false
+    /// Seconds from the start until an unfinished restore is given up; 0 is never.
+    package var timeout = 0
+    package init() {}
+}
+
+/// What came of a restore.
+package struct RestoredTree: Equatable, Sendable {
+    package var root: PID
+    /// Live tasks, threads not counted.
+    package var tasks: Int
+    package var pagesRestored: UInt64
+    /// Microseconds until every process of the tree existed.
+    package var forkingTime: UInt64
+    /// Microseconds in all.
+    package var restoreTime: UInt64
+}

@@ -1,0 +1,108 @@
+import CPlatform
+import Glibc
+
+/// Makes the first stub of a tree and empties it: no memory but vdso, vvar and scratch, no descriptors but one.
+enum RootStub {
+    static let options =
+        CP_PTRACE_O_TRACESYSGOOD | CP_PTRACE_O_TRACECLONE | CP_PTRACE_O_TRACEFORK | CP_PTRACE_O_TRACEVFORK
+
+    /// Starts the process. From here on it has to be killed when anything fails.
+    static func start(_ pid: PID, parent: RestoreOptions.Parent) throws(RestoreError) -> OwnedFD {
+        let kind =
+            switch parent {
+            case .detached: CP_STUB_ORPHAN
+            case .caller: CP_STUB_CHILD
+            case .sibling: CP_STUB_SIBLING
+            }
+        var keep: Int32 = -1
+        let result = cp_stub_start(pid.rawValue, Int32(kind), &keep)
+        if result < 0 {
+            let errno = Errno(rawValue: -result)
+            throw RestoreError(
+                "task \(pid)", "cannot be made with its old id", errno: errno,
+                remedy: errno == .exists
+                    ? "end whoever has this id, or wait for it"
+                    : errno == .perm ? "run as root or with CAP_CHECKPOINT_RESTORE" : nil)
+        }
+        return OwnedFD(taking: keep)
+    }
+
+    /// Seizes the started process, so that it dies with us, and empties it.
+    static func seize(
+        _ pid: PID, layout: StubLayout, vdso: OwnVDSO, lender: Int32
+    ) throws(RestoreError) -> StubThread {
+        let tid = pid.leader
+        let template = try RestoreError.about("task \(pid)", "its stub cannot be traced") {
+            () throws(Errno) -> RegisterImage in
+            try Ptrace.seize(tid, options: options | CP_PTRACE_O_EXITKILL)
+            try Ptrace.interrupt(tid)
+            while true {
+                let status = try Wait.one(tid)
+                if status.isEnd { throw .noProcess }
+                if status == .interruptStop { break }
+                try Ptrace.resume(tid)
+            }
+            try Ptrace.setSignalMask(tid, .max)
+            return try Ptrace.registers(tid)
+        }
+        let oldGadget = RemoteAddress(vdso.code.start + UInt64(vdso.gadgetOffset))
+        var stub = StubThread(tid: tid, scratch: layout.scratch, gadget: oldGadget, template: template)
+        try forgetRseq(stub)
+        try unmapAll(stub, keeping: vdso)
+        for (piece, place) in zip(vdso.pieces, layout.parking) {
+            try VDSOMove.move(&stub, piece, to: place, vdso: vdso)
+        }
+        try stub.call(
+            "mmap", CP_SYS_mmap, Int(layout.scratch.rawValue), StubLayout.scratchSize, 3, 0x10_0022, -1, 0)
+        try stub.call("close_range", CP_SYS_close_range, 0, Int(UInt32.max), 0)
+        try connect(stub, lender: lender)
+        return stub
+    }
+
+    /// The kernel would go on writing to the registered area after the memory is gone, and kill the task.
+    private static func forgetRseq(_ stub: StubThread) throws(RestoreError) {
+        let registration = try RestoreError.about("task \(stub.tid)", "its rseq area cannot be read") {
+            () throws(Errno) in try Ptrace.rseq(stub.tid)
+        }
+        guard let registration else { return }
+        try stub.call(
+            "rseq", CP_SYS_rseq, Int(registration.pointer), Int(registration.size), 1,
+            Int(registration.signature))
+    }
+
+    private static func unmapAll(_ stub: StubThread, keeping vdso: OwnVDSO) throws(RestoreError) {
+        var start: UInt64 = 0
+        let end: UInt64 = 0x7fff_ffff_f000
+        for piece in vdso.pieces + [.init(start: end, end: end, isCode: false)] where piece.start >= start {
+            if piece.start > start {
+                try stub.call("munmap", CP_SYS_munmap, Int(start), Int(piece.start - start))
+            }
+            start = piece.end
+        }
+    }
+
+    /// Gives the stub, and by inheritance the whole tree, a pidfd of ours at the number `lender`, by which the
+    /// tasks take the descriptors that we open for them.
+    private static func connect(_ stub: StubThread, lender: Int32) throws(RestoreError) {
+        let pidfd = try stub.call("pidfd_open", CP_SYS_pidfd_open, Int(getpid()), 0)
+        if pidfd != Int(lender) {
+            try stub.call("dup3", CP_SYS_dup3, pidfd, Int(lender), Int(O_CLOEXEC))
+            try stub.call("close", CP_SYS_close, pidfd)
+        }
+    }
+}
+
+/// Moves pieces of vdso and vvar, and the thread's gadget with the code.
+enum VDSOMove {
+    /// Moves one whole piece; the kernel refuses parts. See mremap(2) and arch/x86/entry/vdso/vma.c.
+    static func move(
+        _ stub: inout StubThread, _ piece: OwnVDSO.Piece, to place: UInt64, vdso: OwnVDSO
+    ) throws(RestoreError) {
+        if piece.start == place { return }
+        let mayMoveFixed = 3
+        try stub.call(
+            "mremap", CP_SYS_mremap, Int(piece.start), Int(piece.size), Int(piece.size), mayMoveFixed,
+            Int(place))
+        if piece.isCode { stub.gadget = RemoteAddress(place + UInt64(vdso.gadgetOffset)) }
+    }
+}

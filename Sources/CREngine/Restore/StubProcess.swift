@@ -1,0 +1,28 @@
+import CPlatform
+
+/// One process of a tree that is being built.
+final class StubProcess {
+    let image: TaskImage
+    /// The thread that leads it; the others come when its memory is there.
+    var leader: StubThread
+    var others: [StubThread] = []
+    /// What it has now, as setsid(2), setpgid(2) and clone(2) left it.
+    var session: Int32
+    var group: Int32
+    /// True when its descriptor table is one that a process before it in the tree made.
+    let sharesDescriptors: Bool
+
+    init(image: TaskImage, leader: StubThread, session: Int32, group: Int32, sharesDescriptors: Bool) {
+        self.image = image
+        self.leader = leader
+        self.session = session
+        self.group = group
+        self.sharesDescriptors = sharesDescriptors
+    }
+
+    var pid: PID { image.pid }
+    var threads: [StubThread] { [leader] + others }
+    var isZombie: Bool {
+        if case .dead = image.state { true } else { false }
+    }
+}

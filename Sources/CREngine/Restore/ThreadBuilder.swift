@@ -1,0 +1,99 @@
+import CPlatform
+import Glibc
+
+/// Makes the threads of a process and gives each what is its own, apart from credentials, registers and mask.
+struct ThreadBuilder {
+    /// CPUs that tasks of an image without any may use: ours before we bound ourselves to one.
+    let affinity: [UInt64]
+
+    /// Makes all threads but the leader; the memory has to be there.
+    func makeOthers(
+        _ process: StubProcess, noting note: (TID) -> Void
+    ) throws(RestoreError) {
+        // VM, FS, FILES, SIGHAND, THREAD, SYSVSEM
+        let flags: UInt64 = 0x100 | 0x200 | 0x400 | 0x800 | 0x1_0000 | 0x4_0000
+        for image in process.image.threads.dropFirst() {
+            note(image.tid)
+            process.others.append(try process.leader.spawn(image.tid, flags: flags, exitSignal: 0))
+        }
+    }
+
+    /// Name, addresses that the kernel writes to at the thread's end, alternate stack, rseq, scheduling.
+    func prepare(_ thread: StubThread, _ image: ThreadImage) throws(RestoreError) {
+        try name(thread, image.comm)
+        if image.clearTIDAddress != 0 {
+            try thread.call("set_tid_address", CP_SYS_set_tid_address, Int(image.clearTIDAddress))
+        }
+        if image.robustList != 0 {
+            try thread.call(
+                "set_robust_list", CP_SYS_set_robust_list, Int(image.robustList), Int(image.robustListLength))
+        }
+        let stack = image.alternateStack
+        let disabled: UInt32 = 2
+        if stack.flags & disabled == 0 && stack.size != 0 {
+            // SS_ONSTACK is a state, not a request.
+            let onStack: UInt32 = 1
+            let address = try thread.put((stack.pointer, UInt64(stack.flags & ~onStack), stack.size))
+            try thread.call("sigaltstack", CP_SYS_sigaltstack, address, 0)
+        }
+        if let rseq = image.rseq, rseq.pointer != 0 {
+            try thread.call(
+                "rseq", CP_SYS_rseq, Int(rseq.pointer), Int(rseq.size), 0, Int(rseq.signature))
+        }
+        try schedule(thread, image)
+    }
+
+    func name(_ thread: StubThread, _ comm: String) throws(RestoreError) {
+        let bytes = Array(comm.utf8.prefix(15)) + [0]
+        try thread.call("prctl", CP_SYS_prctl, 15, try thread.put(bytes))
+    }
+
+    private func schedule(_ thread: StubThread, _ image: ThreadImage) throws(RestoreError) {
+        let tid = Int(thread.tid.rawValue)
+        let cpus = image.affinity.isEmpty ? affinity : image.affinity
+        try RestoreError.about("task \(tid)", "its CPU affinity cannot be set") { () throws(Errno) -> Void in
+            try Affinity.set(thread.tid, cpus)
+        }
+        let resetOnFork: UInt32 = 0x4000_0000
+        if let policy = image.schedulingPolicy, policy != 0 {
+            try RestoreError.about("task \(tid)", "its scheduling policy \(policy) cannot be set") {
+                () throws(Errno) -> Void in
+                let isRealTime = [1, 2].contains(policy & ~resetOnFork)
+                var priority = isRealTime ? Int32(bitPattern: image.schedulingPriority ?? 1) : 0
+                try withUnsafeMutablePointer(to: &priority) { (pointer) throws(Errno) -> Void in
+                    try systemCall(CP_SYS_sched_setscheduler, tid, Int(policy), Int(bitPattern: pointer))
+                }
+            }
+        }
+        if let nice = image.nice {
+            try RestoreError.about("task \(tid)", "its nice value \(nice) cannot be set") {
+                () throws(Errno) -> Void in
+                // The system call gives 20 - nice, so that no value looks like an error.
+                if try systemCall(CP_SYS_getpriority, 0, tid) != 20 - Int(nice) {
+                    try systemCall(CP_SYS_setpriority, 0, tid, Int(nice))
+                }
+            }
+        }
+    }
+}
+
+/// CPUs that a thread may run on, as 64-bit words. See sched_setaffinity(2).
+enum Affinity {
+    static func get(_ tid: TID) throws(Errno) -> [UInt64] {
+        var words = [UInt64](repeating: 0, count: 128)
+        let size = try words.withUnsafeMutableBufferPointer { (buffer) throws(Errno) -> Int in
+            try systemCall(
+                CP_SYS_sched_getaffinity, Int(tid.rawValue), buffer.count * 8,
+                Int(bitPattern: buffer.baseAddress))
+        }
+        return Array(words[0..<(size / 8)])
+    }
+
+    static func set(_ tid: TID, _ words: [UInt64]) throws(Errno) {
+        try words.withUnsafeBufferPointer { (buffer) throws(Errno) -> Void in
+            try systemCall(
+                CP_SYS_sched_setaffinity, Int(tid.rawValue), buffer.count * 8,
+                Int(bitPattern: buffer.baseAddress))
+        }
+    }
+}
