@@ -63,7 +63,7 @@ package struct CronExpression: Sendable, Equatable, Codable {
         let words = fields.split(whereSeparator: { $0 == " " || $0 == "\t" })
         guard words.count == 5 else {
             let reason =
-                "it has \(words.count) fields, not five (minute, hour, day of the month, month, weekday)"
+                "it needs five fields (minute, hour, day of the month, month, weekday) and has \(words.count)"
             throw SyntaxError(reason: reason, offset: 0, length: max(1, text.count))
         }
         var sets: [UInt64] = []

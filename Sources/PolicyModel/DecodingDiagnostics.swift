@@ -43,14 +43,21 @@ extension Diagnostic {
     }
 
     static func notABoolean(_ keyPath: String, _ text: String, _ location: Location) -> Diagnostic {
-        let nearest: String? =
-            switch text.lowercased() {
-            case "yes", "y", "on", "true": "true"
-            case "no", "n", "off", "false": "false"
-            default: nil
-            }
-        return Diagnostic(
-            location, "'\(keyPath)' is true or false, without quotes, not \(text)", suggestion: nearest)
+        Diagnostic(
+            location, "'\(keyPath)' is true or false, without quotes, not \(text)", suggestion: truth(text))
+    }
+
+    static func notABooleanOrRules(_ keyPath: String, _ text: String, _ location: Location) -> Diagnostic {
+        Diagnostic(
+            location, "'\(keyPath)' is true, false or a list of rules, not \(text)", suggestion: truth(text))
+    }
+
+    private static func truth(_ text: String) -> String? {
+        switch text.lowercased() {
+        case "yes", "y", "on", "true", "\"true\"": "true"
+        case "no", "n", "off", "false", "\"false\"": "false"
+        default: nil
+        }
     }
 
     static func notANumber(_ keyPath: String, _ text: String, _ location: Location) -> Diagnostic {
@@ -104,9 +111,11 @@ extension Diagnostic {
     }
 
     static func notAPolicyName(_ text: String, _ location: Location) -> Diagnostic {
-        Diagnostic(
-            location,
-            "'name' is 1 to 63 of a-z, 0-9 and '-', and does not begin with '-'; \(text) is not")
+        let meant = text.lowercased().replacing("_", with: "-").replacing(" ", with: "-").replacing(
+            ".", with: "-")
+        return Diagnostic(
+            location, "'name' is 1 to 63 of a-z, 0-9 and '-', and does not begin with '-'; \(text) is not",
+            suggestion: meant != text && meant.wholeMatch(of: /[a-z0-9][a-z0-9-]{0,62}/) != nil ? meant : nil)
     }
 
     static func otherVersion(_ text: String, _ location: Location) -> Diagnostic {
@@ -115,6 +124,12 @@ extension Diagnostic {
 
     static func notAbsolute(_ keyPath: String, _ text: String, _ location: Location) -> Diagnostic {
         Diagnostic(location, "'\(keyPath)' is an absolute path, not \(text); begin it with '/'")
+    }
+
+    static func relativeMountPoint(_ keyPath: String, _ text: String, _ location: Location) -> Diagnostic {
+        Diagnostic(
+            location, "'\(keyPath)' has the mount point \(text), which is no absolute path; begin it with '/'"
+        )
     }
 
     static func pathWithDots(_ keyPath: String, _ text: String, _ location: Location) -> Diagnostic {

@@ -50,7 +50,8 @@ struct KeyTable<Root: Sendable & Equatable>: Sendable {
 
     var descriptions: [KeyDescription] { keys.map(\.description) }
 
-    /// A value of this section. All that is wrong with its keys is told; what is right is still read.
+    /// A value of this section. All that is wrong with its keys is told; what is right is still read. `check` sees
+    /// defaults in place of values that could not be read.
     func type(
         check: @escaping @Sendable (Root, YAMLNode, String, inout DecodingContext) -> Void = { _, _, _, _ in }
     ) -> ValueType<Root> {
@@ -60,17 +61,18 @@ struct KeyTable<Root: Sendable & Equatable>: Sendable {
                     .wrongType(keyPath, expected: "a mapping of keys", found: node.kindName, $0)
                 }
             }
-            let before = context.diagnostics.count
             var root = blank
             for entry in entries { read(entry, keyPath, &root, &context) }
-            for key in keys where key.description.isRequired {
-                let name = key.description.name
-                if !entries.contains(where: { $0.name == name }) {
+            for name in keys.filter(\.description.isRequired).map(\.description.name) {
+                let isMeant = { (entry: YAMLEntry) in
+                    entry.name == name || Nearest.word(to: entry.name, in: descriptions.map(\.name)) == name
+                }
+                if !entries.contains(where: isMeant) {
                     context.diagnostics.append(
                         .missingKey(name, in: title, context.source.location(node.place)))
                 }
             }
-            if context.diagnostics.count == before { check(root, node, keyPath, &context) }
+            check(root, node, keyPath, &context)
             return root
         }
         type.unsupported = { root, keyPath in unsupported(root, keyPath) }

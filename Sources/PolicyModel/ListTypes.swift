@@ -37,12 +37,10 @@ extension ValueType {
             case .sequence(let nodes):
                 let rules = readElements(nodes, rule, keyPath, &context)
                 return rules.isEmpty ? .denied : .rules(rules)
-            default:
-                return context.reject(node) {
-                    .wrongType(
-                        keyPath, expected: "true, false or a list of rules",
-                        found: node.kindName == "a single value" ? node.flowText : node.kindName, $0)
-                }
+            case .scalar:
+                return context.reject(node) { .notABooleanOrRules(keyPath, node.flowText, $0) }
+            case .mapping:
+                return context.reject(node) { .notAList(keyPath, of: "rules", found: node.kindName, $0) }
             }
         }
     }

@@ -47,15 +47,18 @@ enum Nearest {
     /// Keys are kebab-case; camelCase and snake_case of the same words are no distance.
     private static func folded(_ word: String) -> [UInt8] {
         var result: [UInt8] = []
+        var previous: UInt8 = 0
         for byte in word.utf8 {
             switch byte {
             case UInt8(ascii: "A")...UInt8(ascii: "Z"):
-                let previous = word.utf8.dropFirst(result.count - 1).first
-                if let previous, !result.isEmpty, (97...122).contains(previous) { result.append(45) }
-                result.append(byte + 32)
-            case UInt8(ascii: "_"), UInt8(ascii: " "): result.append(45)
+                if (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(previous) {
+                    result.append(UInt8(ascii: "-"))
+                }
+                result.append(byte | 0x20)
+            case UInt8(ascii: "_"), UInt8(ascii: " "): result.append(UInt8(ascii: "-"))
             default: result.append(byte)
             }
+            previous = byte
         }
         return result
     }

@@ -98,12 +98,7 @@ package struct PolicyLoader: Sendable {
     private static func encodingFault(_ file: PolicyFile) -> Diagnostic {
         let repaired = String(decoding: file.bytes, as: UTF8.self)
         let common = zip(repaired.utf8, file.bytes).prefix { $0 == $1 }.count
-        let before = file.bytes.prefix(common)
-        let line = before.count { $0 == UInt8(ascii: "\n") } + 1
-        let lineStart = (before.lastIndex(of: UInt8(ascii: "\n")) ?? -1) + 1
-        let column = String(decoding: before[lineStart...], as: UTF8.self).unicodeScalars.count + 1
-        return .notUTF8(
-            SourceText(name: file.name, text: repaired).location(YAMLPlace(line: line, column: column)))
+        return .notUTF8(SourceText(name: file.name, text: repaired).location(atByte: common))
     }
 
     /// Whether the host's time zone database has a zone of this name. tzfile(5).

@@ -5,41 +5,45 @@ enum PolicyRules {
         _ matcher: Matcher, _ node: YAMLNode, _ keyPath: String, _ context: inout DecodingContext
     ) {
         let place = context.source.location(node.place)
-        if matcher == Matcher() { context.diagnostics.append(.emptyMatcher(keyPath, place)) }
+        if node.content == .mapping([]) { context.diagnostics.append(.emptyMatcher(keyPath, place)) }
         if let least = matcher.minRSS, let most = matcher.maxRSS, least > most {
             context.diagnostics.append(.minimumAboveMaximum(keyPath, place))
         }
     }
 
-    /// Of a whole policy.
+    /// Of a whole policy. A value that could not be read is not blamed twice: what is asked here of a key is asked of
+    /// the text that was written.
     static func check(
         _ policy: Policy, _ node: YAMLNode, _ keyPath: String, _ context: inout DecodingContext
     ) {
-        let place = { (keyPath: String, context: DecodingContext) in
-            guard let mark = context.entries[keyPath]?.mark else {
-                return context.source.location(node.place)
-            }
-            return context.source.location(YAMLPlace(line: mark.line, column: mark.column))
+        let written = context.entries
+        let source = context.source
+        let place = { (keyPath: String) -> Diagnostic.Location in
+            guard let entry = written[keyPath] else { return source.location(node.place) }
+            let start = YAMLPlace(line: entry.mark.line, column: entry.mark.column)
+            let isWhole = source.rest(from: start).hasPrefix(entry.text)
+            return source.location(start).shifted(
+                by: 0, length: isWhole ? entry.text.unicodeScalars.count : 1)
         }
-        if policy.select.isEmpty { context.diagnostics.append(.selectsNothing(place("select", context))) }
-        if policy.dump.after == .leaveRunning, policy.dump.filesystem == nil {
-            context.diagnostics.append(.filesystemMissing(place("dump.after", context)))
+        if written["select"]?.text == "[]" { context.diagnostics.append(.selectsNothing(place("select"))) }
+        if policy.dump.after == .leaveRunning, written["dump.filesystem"] == nil {
+            context.diagnostics.append(.filesystemMissing(place("dump.after")))
         }
         if policy.dump.filesystem == .hook, !policy.hooks.contains(where: { $0.at == .frozen }) {
-            context.diagnostics.append(.frozenHookMissing(place("dump.filesystem", context)))
+            context.diagnostics.append(.frozenHookMissing(place("dump.filesystem")))
         }
-        for (index, hook) in policy.hooks.enumerated() where hook.argv.first?.hasPrefix("/") != true {
+        for (index, hook) in policy.hooks.enumerated() {
             let keyPath = "hooks[\(index)].argv"
-            context.diagnostics.append(.hookWithoutProgram(keyPath, place(keyPath, context)))
+            let isWrong = hook.argv.first.map { !$0.hasPrefix("/") } ?? (written[keyPath]?.text == "[]")
+            if isWrong { context.diagnostics.append(.hookWithoutProgram(keyPath, place(keyPath))) }
         }
-        let schedule = policy.schedule
-        if schedule.cron != nil, schedule.every != nil {
-            context.diagnostics.append(.cronWithEvery(place("schedule.every", context)))
+        if written["schedule.cron"] != nil, written["schedule.every"] != nil {
+            context.diagnostics.append(.cronWithEvery(place("schedule.every")))
         }
-        let trigger = schedule.cron != nil ? "schedule.cron" : schedule.every != nil ? "schedule.every" : nil
-        if let trigger, policy.dump.after == .kill, !schedule.kills {
-            context.diagnostics.append(.scheduledKill(place(trigger, context)))
-        }
+        let trigger = ["schedule.cron", "schedule.every"].first { written[$0] != nil }
+        let kills = written["dump.after"].map { $0.text == "kill" } ?? true
+        let isUnasked = written["schedule.kills"].map { $0.text == "false" } ?? true
+        if let trigger, kills, isUnasked { context.diagnostics.append(.scheduledKill(place(trigger))) }
     }
 }
 

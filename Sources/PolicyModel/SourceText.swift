@@ -23,6 +23,20 @@ struct SourceText: Sendable {
             length: place.length)
     }
 
+    /// The place of a byte of the text, counted from 0.
+    func location(atByte offset: Int) -> Diagnostic.Location {
+        var start = 0
+        for (index, line) in lines.enumerated() {
+            if offset <= start + line.count {
+                let before = line.prefix(offset - start)
+                let column = String(decoding: before, as: UTF8.self).unicodeScalars.count + 1
+                return location(YAMLPlace(line: index + 1, column: column))
+            }
+            start += line.count + 1
+        }
+        return location(YAMLPlace(line: lines.count, column: 1))
+    }
+
     /// The character at a place; nil at the end of a line.
     func character(at place: YAMLPlace) -> Unicode.Scalar? {
         let scalars = line(place.line).unicodeScalars

@@ -148,7 +148,7 @@ extension ValueType where Value == ExternalMounts {
                 context.record(entryPath, entry.value)
                 guard entry.name.hasPrefix("/") else {
                     context.diagnostics.append(
-                        .notAbsolute(keyPath, entry.name, context.source.location(entry.place)))
+                        .relativeMountPoint(keyPath, entry.name, context.source.location(entry.place)))
                     continue
                 }
                 if let source = path.read(entry.value, entryPath, &context) {

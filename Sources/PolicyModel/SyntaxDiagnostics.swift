@@ -22,7 +22,7 @@ extension Diagnostic {
     }
 
     static func emptyDocument(_ location: Location) -> Diagnostic {
-        Diagnostic(location, "the document is empty; remove its '---'")
+        Diagnostic(location, "the document that begins here is empty; remove its '---'")
     }
 
     static func notUTF8(_ location: Location) -> Diagnostic {
@@ -116,16 +116,40 @@ extension Diagnostic {
         {
             return .leadingIndicator(Character(character), location, in: source)
         }
-        switch error.problem {
-        case "mapping values are not allowed in this context":
+        return unfitting(error, location, in: source)
+    }
+
+    /// Where the text is made of good tokens that do not fit together.
+    private static func unfitting(
+        _ error: YAMLSyntaxError, _ location: Location, in source: SourceText
+    ) -> Diagnostic {
+        let start = error.contextPlace.map(source.location) ?? location
+        switch (error.problem, error.context) {
+        case ("mapping values are not allowed in this context", _):
             return Diagnostic(
                 location,
                 "a ':' cannot stand here; indent the key like its neighbours, or quote a value that has ': ' in it"
             )
-        case "control characters are not allowed":
-            return Diagnostic(location, "a control character cannot stand here; remove it")
-        case "could not find expected ':'":
-            return Diagnostic(location, "a key without its ':' ends here; write 'key: value'")
+        case ("control characters are not allowed", _):
+            return Diagnostic(
+                source.location(atByte: error.offset ?? 0), "a control character cannot stand here; remove it"
+            )
+        case ("could not find expected ':'", _):
+            return Diagnostic(start, "a key without its ':'; write 'key: value'")
+        case (_, "while scanning a quoted scalar"):
+            return Diagnostic(start, "the quote that opens here is not closed as it should: \(error.problem)")
+        case ("did not find expected key", "while parsing a block mapping"),
+            ("did not find expected '-' indicator", _):
+            return Diagnostic(
+                location,
+                "this does not continue what began on line \(start.mark.line); give the same indentation to what "
+                    + "belongs together, and quote a value that begins with a quote, '[' or '{'")
+        case (_, "while parsing a flow mapping"), (_, "while parsing a flow sequence"):
+            let bracket = error.context.hasSuffix("mapping") ? "{" : "["
+            return Diagnostic(
+                location,
+                "the '\(bracket)' of line \(start.mark.line), column \(start.mark.column) needs a ',' or its end here; "
+                    + "quote a value that has one of []{}, in it")
         default:
             let context = error.context.isEmpty ? "" : " (\(error.context))"
             return Diagnostic(location, "this is not YAML: \(error.problem)\(context)")

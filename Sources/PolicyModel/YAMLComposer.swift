@@ -60,7 +60,9 @@ struct YAMLComposer {
             case .streamEnd: return
             case .documentStart:
                 anchors = [:]
-                documents.append(try read(try next(&parser), &parser, depth: 1).node)
+                var node = try read(try next(&parser), &parser, depth: 1).node
+                if node.isEmpty { node.place = event.place }
+                documents.append(node)
             default: continue
             }
         }
