@@ -18,11 +18,13 @@ package struct Allowances: Sendable, Equatable, Codable {
     package var stdio: [StdioRule] = []
     /// Other pipes whose far end is outside.
     package var extPipes = ExternalPipes.deny
+    /// Locks on files; nothing holds them between kill and restore.
     package var fileLocks = FileLocks.deny
     /// Watches on objects that cannot be named.
     package var fsnotify = FSNotify.deny
     /// External bind mounts.
     package var extMountMap = ExternalMounts.none
+    /// Network pairs with one end inside.
     package var veth: [VethRule] = []
     /// `criu --external` spellings.
     package var external: [String] = []
@@ -40,12 +42,14 @@ package enum RuledAllowance<Rule: Sendable & Equatable & Codable>: Sendable, Equ
 
 /// The outside end of a unix socket, and what a restore makes of it.
 package struct UnixSocketRule: Sendable, Equatable, Codable {
+    /// The type that the socket has, or any.
     package enum SocketType: String, Sendable, CaseIterable, Codable {
         case dgram
         case stream
         case seqpacket
         case any
     }
+    /// What a restore makes of the outside end.
     package enum OnRestore: String, Sendable, CaseIterable, Codable {
         /// A stream is reconnected only when both queues were empty.
         case reconnect
@@ -74,6 +78,7 @@ package enum GhostLimit: Sendable, Equatable, Codable {
 
 /// An established connection by its ends, and what becomes of it.
 package struct TCPRule: Sendable, Equatable, Codable {
+    /// What becomes of the connection.
     package enum Action: String, Sendable, CaseIterable, Codable {
         /// Stays locked until the restore.
         case keep
@@ -106,12 +111,14 @@ package enum TCPInFlight: String, Sendable, CaseIterable, Codable {
 
 /// A standard stream that leads out of the tree, and what a restore puts there.
 package struct StdioRule: Sendable, Equatable, Codable {
+    /// What the stream is.
     package enum Kind: String, Sendable, CaseIterable, Codable {
         case pipe
         case streamSocket = "stream-socket"
         case tty
         case any
     }
+    /// What a restore puts in its place.
     package enum OnRestore: Sendable, Equatable, Codable {
         /// The same stream of the restoring process.
         case inherit

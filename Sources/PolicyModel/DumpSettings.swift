@@ -1,5 +1,6 @@
 /// How a dump goes: the `dump` section.
 package struct DumpSettings: Sendable, Equatable, Codable {
+    /// What becomes of the tree when its images are durable.
     package enum After: String, Sendable, CaseIterable, Codable {
         case kill
         case leaveRunning = "leave-running"
@@ -13,16 +14,19 @@ package struct DumpSettings: Sendable, Equatable, Codable {
         case hook
         case unsafeIgnore = "unsafe-ignore"
     }
+    /// Whether a tree that runs on may have connections.
     package enum EstablishedTCP: String, Sendable, CaseIterable, Codable {
         case deny
         /// They break at restore.
         case allow
     }
+    /// What to do when the pause outlasts the budget.
     package enum OnBudget: String, Sendable, CaseIterable, Codable {
         /// Thaw and fail.
         case abort
         case warn
     }
+    /// How page images are compressed.
     package enum Compress: String, Sendable, CaseIterable, Codable {
         case none
         case zstd
@@ -36,6 +40,7 @@ package struct DumpSettings: Sendable, Equatable, Codable {
         case full
         case strict
     }
+    /// How connections are held between dump and restore.
     package enum NetworkLock: String, Sendable, CaseIterable, Codable {
         case nftables
         case iptables
@@ -72,6 +77,7 @@ package struct IncrementalSettings: Sendable, Equatable, Codable {
 
 /// A program that is called at one stage of a run.
 package struct Hook: Sendable, Equatable, Codable {
+    /// When in a run a hook is called.
     package enum Stage: String, Sendable, CaseIterable, Codable {
         case beforeScan = "before-scan"
         case beforeFreeze = "before-freeze"
@@ -87,6 +93,7 @@ package struct Hook: Sendable, Equatable, Codable {
         case restored
         case resumed
     }
+    /// What a failing hook does: end the run, leave out this target, or nothing.
     package enum OnError: String, Sendable, CaseIterable, Codable {
         case abort
         case skip

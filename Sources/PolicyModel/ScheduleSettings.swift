@@ -1,9 +1,11 @@
 /// When a policy runs: the `schedule` section.
 package struct ScheduleSettings: Sendable, Equatable, Codable {
+    /// Whether a run missed while the host was off is made up for.
     package enum CatchUp: String, Sendable, CaseIterable, Codable {
         case none
         case once
     }
+    /// What a run does while the one before still goes on.
     package enum Overlap: String, Sendable, CaseIterable, Codable {
         case skip
         case wait
@@ -44,6 +46,7 @@ package struct RestoreSettings: Sendable, Equatable, Codable {
         case close
         case restore
     }
+    /// What to do when a number is taken at restore.
     package enum PIDConflict: String, Sendable, CaseIterable, Codable {
         case fail
         case newPIDNamespace = "new-pid-namespace"
