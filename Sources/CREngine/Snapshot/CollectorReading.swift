@@ -1,0 +1,116 @@
+import CPlatform
+
+/// How the collector reads single facts of a task.
+extension Collector {
+    /// Why one task could not be looked at.
+    enum TaskLookError: Error {
+        case vanished
+        case format(ProcFormatError)
+        case denied(String, Errno)
+    }
+
+    static func directory(of pid: PID) throws(TaskLookError) -> ProcDirectory {
+        do throws(Errno) {
+            return try ProcDirectory.open("/proc/\(pid)")
+        } catch {
+            throw lookError("", error)
+        }
+    }
+
+    static func directory(
+        _ name: String, _ parent: borrowing ProcDirectory
+    ) throws(TaskLookError) -> ProcDirectory {
+        do throws(Errno) {
+            return try parent.directory(name)
+        } catch {
+            throw lookError(name, error)
+        }
+    }
+
+    static func numbers(
+        _ name: String, _ directory: borrowing ProcDirectory
+    ) throws(TaskLookError) -> [Int32] {
+        do throws(Errno) {
+            return try directory.numbers(name)
+        } catch {
+            throw lookError(name, error)
+        }
+    }
+
+    /// Children of all threads of a process.
+    static func children(_ directory: borrowing ProcDirectory) throws(TaskLookError) -> [PID] {
+        let tasks = try Self.directory("task", directory)
+        var found: [PID] = []
+        for id in try numbers(".", tasks) {
+            for word in try bytes("\(id)/children", tasks)[...].words {
+                if let number = word.decimal { found.append(PID(Int32(truncatingIfNeeded: number))) }
+            }
+        }
+        return found
+    }
+
+    static func text(_ name: String, _ directory: borrowing ProcDirectory) -> String? {
+        (try? directory.read(name)).map(line)
+    }
+
+    static func line(_ bytes: [UInt8]) -> String {
+        String(decoding: bytes.last == 0x0a ? bytes.dropLast() : bytes[...], as: UTF8.self)
+    }
+
+    static func bytes(
+        _ name: String, _ directory: borrowing ProcDirectory
+    ) throws(TaskLookError) -> [UInt8] {
+        do throws(Errno) {
+            return try directory.read(name)
+        } catch {
+            throw lookError(name, error)
+        }
+    }
+
+    static func parse<Value>(
+        _ name: String, _ directory: borrowing ProcDirectory,
+        _ parser: ([UInt8]) throws(ProcFormatError) -> Value
+    ) throws(TaskLookError) -> Value {
+        let bytes = try bytes(name, directory)
+        do throws(ProcFormatError) {
+            return try parser(bytes)
+        } catch {
+            // A task that ends while it is read leaves files empty.
+            if bytes.isEmpty { throw .vanished }
+            throw .format(error)
+        }
+    }
+
+    static func lookError(_ what: String, _ errno: Errno) -> TaskLookError {
+        errno == .noEntry || errno == .noProcess ? .vanished : .denied(what, errno)
+    }
+
+    static func namespaces(_ directory: borrowing ProcDirectory) -> Namespaces {
+        var all = Namespaces()
+        for (name, place) in Namespaces.kinds {
+            guard let link = try? directory.link("ns/\(name)"), let open = link.firstIndex(of: "["),
+                let number = UInt64(link[link.index(after: open)...].dropLast())
+            else { continue }
+            all[keyPath: place] = number
+        }
+        return all
+    }
+
+    static func isSame(_ kind: Kcmp.Kind, _ a: PID, _ b: PID) -> Bool {
+        guard let order = try? Kcmp.compare(kind, a, b) else { return false }
+        return order == .same
+    }
+
+    /// sched_getaffinity(2) for up to 8192 CPUs.
+    static func affinity(_ tid: TID) -> [UInt64] {
+        var words = [UInt64](repeating: 0, count: 128)
+        let size = words.count * 8
+        let count = words.withUnsafeMutableBufferPointer { buffer in
+            (try? systemCall(
+                CP_SYS_sched_getaffinity, Int(tid.rawValue), size, Int(bitPattern: buffer.baseAddress))) ?? 0
+        }
+        words.removeLast(words.count - (count + 7) / 8)
+        while words.count > 1, words.last == 0 { words.removeLast() }
+        return words
+    }
+}

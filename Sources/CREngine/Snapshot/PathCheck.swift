@@ -1,0 +1,56 @@
+import Glibc
+
+/// Tells names from files: whether a path that the kernel gives for a file still leads to it.
+///
+/// Asks for each pair of path and file once.
+struct PathCheck {
+    private struct Question: Hashable {
+        var link: String
+        var device: DeviceNumber
+        var inode: UInt64
+    }
+    struct Answer {
+        /// Without ` (deleted)` where the kernel added that.
+        var path: String
+        var reach: PathReach
+    }
+    private var answers: [Question: Answer] = [:]
+    private static let mark = " (deleted)"
+
+    /// `isOurView`: the path is seen from our own mount namespace.
+    mutating func answer(_ link: String, _ facts: FileFacts?, isOurView: Bool) -> Answer {
+        guard link.hasPrefix("/") else { return Answer(path: link, reach: .notAPath) }
+        if link.hasPrefix("/memfd:") || link.hasPrefix("/SYSV") || link.hasPrefix("/[aio]")
+            || link.hasPrefix("/dev/zero (deleted)") || link.hasPrefix("/anon_hugepage")
+        {
+            return Answer(path: stripped(link), reach: .notAPath)
+        }
+        guard let facts, isOurView else {
+            return Answer(path: stripped(link), reach: facts?.links == 0 ? .gone : .unknown)
+        }
+        let question = Question(link: link, device: facts.device, inode: facts.inode)
+        if let known = answers[question] { return known }
+        let answer = ask(link, facts)
+        answers[question] = answer
+        return answer
+    }
+
+    private func ask(_ link: String, _ facts: FileFacts) -> Answer {
+        if leads(link, to: facts) == .same { return Answer(path: link, reach: .same) }
+        let path = stripped(link)
+        if path == link { return Answer(path: path, reach: leads(path, to: facts)) }
+        return Answer(path: path, reach: leads(path, to: facts) == .same ? .same : .gone)
+    }
+
+    private func leads(_ path: String, to facts: FileFacts) -> PathReach {
+        do throws(Errno) {
+            return try FileFacts.of(path, followingLinks: false).isSameFile(as: facts) ? .same : .other
+        } catch {
+            return error == .noEntry || error == .notDirectory ? .gone : .unknown
+        }
+    }
+
+    private func stripped(_ link: String) -> String {
+        link.hasSuffix(Self.mark) ? String(link.dropLast(Self.mark.count)) : link
+    }
+}

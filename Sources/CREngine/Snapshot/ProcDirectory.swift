@@ -1,0 +1,109 @@
+import CPlatform
+import Glibc
+
+/// A directory of /proc held open: what is read below it is of the same task, even if its number is used again.
+package struct ProcDirectory: ~Copyable {
+    private let directory: OwnedFD
+
+    private init(_ directory: consuming OwnedFD) { self.directory = directory }
+
+    /// Throws ENOENT where the task is gone.
+    package static func open(_ path: String) throws(Errno) -> ProcDirectory {
+        ProcDirectory(try OwnedFD.open(path, O_PATH | O_DIRECTORY))
+    }
+
+    /// A directory below this one.
+    package borrowing func directory(_ name: String) throws(Errno) -> ProcDirectory {
+        ProcDirectory(try OwnedFD.openat(directory.rawValue, name, O_PATH | O_DIRECTORY))
+    }
+
+    /// The whole file. Throws ESRCH or ENOENT where the task is gone.
+    package borrowing func read(_ name: String) throws(Errno) -> [UInt8] {
+        try OwnedFD.openat(directory.rawValue, name, O_RDONLY).readToEnd()
+    }
+
+    /// Where a link leads, as text.
+    package borrowing func link(_ name: String) throws(Errno) -> String {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let base = Int(directory.rawValue)
+        let result = name.withCString { (path) -> Result<Int, Errno> in
+            buffer.withUnsafeMutableBufferPointer { (buffer) -> Result<Int, Errno> in
+                do throws(Errno) {
+                    return .success(
+                        try systemCall(
+                            CP_SYS_readlinkat, base, Int(bitPattern: path),
+                            Int(bitPattern: buffer.baseAddress), buffer.count))
+                } catch {
+                    return .failure(error)
+                }
+            }
+        }
+        return String(decoding: buffer[0..<(try result.get())], as: UTF8.self)
+    }
+
+    /// What a link leads to, without opening it.
+    package borrowing func facts(_ name: String) throws(Errno) -> FileFacts {
+        try FileFacts.of(name, below: directory.rawValue, followingLinks: true)
+    }
+
+    /// Names in a directory that are numbers, ascending.
+    package borrowing func numbers(_ name: String) throws(Errno) -> [Int32] {
+        let listing = try OwnedFD.openat(directory.rawValue, name, O_RDONLY | O_DIRECTORY)
+        var found: [Int32] = []
+        var buffer = [UInt8](repeating: 0, count: 1 << 15)
+        while true {
+            let count = try buffer.withUnsafeMutableBufferPointer { (buffer) throws(Errno) -> Int in
+                try systemCall(
+                    CP_SYS_getdents64, Int(listing.rawValue), Int(bitPattern: buffer.baseAddress),
+                    buffer.count)
+            }
+            if count == 0 { return found.sorted() }
+            // struct linux_dirent64: inode 8, offset 8, length 2, type 1, name.
+            var place = 0
+            while place + 19 < count {
+                let length = Int(buffer[place + 16]) | Int(buffer[place + 17]) << 8
+                let name = buffer[(place + 19)..<(place + length)].prefix { $0 != 0 }
+                if let number = name.decimal { found.append(Int32(truncatingIfNeeded: number)) }
+                place += length
+            }
+        }
+    }
+}
+
+extension FileFacts {
+    /// statx(2) of a path below a directory. Nothing is mounted, opened or asked of a server for it.
+    package static func of(
+        _ path: String, below directory: Int32 = AT_FDCWD, followingLinks: Bool
+    ) throws(Errno) -> FileFacts {
+        var raw = statx()
+        // AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, AT_SYMLINK_NOFOLLOW
+        let flags = 0x800 | 0x4000 | (followingLinks ? 0 : 0x100)
+        let result = path.withCString { (path) -> Result<Int, Errno> in
+            withUnsafeMutablePointer(to: &raw) { (raw) -> Result<Int, Errno> in
+                do throws(Errno) {
+                    return .success(
+                        try systemCall(
+                            CP_SYS_statx, Int(directory), Int(bitPattern: path), flags, 0x7ff,
+                            Int(bitPattern: raw)))
+                } catch {
+                    return .failure(error)
+                }
+            }
+        }
+        _ = try result.get()
+        var facts = FileFacts(
+            device: DeviceNumber(raw.stx_dev_major, raw.stx_dev_minor), inode: raw.stx_ino,
+            mode: UInt32(raw.stx_mode))
+        facts.links = raw.stx_nlink
+        facts.uid = raw.stx_uid
+        facts.gid = raw.stx_gid
+        facts.size = raw.stx_size
+        facts.blocks = raw.stx_blocks
+        facts.represents = DeviceNumber(raw.stx_rdev_major, raw.stx_rdev_minor)
+        facts.accessSeconds = raw.stx_atime.tv_sec
+        facts.accessNanoseconds = raw.stx_atime.tv_nsec
+        facts.modifySeconds = raw.stx_mtime.tv_sec
+        facts.modifyNanoseconds = raw.stx_mtime.tv_nsec
+        return facts
+    }
+}

@@ -1,0 +1,111 @@
+/// What /proc, kcmp(2) and sock_diag(7) said about one process tree, once.
+///
+/// A value: scan and plan work on it and never look at /proc again. Of a running tree it is advice, because tasks
+/// and descriptors may come and go during the look; of a frozen tree it is the truth.
+package struct Snapshot: Equatable, Sendable {
+    /// Who asked: the pid of the collecting process.
+    package var collector: PID
+    package var root: PID
+    /// Whether every task was held while it was looked at.
+    package var isFrozen: Bool
+    /// Parents before children, siblings by pid, the root first.
+    package var tasks: [TaskFacts] = []
+    /// Open file descriptions by `OpenFileID`, in the order in which tasks and descriptors name them.
+    package var openFiles: [OpenFile] = []
+    /// Files behind mappings by `MappedFileID`.
+    package var mappedFiles: [MappedFile] = []
+    /// Sockets of the tree by inode.
+    package var sockets: [UInt64: SocketFacts] = [:]
+    /// Holders outside the tree of its pipes and of the far ends of its unix sockets, by inode.
+    package var outsideHolders: [UInt64: [OutsideHolder]] = [:]
+    /// Namespaces of the collector.
+    package var ownNamespaces = Namespaces()
+    /// The device of the kernel's own tmpfs, where memfds and shared anonymous memory live.
+    package var sharedMemoryDevice: DeviceNumber?
+    /// Process groups and sessions that tasks are in and whose leader is no task of the tree, with what is known of
+    /// that leader.
+    package var outsideLeaders: [PID: OutsideProcess] = [:]
+    /// What happened during the look.
+    package var events: [CollectionEvent] = []
+
+    package init(collector: PID, root: PID, isFrozen: Bool) {
+        self.collector = collector
+        self.root = root
+        self.isFrozen = isFrozen
+    }
+
+    /// The task of this pid; nil where the tree has none.
+    package func task(_ pid: PID) -> TaskFacts? { tasks.first { $0.pid == pid } }
+
+    /// An open file by its number in this snapshot.
+    package subscript(id: OpenFileID) -> OpenFile { openFiles[id.rawValue] }
+
+    /// A mapped file by its number in this snapshot.
+    package subscript(id: MappedFileID) -> MappedFile { mappedFiles[id.rawValue] }
+
+    /// Threads of all tasks.
+    package var threadCount: Int { tasks.reduce(0) { $0 + $1.threads.count } }
+
+    /// Bytes of all tasks; what tasks share is counted for each.
+    package var residentBytes: UInt64 { tasks.reduce(0) { $0 + $1.residentBytes } }
+}
+
+/// Something that happened while a running tree was looked at. No error: the snapshot holds what was still there.
+package enum CollectionEvent: Equatable, Sendable {
+    case processVanished(PID)
+    case threadVanished(PID, TID)
+    case descriptorClosed(PID, Int32)
+    /// The kernel refused one fact about a task; the fact is missing in the snapshot.
+    case unreadable(PID, what: String, Errno)
+}
+
+/// A process that is no task of the tree.
+package struct OutsideProcess: Equatable, Sendable {
+    package var pid: PID
+    /// Empty where the process is gone.
+    package var comm: String
+    package var isAlive: Bool
+    package init(pid: PID, comm: String, isAlive: Bool) {
+        self.pid = pid
+        self.comm = comm
+        self.isAlive = isAlive
+    }
+}
+
+/// One descriptor of a process outside the tree.
+package struct OutsideHolder: Equatable, Sendable {
+    package var pid: PID
+    package var comm: String
+    package var fd: Int32
+    package var canRead: Bool
+    package var canWrite: Bool
+    package init(pid: PID, comm: String, fd: Int32, canRead: Bool, canWrite: Bool) {
+        self.pid = pid
+        self.comm = comm
+        self.fd = fd
+        self.canRead = canRead
+        self.canWrite = canWrite
+    }
+}
+
+/// Inode numbers of the namespaces of one task; 0 where the kernel has no such kind. See namespaces(7).
+package struct Namespaces: Hashable, Sendable {
+    package var cgroup: UInt64 = 0
+    package var ipc: UInt64 = 0
+    package var mount: UInt64 = 0
+    package var net: UInt64 = 0
+    package var pid: UInt64 = 0
+    package var pidForChildren: UInt64 = 0
+    package var time: UInt64 = 0
+    package var timeForChildren: UInt64 = 0
+    package var user: UInt64 = 0
+    package var uts: UInt64 = 0
+    package init() {}
+
+    /// Name below /proc/PID/ns and number, in a fixed order.
+    package static let kinds: [(name: String, place: any WritableKeyPath<Namespaces, UInt64> & Sendable)] = [
+        ("cgroup", \.cgroup), ("ipc", \.ipc), ("mnt", \.mount), ("net", \.net), ("pid", \.pid),
+        ("pid_for_children", \.pidForChildren), ("time", \.time), ("time_for_children", \.timeForChildren),
+        ("user", \.user), ("uts", \.uts),
+    ]
+}

@@ -1,0 +1,62 @@
+import CPlatform
+
+/// Facts of the sockets among the open files.
+enum SocketScan {
+    /// By inode. What sock_diag(7) does not list is named by its own protocol name.
+    static func facts(of files: [OpenFile], isOurNetwork: Bool) -> [UInt64: SocketFacts] {
+        let sockets = files.filter { $0.link.hasPrefix("socket:") }
+        if sockets.isEmpty { return [:] }
+        let wanted = Set(sockets.map(\.inode))
+        var found: [UInt64: SocketFacts] = [:]
+        if isOurNetwork { found = listed(wanted) }
+        for file in sockets {
+            let name = protocolName(file.pid, file.fd)
+            if found[file.inode] != nil {
+                if !name.isEmpty { found[file.inode]?.protocolName = name }
+                continue
+            }
+            found[file.inode] = SocketFacts(inode: file.inode, family: family(name), protocolName: name)
+        }
+        return found
+    }
+
+    private static func listed(_ wanted: Set<UInt64>) -> [UInt64: SocketFacts] {
+        var found: [UInt64: SocketFacts] = [:]
+        // A kernel without one of the modules lists nothing of that family; the names remain.
+        let unix = (try? SockDiag.unixSockets()) ?? []
+        let names = Dictionary(unix.map { ($0.inode, $0.local) }) { first, _ in first }
+        for socket in unix where wanted.contains(socket.inode) {
+            var socket = socket
+            socket.peerName = names[socket.peerInode] ?? ""
+            found[socket.inode] = socket
+        }
+        for family in [SocketFacts.Family.tcp, .udp] {
+            for socket in (try? SockDiag.internetSockets(family)) ?? [] where wanted.contains(socket.inode) {
+                found[socket.inode] = socket
+            }
+        }
+        return found
+    }
+
+    private static func family(_ name: String) -> SocketFacts.Family {
+        if name.hasPrefix("UNIX") { return .unix }
+        if name.hasPrefix("TCP") { return .tcp }
+        if name.hasPrefix("UDP") { return .udp }
+        return .other
+    }
+
+    /// The attribute `system.sockprotoname`, net/socket.c; empty where there is none.
+    private static func protocolName(_ pid: PID, _ fd: Int32) -> String {
+        var buffer = [UInt8](repeating: 0, count: 64)
+        let count = "/proc/\(pid)/fd/\(fd)".withCString { path in
+            "system.sockprotoname".withCString { name in
+                buffer.withUnsafeMutableBytes { buffer in
+                    try? systemCall(
+                        CP_SYS_getxattr, Int(bitPattern: path), Int(bitPattern: name),
+                        Int(bitPattern: buffer.baseAddress), buffer.count)
+                }
+            }
+        }
+        return count == nil ? "" : String(decoding: buffer.prefix { $0 != 0 }, as: UTF8.self)
+    }
+}
