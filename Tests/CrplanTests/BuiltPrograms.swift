@@ -26,6 +26,9 @@ enum BuiltPrograms {
         }
     }
 
+    /// Whether `scripts/test --long` asked for the long loops.
+    static var wantsLongTests: Bool { getenv("CRPLAN_LONG_TESTS") != nil }
+
     /// Root, and a crplan that can dump and restore: what the tests of whole programs need.
     static var canCheckpoint: Bool { geteuid() == 0 && crplanHas("dump", "restore") }
     /// The same through policies.

@@ -13,7 +13,8 @@ struct RealProgramTests {
         var state: UInt64 = 1
         for index in bytes.indices {
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            bytes[index] = UInt8(truncatingIfNeeded: (state >> 60) &+ UInt64(index >> 12))
+            // An eighth of the bytes is noise.
+            bytes[index] = UInt8(truncatingIfNeeded: index & 0xff < 32 ? state >> 56 : UInt64(index >> 8))
         }
         let file = try OwnedFD.open(path, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o644)
         try file.writeAll(bytes)

@@ -60,8 +60,11 @@ struct SubjectTests {
                 SubjectCase(subject: "threads", steps: "dump-stopped,cycle:2,check"),
                 SubjectCase(subject: "creds", steps: "cycle:2,check"),
                 SubjectCase(subject: "timers", steps: "cycle:2,check"),
-            ]
+            ] + (BuiltPrograms.wantsLongTests ? longCases : [])
     }
+
+    /// Leaks of a cycle, a descriptor or an area a time, show up after some.
+    static var longCases: [SubjectCase] { carried.map { SubjectCase(subject: $0, steps: "cycle:15,check") } }
 
     @Test(arguments: Self.cases)
     func `a subject keeps all that it set up`(_ row: SubjectCase) throws {

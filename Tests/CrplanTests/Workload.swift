@@ -57,7 +57,7 @@ struct Workload: ~Copyable {
         known.formUnion(tree)
         let policy = try writePolicy(name, pids: [root])
         let command = try Command.run([BuiltPrograms.crplan, "apply", policy])
-        if command.ending == .exit(0), !reap(tree, until: now() + 10) { throw .timedOut }
+        if command.ending == .exit(0), !reap(tree, session: root, until: now() + 10) { throw .timedOut }
         return command
     }
 

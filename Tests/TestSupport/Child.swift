@@ -86,14 +86,16 @@ package func becomeSubreaper() throws(Errno) {
     try systemCall(CP_SYS_prctl, setChildSubreaper, 1)
 }
 
-/// Reaps these children of ours until none of the pids is in use; false if one still is at the deadline.
+/// Reaps these children of ours, and those of one session, until none of them is there; false if one still is at the
+/// deadline.
 ///
-/// Only these: another test's child stays for that test.
-package func reap(_ pids: some Sequence<Int32>, until deadline: Double) -> Bool {
+/// Only these: another test's child stays for that test. The session catches what was forked after somebody looked.
+package func reap(_ pids: some Sequence<Int32>, session: Int32 = 0, until deadline: Double) -> Bool {
     let pids = Array(pids)
     return poll(until: deadline) {
-        for pid in pids { waitpid(pid, nil, WNOHANG) }
-        return pids.allSatisfy { statFields("/proc/\($0)/stat").isEmpty }
+        let members = session == 0 ? [] : membersOf(session: session)
+        for pid in pids + members { waitpid(pid, nil, WNOHANG) }
+        return members.isEmpty && pids.allSatisfy { statFields("/proc/\($0)/stat").isEmpty }
     }
 }
 

@@ -61,6 +61,13 @@ package func remove(_ path: String) {
     rmdir(path)
 }
 
+/// All processes of a session, zombies too.
+package func membersOf(session: Int32) -> [Int32] {
+    names(in: "/proc").compactMap { Int32($0) }.filter { pid in
+        statFields("/proc/\(pid)/stat").dropFirst(3).first == "\(session)"
+    }
+}
+
 /// A new directory below `parent`, with `run/` inside, which a process may write whatever user it becomes.
 package func makeDirectory(in parent: String) throws(Errno) -> String {
     var template = Array("\(parent)/crplan-XXXXXX".utf8CString)
