@@ -1,6 +1,7 @@
 #ifndef CP_LIBRARIES_H
 #define CP_LIBRARIES_H
 
+#include <gnu/libc-version.h>
 #include <openssl/evp.h>
 #include <protobuf-c/protobuf-c.h>
 #include <sys/capability.h>

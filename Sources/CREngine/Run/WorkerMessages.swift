@@ -1,0 +1,51 @@
+package import FoundationEssentials
+package import PolicyModel
+
+/// What the batch tells a worker process: dump this one tree. One JSON object on descriptor 3.
+package struct DumpRequest: Codable, Sendable, Equatable {
+    package var policy: Policy
+    package var target: String
+    package var root: PID
+    /// The root's start, in clock ticks after boot: another process of the same number is not dumped.
+    package var startTime: UInt64
+    /// The batch's moment, which names the checkpoint.
+    package var date: Date
+    /// The crplan that asks.
+    package var version: String
+    package init(
+        policy: Policy, target: String, root: PID, startTime: UInt64, date: Date, version: String
+    ) {
+        self.policy = policy
+        self.target = target
+        self.root = root
+        self.startTime = startTime
+        self.date = date
+        self.version = version
+    }
+}
+
+/// What a worker answers: one JSON object on descriptor 4.
+package struct DumpReply: Codable, Sendable, Equatable {
+    /// What came of the tree.
+    package enum Outcome: String, Codable, Sendable {
+        case dumped
+        /// The frozen tree did not fit the policy; it runs on.
+        case blocked
+        /// Something failed; it runs on.
+        case failed
+        /// A hook said "not now".
+        case skipped
+        /// A task was left stopped, or was killed without a durable image.
+        case unsafe
+    }
+    package var outcome: Outcome
+    /// One line; nil when it went well.
+    package var error: String?
+    package var findings: [ReportedFinding] = []
+    package var checkpoint: CheckpointRecord?
+    package var warnings: [String] = []
+    package init(_ outcome: Outcome, error: String? = nil) {
+        self.outcome = outcome
+        self.error = error
+    }
+}

@@ -1,0 +1,55 @@
+package import FoundationEssentials
+
+/// The name of a checkpoint's directory: the moment in UTC and four hexadecimal digits, `2026-11-23T07:17:00Z-a41b`.
+package struct CheckpointName: Hashable, Comparable, Sendable, Codable, CustomStringConvertible {
+    package let text: String
+
+    /// Nil unless the text has the form.
+    package init?(_ text: String) {
+        let shape = "dddd-dd-ddTdd:dd:ddZ-hhhh"
+        guard text.utf8.count == shape.utf8.count else { return nil }
+        for (byte, wanted) in zip(text.utf8, shape.utf8) {
+            let isDigit = (48...57).contains(byte)
+            switch wanted {
+            case UInt8(ascii: "d"): if !isDigit { return nil }
+            case UInt8(ascii: "h"): if !isDigit && !(97...102).contains(byte) { return nil }
+            default: if byte != wanted { return nil }
+            }
+        }
+        self.text = text
+    }
+
+    /// `tail` tells checkpoints of one second apart.
+    package init(at date: Date, tail: UInt16) {
+        let digits = String(tail, radix: 16)
+        let padded = String(repeating: "0", count: 4 - digits.count) + digits
+        text = CheckpointName.second(date) + "-" + padded
+    }
+
+    /// Older ones first; in one second, by the tail.
+    package static func < (a: CheckpointName, b: CheckpointName) -> Bool { a.text < b.text }
+
+    package var description: String { text }
+
+    /// The moment in the name.
+    package var date: Date? { try? Date(String(text.dropLast(5)), strategy: .iso8601) }
+
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        let text = try container.decode(String.self)
+        guard let name = CheckpointName(text) else {
+            throw DecodingError.dataCorruptedError(
+                in: container, debugDescription: "\"\(text)\" is no checkpoint's name")
+        }
+        self = name
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(text)
+    }
+
+    private static func second(_ date: Date) -> String {
+        Date(timeIntervalSince1970: date.timeIntervalSince1970.rounded(.down)).formatted(.iso8601)
+    }
+}
