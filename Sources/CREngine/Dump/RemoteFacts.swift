@@ -26,4 +26,12 @@ package struct RemoteFacts: Equatable, Sendable {
     package var threads: [TID: Thread] = [:]
 
     package init() {}
+
+    /// Signals whose handlers restart interrupted calls (SA_RESTART), bit n-1 is signal n.
+    package var restartingHandlers: UInt64 {
+        let numbers = (1...64).filter { $0 != 9 && $0 != 19 }
+        return zip(numbers, signalActions).reduce(UInt64(0)) { mask, row in
+            row.1.flags & 0x1000_0000 != 0 ? mask | 1 << UInt64(row.0 - 1) : mask
+        }
+    }
 }

@@ -1,0 +1,155 @@
+import CPlatform
+import Glibc
+
+/// Builds the images of a frozen tree, process by process: first all facts, then the contents.
+struct DumpBuilder: ~Copyable {
+    private let snapshot: Snapshot
+    private let directory: OwnedFD
+    private var files: FileImageTable
+    private var numbers = KernelObjectNumbers()
+    private var cgroups: CgroupSets
+    private var tasks: [TaskImage] = []
+    /// Pages that hold a thread's stack pointer, by task.
+    private var stackPages: [PID: Set<UInt64>] = [:]
+    private var pipeData: [PipeDataImage] = []
+    private var seenPipes: Set<UInt64> = []
+    private var sharedMemory: [SharedMemoryImage] = []
+    private(set) var pages: PagesDump
+
+    init(
+        snapshot: Snapshot, ghostLimit: UInt64, buildIDs: BuildIDCache, directory: borrowing OwnedFD
+    ) throws(DumpError) {
+        self.snapshot = snapshot
+        files = FileImageTable(ghostLimit: ghostLimit, buildIDs: buildIDs)
+        do throws(Errno) {
+            self.directory = OwnedFD(
+                taking: Int32(try systemCall(CP_SYS_fcntl, Int(directory.rawValue), Int(F_DUPFD_CLOEXEC), 3)))
+            cgroups = CgroupSets(own: try Self.ownCgroups())
+        } catch {
+            throw .image("the image directory", error)
+        }
+        pages = try PagesDump(directory: directory)
+    }
+
+    /// Takes in one process; contents come later.
+    mutating func add(_ remote: RemoteFacts, _ process: FrozenProcess) throws(DumpError) {
+        guard let facts = snapshot.task(process.pid) else {
+            throw .environment("process \(process.pid) was frozen and is not in /proc")
+        }
+        if case .zombie(let status) = facts.state {
+            tasks.append(TaskAssembler.zombie(facts, status: status))
+            return
+        }
+        guard let exe = facts.exe, let cwd = facts.cwd, let root = facts.rootDirectory else {
+            throw .environment("process \(facts.pid): its exe, cwd or root cannot be read (CAP_SYS_PTRACE is needed)")
+        }
+        let assembler = TaskAssembler(facts: facts, frozen: process, remote: remote)
+        var task = try assembler.assemble { cgroups.number(of: $0) }
+        let exeFile = try id(exe, "/proc/\(facts.pid)/exe")
+        var memory = assembler.memory(exeFile: exeFile)
+        memory.areas = try AreaAssembler(snapshot: snapshot, pid: facts.pid).assemble(facts.areas, files: &files)
+        task.descriptors = try descriptors(facts)
+        task.fs = FilesystemImage(
+            cwdFile: try id(cwd, "/proc/\(facts.pid)/cwd"), rootFile: try id(root, "/proc/\(facts.pid)/root"),
+            umask: facts.umask)
+        task.ids = numbers.ids(of: facts)
+        task.memory = memory
+        stackPages[facts.pid] = Set(process.threads.map { $0.stoppedRegisters.sp & ~UInt64(pageSize - 1) })
+        if task.parent != facts.parent || facts.pid == snapshot.root { task.parent = PID(0) }
+        tasks.append(task)
+    }
+
+    /// Memory and deleted files; the tree is still stopped.
+    mutating func copyContents() throws(DumpError) {
+        for place in tasks.indices {
+            guard let areas = tasks[place].memory?.areas else { continue }
+            let pid = tasks[place].pid
+            tasks[place].memory?.pages = try pages.dump(pid, areas: areas, stackPages: stackPages[pid] ?? [])
+        }
+        for (inode, path) in zip(files.memfds, files.memfdContents) {
+            let pagemap = try pages.dumpShared(path: path, size: inode.size)
+            sharedMemory.append(SharedMemoryImage(shmid: UInt64(inode.shmid), pages: pagemap))
+        }
+        for ghost in files.ghosts { try copy(ghost) }
+    }
+
+    /// The whole image set but for contents.
+    func finish(clocks: ClockImage) throws(DumpError) -> TreeImage {
+        let runID: String
+        do throws(Errno) {
+            let text = try OwnedFD.open("/proc/sys/kernel/random/uuid", O_RDONLY).readToEnd()
+            runID = String(decoding: text.prefix(36), as: UTF8.self)
+        } catch {
+            throw .environment("/proc/sys/kernel/random/uuid cannot be read: \(error)")
+        }
+        var tree = TreeImage(
+            inventory: InventoryImage(rootIDs: KernelObjectIDs(), runID: runID), tasks: tasks, files: files.files)
+        tree.remaps = files.remaps
+        tree.ghosts = files.ghosts.map(\.image)
+        tree.pipeData = pipeData
+        tree.memfds = files.memfds
+        tree.sharedMemory = sharedMemory
+        tree.cgroups = cgroups.image
+        tree.clocks = clocks
+        return tree
+    }
+
+    private mutating func id(_ link: FileLink, _ path: String) throws(DumpError) -> UInt32 {
+        try files.id(ofPlain: link.path, facts: link.facts, reach: link.reach, content: path)
+    }
+
+    private mutating func descriptors(_ facts: TaskFacts) throws(DumpError) -> [DescriptorImage] {
+        if facts.descriptors.isEmpty { return [] }
+        let pidfd = try openPidFD(facts.pid)
+        var images: [DescriptorImage] = []
+        for descriptor in facts.descriptors {
+            let file = snapshot[descriptor.file]
+            let owner: OwnerImage
+            do throws(Errno) {
+                owner = try FileOwner.read(pidfd: pidfd.rawValue, descriptor: descriptor.fd)
+                try peek(file, pidfd.rawValue, descriptor.fd)
+            } catch {
+                throw .task(facts.pid, "fd \(descriptor.fd) (\(file.link)) cannot be examined", error)
+            }
+            let id = try files.id(of: file, owner: owner)
+            images.append(DescriptorImage(fd: descriptor.fd, file: id, flags: descriptor.closesOnExec ? 1 : 0))
+        }
+        return images
+    }
+
+    private func openPidFD(_ pid: PID) throws(DumpError) -> OwnedFD {
+        do throws(Errno) {
+            return OwnedFD(taking: Int32(try systemCall(CP_SYS_pidfd_open, Int(pid.rawValue), 0)))
+        } catch {
+            throw .task(pid, "no pidfd of it can be had", error)
+        }
+    }
+
+    /// Unread bytes of each pipe once, by whichever end comes first; a read end alone has any.
+    private mutating func peek(_ file: OpenFile, _ pidfd: Int32, _ descriptor: Int32) throws(Errno) {
+        guard file.link.hasPrefix("pipe:["), file.canRead, seenPipes.insert(file.inode).inserted else { return }
+        let contents = try PipeContents.peek(pidfd: pidfd, descriptor: descriptor)
+        pipeData.append(
+            PipeDataImage(
+                pipe: UInt32(truncatingIfNeeded: file.inode), bytes: contents.bytes, capacity: contents.capacity))
+    }
+
+    private func copy(_ ghost: FileImageTable.Ghost) throws(DumpError) {
+        let content: OwnedFD
+        do throws(Errno) {
+            content = try OwnedFD.open(ghost.content, O_RDONLY | O_NONBLOCK | O_NOATIME)
+        } catch {
+            throw .image("the deleted file behind \(ghost.content)", error)
+        }
+        do throws(ImageError) {
+            try GhostWriter.write(ghost.image, contentFD: content.rawValue, to: directory)
+        } catch {
+            throw .imageFormat("\(error)")
+        }
+    }
+
+    private static func ownCgroups() throws(Errno) -> [CgroupRow] {
+        let bytes = try OwnedFD.open("/proc/self/cgroup", O_RDONLY).readToEnd()
+        return (try? CgroupRow.parse(bytes)) ?? []
+    }
+}

@@ -1,0 +1,198 @@
+import CPlatform
+import Glibc
+
+/// Dumps one tree into an image directory: freeze, look again, decide again, ask, copy, let go or kill.
+///
+/// Until `after: kill` has made the images durable, any error leaves the tree running as it was. Runs on one thread of
+/// a process that does nothing else; the frozen tree belongs to that thread.
+package struct DumpExecutor {
+    private let request: DumpRequest
+    private let log: EngineLog
+    private let faults: FaultPoints
+
+    package init(request: DumpRequest, log: EngineLog, faults: FaultPoints = FaultPoints()) {
+        self.request = request
+        self.log = log
+        self.faults = faults
+    }
+
+    /// `judge` decides on the frozen tree as the planner did on the running one, and throws what blocks.
+    /// `beforeEnd` runs when the images are complete and synced and the tree is still stopped.
+    package func run(
+        into directory: borrowing OwnedFD, judge: (Snapshot) throws(DumpError) -> Void,
+        beforeEnd: () throws(DumpError) -> Void = {}
+    ) throws(DumpError) -> DumpOutcome {
+        cp_rescue_install()
+        cp_cancellation_install()
+        let buildIDs = BuildIDCache()
+        buildIDs.prepare(try collect(.live))
+        let supervisor = try startSupervisor()
+        log.info("Supervisor \(supervisor.supervisor) watches")
+        log.flush()
+
+        let begin = MonotonicClock.now()
+        var tree = try freeze()
+        let frozen = MonotonicClock.now()
+        log.info("Seized \(tree.processes.count) processes")
+        let snapshot = try collect(.frozen)
+        try judge(snapshot)
+
+        var builder = try DumpBuilder(
+            snapshot: snapshot, ghostLimit: request.ghostLimit, buildIDs: buildIDs, directory: directory)
+        let clocks = try readClocks()
+        for (place, process) in tree.processes.enumerated() {
+            log.debug("Process \(process.pid), \(process.threads.count) threads")
+            try builder.add(try ask(process, place, snapshot, &tree, supervisor.journal), process)
+        }
+        let copied = MonotonicClock.now()
+        try builder.copyContents()
+        let memoryTime = (MonotonicClock.now() - copied) / 1000
+        let image = try builder.finish(clocks: clocks)
+
+        var outcome = DumpOutcome(tree: image, snapshot: snapshot)
+        outcome.freezingTime = (frozen - begin) / 1000
+        outcome.memoryTime = memoryTime
+        outcome.pagesScanned = builder.pages.pagesScanned
+        outcome.pagesWritten = builder.pages.pagesWritten
+
+        switch request.after {
+        case .leaveRunning:
+            tree.thaw()
+            outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
+            try retire(supervisor)
+            try write(image, builder, to: directory, outcome)
+            try beforeEnd()
+        case .leaveStopped:
+            try write(image, builder, to: directory, outcome)
+            try beforeEnd()
+            tree.thawStopped()
+            outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
+            try retire(supervisor)
+        case .kill:
+            try write(image, builder, to: directory, outcome)
+            try beforeEnd()
+            try kill(tree, supervisor)
+            outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
+        }
+        log.info("Dumping finished successfully")
+        log.flush()
+        return outcome
+    }
+
+    private func collect(_ scope: Collector.Scope) throws(DumpError) -> Snapshot {
+        do throws(CollectorError) {
+            return try Collector.collect(root: request.root, scope: scope)
+        } catch {
+            throw .environment("\(error)")
+        }
+    }
+
+    private func freeze() throws(DumpError) -> FrozenTree {
+        do throws(TraceError) {
+            return try FrozenTree.freeze(root: request.root, deadline: .after(milliseconds: request.freezeTimeout))
+        } catch {
+            throw .trace(error)
+        }
+    }
+
+    private func startSupervisor() throws(DumpError) -> SupervisorHandle {
+        do throws(Errno) {
+            return try SupervisorHandle.start()
+        } catch {
+            throw .environment("the supervisor that undoes after a crash cannot be started: \(error)")
+        }
+    }
+
+    private func retire(_ supervisor: consuming SupervisorHandle) throws(DumpError) {
+        do throws(Errno) {
+            try supervisor.finish()
+        } catch {
+            throw .environment("the undo journal cannot be closed: \(error)")
+        }
+    }
+
+    private func readClocks() throws(DumpError) -> ClockImage {
+        do throws(Errno) {
+            return try TreeClocks.read(request.root)
+        } catch {
+            throw .task(request.root, "its clocks cannot be read", error)
+        }
+    }
+
+    /// What only the process can tell; then, as its handlers are known, how interrupted calls of it go on.
+    private func ask(
+        _ process: FrozenProcess, _ place: Int, _ snapshot: Snapshot, _ tree: inout FrozenTree,
+        _ journal: borrowing UndoJournal
+    ) throws(DumpError) -> RemoteFacts {
+        guard process.state != .zombie else { return RemoteFacts() }
+        guard let facts = snapshot.task(process.pid), let status = facts.threads.first?.status else {
+            throw .environment("process \(process.pid) was frozen and is not in /proc")
+        }
+        do throws(TraceError) {
+            let places = try RemotePlaces.find(process.pid)
+            let timers = facts.posixTimers.map { row in
+                var timer = PosixTimerImage()
+                timer.id = row.id
+                timer.clock = UInt32(bitPattern: row.clock)
+                timer.signal = row.signal
+                timer.notify = row.notify
+                timer.sigval = row.sigval
+                if row.notify & 4 != 0 { timer.notifyThread = row.target }
+                return timer
+            }
+            let probe = RemoteProbe(
+                process: process,
+                request: .init(
+                    stub: places.stub, scratch: places.scratch, nonDefaultSignals: status.caught | status.ignored,
+                    posixTimers: timers), faults: faults)
+            let remote = try probe.run(tree, journal: journal, place: place)
+            try tree.reconsider(process: place, restarting: remote.restartingHandlers, caught: status.caught)
+            return remote
+        } catch {
+            throw .trace(error)
+        }
+    }
+
+    private func write(
+        _ image: TreeImage, _ builder: borrowing DumpBuilder, to directory: borrowing OwnedFD,
+        _ outcome: DumpOutcome
+    ) throws(DumpError) {
+        do throws(ImageError) {
+            try ImageSet.write(image, to: directory)
+            var stats = DumpStatsImage()
+            stats.freezingTime = UInt32(clamping: outcome.freezingTime)
+            stats.frozenTime = UInt32(clamping: outcome.frozenTime)
+            stats.memoryDumpTime = UInt32(clamping: outcome.memoryTime)
+            stats.memoryWriteTime = UInt32(clamping: outcome.memoryTime)
+            stats.pagesScanned = outcome.pagesScanned
+            stats.pagesWritten = outcome.pagesWritten
+            try stats.write(to: directory)
+        } catch {
+            throw .imageFormat("\(error)")
+        }
+        do throws(Errno) {
+            try DurableDirectory.sync(directory)
+        } catch {
+            throw .image("the image directory", error)
+        }
+    }
+
+    /// From the first kill on there is no way back: should we die, the supervisor knows that the rest must die too.
+    private func kill(_ tree: consuming FrozenTree, _ supervisor: consuming SupervisorHandle) throws(DumpError) {
+        do throws(Errno) {
+            for (place, process) in tree.processes.enumerated() where process.state != .zombie {
+                try supervisor.journal.set(.init(pid: process.pid, startTime: process.startTime), at: place)
+            }
+            try supervisor.journal.setPhase(.killing)
+        } catch {
+            throw .environment("the undo journal cannot be written: \(error)")
+        }
+        faults.pass("before the kill")
+        do throws(TraceError) {
+            try tree.kill()
+        } catch {
+            throw .trace(error)
+        }
+        try retire(supervisor)
+    }
+}

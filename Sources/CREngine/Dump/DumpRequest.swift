@@ -1,0 +1,36 @@
+/// What a dump is asked to do.
+package struct DumpRequest: Sendable {
+    /// What becomes of the tree once the images are complete.
+    package enum After: String, Sendable, Codable {
+        case kill
+        case leaveRunning = "leave-running"
+        case leaveStopped = "leave-stopped"
+    }
+    package var root: PID
+    package var after: After
+    /// Milliseconds to seize the whole tree.
+    package var freezeTimeout: UInt64
+    /// Allocated bytes of each deleted file that may travel with the images.
+    package var ghostLimit: UInt64
+    /// CRIU's --shell-job, when it comes; until then a tree whose session leader is outside blocks.
+    package init(root: PID, after: After, freezeTimeout: UInt64 = 10_000, ghostLimit: UInt64 = 1 << 20) {
+        self.root = root
+        self.after = after
+        self.freezeTimeout = freezeTimeout
+        self.ghostLimit = ghostLimit
+    }
+}
+
+/// What a dump did, in CRIU's words for times.
+package struct DumpOutcome: Sendable {
+    /// Microseconds to seize the whole tree.
+    package var freezingTime: UInt64 = 0
+    /// Microseconds from then until the tree ran on or was killed.
+    package var frozenTime: UInt64 = 0
+    /// Microseconds in which memory was copied; copying and writing are one.
+    package var memoryTime: UInt64 = 0
+    package var pagesScanned: UInt64 = 0
+    package var pagesWritten: UInt64 = 0
+    package var tree: TreeImage
+    package var snapshot: Snapshot
+}

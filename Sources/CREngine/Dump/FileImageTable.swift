@@ -1,0 +1,154 @@
+import CPlatform
+import Glibc
+
+/// Rows of `files.img` as a dump finds them: open file descriptions, and the files behind mappings, exe links and
+/// directories, each once.
+struct FileImageTable {
+    /// A deleted file whose content travels with the images.
+    struct Ghost {
+        var image: GhostImage
+        /// A path in /proc by which the file can be opened.
+        var content: String
+    }
+
+    private struct Inode: Hashable {
+        var device: DeviceNumber
+        var inode: UInt64
+    }
+
+    private(set) var files: [FileImage] = []
+    private(set) var remaps: [RemapImage] = []
+    private(set) var ghosts: [Ghost] = []
+    private(set) var memfds: [MemfdInodeImage] = []
+    /// Paths in /proc by which the shared memory of `memfds` can be opened, in the same order.
+    private(set) var memfdContents: [String] = []
+
+    private var plain: [Inode: UInt32] = [:]
+    private var open: [OpenFileID: UInt32] = [:]
+    private var ghostNumbers: [Inode: UInt32] = [:]
+    private var memfdFiles: [UInt64: UInt32] = [:]
+    private let ghostLimit: UInt64
+    private let buildIDs: BuildIDCache
+
+    /// `ghostLimit` in allocated bytes of each deleted file.
+    init(ghostLimit: UInt64, buildIDs: BuildIDCache) {
+        self.ghostLimit = ghostLimit
+        self.buildIDs = buildIDs
+    }
+
+    /// A file that is no descriptor: exe, cwd, root or mapped. `content` is its magic link in /proc.
+    mutating func id(ofPlain path: String, facts: FileFacts?, reach: PathReach, content: String) throws(DumpError) -> UInt32 {
+        guard let facts else {
+            throw .cannotCarry("\(path): the kernel does not say what file this is (CAP_SYS_ADMIN is needed for \(content))")
+        }
+        let inode = Inode(device: facts.device, inode: facts.inode)
+        if facts.type != .characterDevice, let known = plain[inode] { return known }
+        var image = RegularFileImage(path: path)
+        describe(&image, facts, content: content)
+        let id = try add(.regular(image), path: path, facts: facts, reach: reach, content: content)
+        plain[inode] = id
+        return id
+    }
+
+    /// An open file description.
+    mutating func id(of file: OpenFile, owner: OwnerImage) throws(DumpError) -> UInt32 {
+        if let known = open[file.id] { return known }
+        let flags = file.info.flags & ~DescriptorInfo.closeOnExec
+        let id: UInt32
+        if file.link.hasPrefix("pipe:[") {
+            var pipe = PipeImage(pipe: UInt32(truncatingIfNeeded: file.inode), flags: flags)
+            pipe.owner = owner
+            id = append(.pipe(pipe))
+        } else if file.link.hasPrefix("/"), let facts = file.facts {
+            var image = RegularFileImage(path: file.link)
+            image.flags = flags
+            image.position = file.info.position
+            image.owner = owner
+            let content = "/proc/\(file.pid)/fd/\(file.fd)"
+            describe(&image, facts, content: content)
+            id = try add(.regular(image), path: file.link, facts: facts, reach: file.reach, content: content)
+        } else {
+            throw .cannotCarry("fd \(file.fd) of process \(file.pid) (\(file.link)): this kind of file is not carried yet")
+        }
+        open[file.id] = id
+        return id
+    }
+
+    /// The file behind shared anonymous memory: a nameless file of the kernel's tmpfs, which CRIU keeps as a memfd.
+    mutating func id(ofSharedMemory file: MappedFile) throws(DumpError) -> UInt32 {
+        if let known = memfdFiles[file.inode] { return known }
+        let content = "/proc/\(file.pid)/map_files/\(hexadecimal(file.start))-\(hexadecimal(file.end))"
+        guard let facts = file.facts else {
+            throw .cannotCarry(
+                "process \(file.pid): shared memory at \(RemoteAddress(file.start)) cannot be examined (CAP_SYS_ADMIN is needed)")
+        }
+        let number = UInt64(memfds.count + 1)
+        var inode = MemfdInodeImage(
+            inodeID: number, name: file.path, size: facts.size, shmid: UInt32(truncatingIfNeeded: file.inode))
+        inode.uid = facts.uid
+        inode.gid = facts.gid
+        inode.mode = facts.mode
+        memfds.append(inode)
+        memfdContents.append(content)
+        let id = append(.memfd(MemfdFileImage(flags: UInt32(O_RDWR), inodeID: UInt32(number))))
+        memfdFiles[file.inode] = id
+        return id
+    }
+
+    private func describe(_ image: inout RegularFileImage, _ facts: FileFacts, content: String) {
+        image.mode = facts.mode
+        let appendsOnly = image.flags & UInt32(O_ACCMODE) == UInt32(O_WRONLY) && image.flags & UInt32(O_APPEND) != 0
+        guard facts.type == .regular, !appendsOnly else { return }
+        image.size = facts.size
+        image.buildID = buildIDs.words(device: facts.device, inode: facts.inode, path: content)
+    }
+
+    private mutating func add(
+        _ content: FileImage.Content, path: String, facts: FileFacts, reach: PathReach, content link: String
+    ) throws(DumpError) -> UInt32 {
+        let id = append(content)
+        switch reach {
+        case .same, .unknown, .notAPath:
+            return id
+        case .gone where facts.links == 0:
+            let number = try ghost(path: path, facts: facts, content: link)
+            remaps.append(RemapImage(file: id, target: number, kind: .ghost))
+            return id
+        case .gone, .other:
+            throw .cannotCarry(
+                "\(path): no longer leads to the file that is open (its inode has other names); link-remap is not there yet")
+        }
+    }
+
+    private mutating func ghost(path: String, facts: FileFacts, content: String) throws(DumpError) -> UInt32 {
+        let inode = Inode(device: facts.device, inode: facts.inode)
+        if let known = ghostNumbers[inode] { return known }
+        let allocated = facts.blocks * 512
+        if facts.type == .regular && allocated > ghostLimit {
+            throw .cannotCarry("\(path) is deleted and holds \(allocated) bytes; allow: {ghost-limit: \(allocated)B} or more")
+        }
+        guard facts.type == .regular else {
+            throw .cannotCarry("\(path) is deleted and no regular file; it is not carried yet")
+        }
+        let number = UInt32(ghosts.count + 1)
+        var image = GhostImage(
+            number: number, uid: facts.uid, gid: facts.gid, mode: facts.mode, size: facts.size)
+        image.device = facts.device.kernelEncoding
+        image.inode = facts.inode
+        image.accessSeconds = UInt64(bitPattern: facts.accessSeconds)
+        image.accessMicroseconds = UInt64(facts.accessNanoseconds / 1000)
+        image.modifySeconds = UInt64(bitPattern: facts.modifySeconds)
+        image.modifyMicroseconds = UInt64(facts.modifyNanoseconds / 1000)
+        ghosts.append(Ghost(image: image, content: content))
+        ghostNumbers[inode] = number
+        return number
+    }
+
+    private mutating func append(_ content: FileImage.Content) -> UInt32 {
+        let id = UInt32(files.count + 1)
+        files.append(FileImage(id: id, content: content))
+        return id
+    }
+
+    private func hexadecimal(_ value: UInt64) -> String { String(value, radix: 16) }
+}
