@@ -19,16 +19,23 @@ struct DumpBuilder: ~Copyable {
     init(
         snapshot: Snapshot, ghostLimit: UInt64, buildIDs: BuildIDCache, directory: borrowing OwnedFD
     ) throws(DumpError) {
+        let pages = try PagesDump(directory: directory)
+        let copy = try Self.duplicate(directory)
+        let own = try Self.ownCgroups()
         self.snapshot = snapshot
+        self.directory = copy
+        self.pages = pages
         files = FileImageTable(ghostLimit: ghostLimit, buildIDs: buildIDs)
+        cgroups = CgroupSets(own: own)
+    }
+
+    private static func duplicate(_ directory: borrowing OwnedFD) throws(DumpError) -> OwnedFD {
         do throws(Errno) {
-            self.directory = OwnedFD(
+            return OwnedFD(
                 taking: Int32(try systemCall(CP_SYS_fcntl, Int(directory.rawValue), Int(F_DUPFD_CLOEXEC), 3)))
-            cgroups = CgroupSets(own: try Self.ownCgroups())
         } catch {
             throw .image("the image directory", error)
         }
-        pages = try PagesDump(directory: directory)
     }
 
     /// Takes in one process; contents come later.
@@ -148,8 +155,17 @@ struct DumpBuilder: ~Copyable {
         }
     }
 
-    private static func ownCgroups() throws(Errno) -> [CgroupRow] {
-        let bytes = try OwnedFD.open("/proc/self/cgroup", O_RDONLY).readToEnd()
-        return (try? CgroupRow.parse(bytes)) ?? []
+    private static func ownCgroups() throws(DumpError) -> [CgroupRow] {
+        let bytes: [UInt8]
+        do throws(Errno) {
+            bytes = try OwnedFD.open("/proc/self/cgroup", O_RDONLY).readToEnd()
+        } catch {
+            throw .environment("/proc/self/cgroup cannot be read: \(error)")
+        }
+        do throws(ProcFormatError) {
+            return try CgroupRow.parse(bytes)
+        } catch {
+            throw .environment("\(error)")
+        }
     }
 }

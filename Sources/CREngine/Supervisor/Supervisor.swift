@@ -28,12 +28,27 @@ package struct Supervisor: ~Copyable {
             try withUnsafeMutablePointer(to: &poller) { (pointer) throws(Errno) -> Void in
                 try systemCall(CP_SYS_poll, Int(bitPattern: pointer), 1, -1)
             }
-            if try journal.phase() == .done { return [] }
+            switch try journal.phase() {
+            case .done: return []
+            case .killing: return try finishKilling()
+            case .examining: break
+            }
         } catch {
             return ["the supervisor cannot watch its worker: \(error)"]
         }
         cp_rescue_install()
         return TreeUndo(faults: FaultPoints(variable: "CRPLAN_SUPERVISOR_STOP_AT")).run(journal)
+    }
+
+    /// The checkpoint is durable: a tree of which a part is dead must not go on.
+    private func finishKilling() throws(Errno) -> [String] {
+        for (_, record) in try journal.records() {
+            guard let stat = TaskList.stat(record.pid, record.pid.leader), stat.startTime == record.startTime else {
+                continue
+            }
+            _ = cp_syscall(CP_SYS_kill, Int(record.pid.rawValue), 9, 0, 0, 0, 0)
+        }
+        return []
     }
 
     private func ignoreSignal(_ number: Int32) -> Int32 {

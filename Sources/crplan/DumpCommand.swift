@@ -1,0 +1,80 @@
+import ArgumentParser
+import CREngine
+import Glibc
+
+/// Writes a tree into an image directory, with CRIU's spellings of the options.
+struct DumpCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "dump", abstract: "Checkpoints a process tree into an image directory.")
+
+    @Option(name: [.customShort("t"), .customLong("tree")], help: "Root of the tree.")
+    var root: Int32
+    @Option(name: [.customShort("D"), .customLong("images-dir")], help: "Directory of the images.")
+    var imagesDirectory = "."
+    @Option(name: [.customShort("W"), .customLong("work-dir")], help: "Directory of log and statistics.")
+    var workDirectory: String?
+    @Flag(name: [.customShort("R"), .customLong("leave-running")], help: "Let the tree run on.")
+    var leaveRunning = false
+    @Flag(name: [.customShort("s"), .customLong("leave-stopped")], help: "Leave the tree stopped.")
+    var leaveStopped = false
+    @Option(name: [.customShort("o"), .customLong("log-file")], help: "Log file, in the work directory.")
+    var logFile: String?
+    @Option(name: .customLong("ghost-limit"), help: "Largest deleted file that is taken along: bytes, or with K, M, G.")
+    var ghostLimit = "1M"
+    @Option(name: .customLong("timeout"), help: "Seconds to stop the whole tree.")
+    var timeout: UInt64 = 10
+    @Option(name: [.customShort("v", allowingJoined: true), .customLong("verbosity")], help: "0 to 4.")
+    var verbosity = 2
+
+    func validate() throws {
+        guard root > 0 else { throw ValidationError("-t takes the pid of the tree's root") }
+        guard (0...4).contains(verbosity) else { throw ValidationError("-v takes 0 to 4") }
+        guard timeout > 0 else { throw ValidationError("--timeout takes a number of seconds above 0") }
+        guard !(leaveRunning && leaveStopped) else { throw ValidationError("-R and -s exclude each other") }
+        guard Self.bytes(ghostLimit) != nil else {
+            throw ValidationError("--ghost-limit takes a number with K, M, G or nothing behind it, not \(ghostLimit)")
+        }
+    }
+
+    func run() throws {
+        let log = try openLog()
+        do {
+            try dump(log)
+        } catch {
+            log.error("\(error)")
+            log.error("Dumping FAILED.")
+            log.flush()
+            if logFile != nil {
+                let terminal = EngineLog(descriptor: 2, level: .error)
+                terminal.error("\(error)")
+                terminal.flush()
+            }
+            throw ExitCode(1)
+        }
+    }
+
+    private func dump(_ log: EngineLog) throws {
+        let directory = try OwnedFD.open(imagesDirectory, O_RDONLY | O_DIRECTORY)
+        var request = DumpRequest(
+            root: PID(root), after: leaveRunning ? .leaveRunning : leaveStopped ? .leaveStopped : .kill)
+        request.freezeTimeout = timeout * 1000
+        request.ghostLimit = Self.bytes(ghostLimit) ?? 0
+        _ = try DumpExecutor(request: request, log: log).run(into: directory) { _ in }
+    }
+
+    private func openLog() throws -> EngineLog {
+        let level = EngineLog.Level(rawValue: max(verbosity, 1)) ?? .warning
+        guard let logFile else { return EngineLog(descriptor: 2, level: level) }
+        let path = logFile.hasPrefix("/") ? logFile : (workDirectory ?? imagesDirectory) + "/" + logFile
+        return try EngineLog(path: path, level: level)
+    }
+
+    /// CRIU's sizes: a number of bytes, or of units of 1024.
+    static func bytes(_ text: String) -> UInt64? {
+        let shifts: [Character: UInt64] = ["K": 10, "M": 20, "G": 30]
+        guard let last = text.last else { return nil }
+        guard let shift = shifts[last] else { return UInt64(text) }
+        guard let number = UInt64(text.dropLast()), number < 1 << 33 else { return nil }
+        return number << shift
+    }
+}
