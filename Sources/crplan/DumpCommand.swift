@@ -19,7 +19,9 @@ struct DumpCommand: ParsableCommand {
     var leaveStopped = false
     @Option(name: [.customShort("o"), .customLong("log-file")], help: "Log file, in the work directory.")
     var logFile: String?
-    @Option(name: .customLong("ghost-limit"), help: "Largest deleted file that is taken along: bytes, or with K, M, G.")
+    @Option(
+        name: .customLong("ghost-limit"),
+        help: "Largest deleted file that is taken along: bytes, or with K, M, G.")
     var ghostLimit = "1M"
     @Option(name: .customLong("timeout"), help: "Seconds to stop the whole tree.")
     var timeout: UInt64 = 10
@@ -32,7 +34,8 @@ struct DumpCommand: ParsableCommand {
         guard timeout > 0 else { throw ValidationError("--timeout takes a number of seconds above 0") }
         guard !(leaveRunning && leaveStopped) else { throw ValidationError("-R and -s exclude each other") }
         guard Self.bytes(ghostLimit) != nil else {
-            throw ValidationError("--ghost-limit takes a number with K, M, G or nothing behind it, not \(ghostLimit)")
+            throw ValidationError(
+                "--ghost-limit takes a number with K, M, G or nothing behind it, not \(ghostLimit)")
         }
     }
 
@@ -55,11 +58,11 @@ struct DumpCommand: ParsableCommand {
 
     private func dump(_ log: EngineLog) throws {
         let directory = try OwnedFD.open(imagesDirectory, O_RDONLY | O_DIRECTORY)
-        var request = DumpRequest(
+        var options = DumpOptions(
             root: PID(root), after: leaveRunning ? .leaveRunning : leaveStopped ? .leaveStopped : .kill)
-        request.freezeTimeout = timeout * 1000
-        request.ghostLimit = Self.bytes(ghostLimit) ?? 0
-        _ = try DumpExecutor(request: request, log: log).run(into: directory) { _ in }
+        options.freezeTimeout = timeout * 1000
+        options.ghostLimit = Self.bytes(ghostLimit) ?? 0
+        _ = try DumpExecutor(options: options, log: log).run(into: directory) { _ in }
     }
 
     private func openLog() throws -> EngineLog {

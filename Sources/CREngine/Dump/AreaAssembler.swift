@@ -25,7 +25,9 @@ struct AreaAssembler {
         for area in areas {
             let image = try assemble(area, &files)
             // The kernel shows the pages of vvar in two areas, CRIU's format has one.
-            if image.status.contains(.vvar), let last = images.last, last.status.contains(.vvar), last.end == image.start {
+            if image.status.contains(.vvar), let last = images.last, last.status.contains(.vvar),
+                last.end == image.start
+            {
                 images[images.count - 1].end = image.end
             } else {
                 images.append(image)
@@ -37,10 +39,12 @@ struct AreaAssembler {
     private func assemble(_ area: VMA, _ files: inout FileImageTable) throws(DumpError) -> AreaImage {
         guard let status = area.status else {
             throw .cannotCarry(
-                "process \(pid): memory at \(RemoteAddress(area.start)) (\(area.name.isEmpty ? "anonymous" : area.name)) is not carried yet")
+                "process \(pid): memory at \(RemoteAddress(area.start)) (\(area.name.isEmpty ? "anonymous" : area.name)) is not carried yet"
+            )
         }
         var image = AreaImage(
-            start: area.start, end: area.end, protection: area.protection, flags: flags(of: area), status: status)
+            start: area.start, end: area.end, protection: area.protection, flags: flags(of: area),
+            status: status)
         switch area.kind {
         case .file, .zeroDevice:
             guard let id = area.file else { throw unknownFile(area) }
@@ -59,7 +63,8 @@ struct AreaAssembler {
         case .anonymous, .heap, .stack, .vdso, .vvar, .vsyscall:
             break
         default:
-            throw .cannotCarry("process \(pid): memory at \(RemoteAddress(area.start)) (\(area.kind)) is not carried yet")
+            throw .cannotCarry(
+                "process \(pid): memory at \(RemoteAddress(area.start)) (\(area.kind)) is not carried yet")
         }
         let advice = Self.advice.reduce(UInt64(0)) { bits, row in
             area.flags?.contains(row.flag) == true ? bits | 1 << row.number : bits
@@ -89,6 +94,7 @@ struct AreaAssembler {
     }
 
     private func unknownFile(_ area: VMA) -> DumpError {
-        .cannotCarry("process \(pid): the file mapped at \(RemoteAddress(area.start)) (\(area.name)) is not known")
+        .cannotCarry(
+            "process \(pid): the file mapped at \(RemoteAddress(area.start)) (\(area.name)) is not known")
     }
 }

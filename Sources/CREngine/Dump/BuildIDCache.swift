@@ -37,7 +37,8 @@ final class BuildIDCache {
     private static func head(of path: String) -> [UInt8] {
         guard let file = try? OwnedFD.open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY) else { return [] }
         var head = [UInt8](repeating: 0, count: 4)
-        guard let count = try? file.readAll(into: &head, at: 0), count == 4, head == [0x7f, 0x45, 0x4c, 0x46] else {
+        guard let count = try? file.readAll(into: &head, at: 0), count == 4, head == [0x7f, 0x45, 0x4c, 0x46]
+        else {
             return []
         }
         var bytes = [UInt8](repeating: 0, count: 1 << 20)

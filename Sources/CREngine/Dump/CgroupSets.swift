@@ -16,7 +16,9 @@ struct CgroupSets {
     var image: CgroupImage? {
         if sets.count == 1 { return nil }
         var image = CgroupImage(
-            sets: sets.enumerated().map { CgroupImage.MembershipSet(id: UInt32($0.offset + 1), members: $0.element) })
+            sets: sets.enumerated().map {
+                CgroupImage.MembershipSet(id: UInt32($0.offset + 1), members: $0.element)
+            })
         for hierarchy in sets[0].map(\.hierarchy) {
             let paths = Set(sets.flatMap { $0 }.filter { $0.hierarchy == hierarchy }.map(\.path)).sorted()
             let directories = paths.filter { $0 != "/" }.map {
@@ -31,6 +33,8 @@ struct CgroupSets {
     }
 
     private static func members(_ rows: [CgroupRow]) -> [CgroupImage.Member] {
-        rows.map { CgroupImage.Member(hierarchy: $0.controllers, path: $0.path) }.sorted { $0.hierarchy < $1.hierarchy }
+        rows.map { CgroupImage.Member(hierarchy: $0.controllers, path: $0.path) }.sorted {
+            $0.hierarchy < $1.hierarchy
+        }
     }
 }

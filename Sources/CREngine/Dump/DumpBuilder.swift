@@ -48,13 +48,15 @@ struct DumpBuilder: ~Copyable {
             return
         }
         guard let exe = facts.exe, let cwd = facts.cwd, let root = facts.rootDirectory else {
-            throw .environment("process \(facts.pid): its exe, cwd or root cannot be read (CAP_SYS_PTRACE is needed)")
+            throw .environment(
+                "process \(facts.pid): its exe, cwd or root cannot be read (CAP_SYS_PTRACE is needed)")
         }
         let assembler = TaskAssembler(facts: facts, frozen: process, remote: remote)
         var task = try assembler.assemble { cgroups.number(of: $0) }
         let exeFile = try id(exe, "/proc/\(facts.pid)/exe")
         var memory = assembler.memory(exeFile: exeFile)
-        memory.areas = try AreaAssembler(snapshot: snapshot, pid: facts.pid).assemble(facts.areas, files: &files)
+        memory.areas = try AreaAssembler(snapshot: snapshot, pid: facts.pid).assemble(
+            facts.areas, files: &files)
         task.descriptors = try descriptors(facts)
         task.fs = FilesystemImage(
             cwdFile: try id(cwd, "/proc/\(facts.pid)/cwd"), rootFile: try id(root, "/proc/\(facts.pid)/root"),
@@ -90,7 +92,8 @@ struct DumpBuilder: ~Copyable {
             throw .environment("/proc/sys/kernel/random/uuid cannot be read: \(error)")
         }
         var tree = TreeImage(
-            inventory: InventoryImage(rootIDs: KernelObjectIDs(), runID: runID), tasks: tasks, files: files.files)
+            inventory: InventoryImage(rootIDs: KernelObjectIDs(), runID: runID), tasks: tasks,
+            files: files.files)
         tree.remaps = files.remaps
         tree.ghosts = files.ghosts.map(\.image)
         tree.pipeData = pipeData
@@ -119,7 +122,8 @@ struct DumpBuilder: ~Copyable {
                 throw .task(facts.pid, "fd \(descriptor.fd) (\(file.link)) cannot be examined", error)
             }
             let id = try files.id(of: file, owner: owner)
-            images.append(DescriptorImage(fd: descriptor.fd, file: id, flags: descriptor.closesOnExec ? 1 : 0))
+            images.append(
+                DescriptorImage(fd: descriptor.fd, file: id, flags: descriptor.closesOnExec ? 1 : 0))
         }
         return images
     }
@@ -134,11 +138,14 @@ struct DumpBuilder: ~Copyable {
 
     /// Unread bytes of each pipe once, by whichever end comes first; a read end alone has any.
     private mutating func peek(_ file: OpenFile, _ pidfd: Int32, _ descriptor: Int32) throws(Errno) {
-        guard file.link.hasPrefix("pipe:["), file.canRead, seenPipes.insert(file.inode).inserted else { return }
+        guard file.link.hasPrefix("pipe:["), file.canRead, seenPipes.insert(file.inode).inserted else {
+            return
+        }
         let contents = try PipeContents.peek(pidfd: pidfd, descriptor: descriptor)
         pipeData.append(
             PipeDataImage(
-                pipe: UInt32(truncatingIfNeeded: file.inode), bytes: contents.bytes, capacity: contents.capacity))
+                pipe: UInt32(truncatingIfNeeded: file.inode), bytes: contents.bytes,
+                capacity: contents.capacity))
     }
 
     private func copy(_ ghost: FileImageTable.Ghost) throws(DumpError) {

@@ -6,12 +6,12 @@ import Glibc
 /// Until `after: kill` has made the images durable, any error leaves the tree running as it was. Runs on one thread of
 /// a process that does nothing else; the frozen tree belongs to that thread.
 package struct DumpExecutor {
-    private let request: DumpRequest
+    private let options: DumpOptions
     private let log: EngineLog
     private let faults: FaultPoints
 
-    package init(request: DumpRequest, log: EngineLog, faults: FaultPoints = FaultPoints()) {
-        self.request = request
+    package init(options: DumpOptions, log: EngineLog, faults: FaultPoints = FaultPoints()) {
+        self.options = options
         self.log = log
         self.faults = faults
     }
@@ -38,7 +38,7 @@ package struct DumpExecutor {
         try judge(snapshot)
 
         var builder = try DumpBuilder(
-            snapshot: snapshot, ghostLimit: request.ghostLimit, buildIDs: buildIDs, directory: directory)
+            snapshot: snapshot, ghostLimit: options.ghostLimit, buildIDs: buildIDs, directory: directory)
         let clocks = try readClocks()
         for (place, process) in tree.processes.enumerated() {
             log.debug("Process \(process.pid), \(process.threads.count) threads")
@@ -55,7 +55,7 @@ package struct DumpExecutor {
         outcome.pagesScanned = builder.pages.pagesScanned
         outcome.pagesWritten = builder.pages.pagesWritten
 
-        switch request.after {
+        switch options.after {
         case .leaveRunning:
             tree.thaw()
             outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
@@ -81,7 +81,7 @@ package struct DumpExecutor {
 
     private func collect(_ scope: Collector.Scope) throws(DumpError) -> Snapshot {
         do throws(CollectorError) {
-            return try Collector.collect(root: request.root, scope: scope)
+            return try Collector.collect(root: options.root, scope: scope)
         } catch {
             throw .environment("\(error)")
         }
@@ -89,7 +89,8 @@ package struct DumpExecutor {
 
     private func freeze() throws(DumpError) -> FrozenTree {
         do throws(TraceError) {
-            return try FrozenTree.freeze(root: request.root, deadline: .after(milliseconds: request.freezeTimeout))
+            return try FrozenTree.freeze(
+                root: options.root, deadline: .after(milliseconds: options.freezeTimeout))
         } catch {
             throw .trace(error)
         }
@@ -113,9 +114,9 @@ package struct DumpExecutor {
 
     private func readClocks() throws(DumpError) -> ClockImage {
         do throws(Errno) {
-            return try TreeClocks.read(request.root)
+            return try TreeClocks.read(options.root)
         } catch {
-            throw .task(request.root, "its clocks cannot be read", error)
+            throw .task(options.root, "its clocks cannot be read", error)
         }
     }
 
@@ -143,7 +144,8 @@ package struct DumpExecutor {
             let probe = RemoteProbe(
                 process: process,
                 request: .init(
-                    stub: places.stub, scratch: places.scratch, nonDefaultSignals: status.caught | status.ignored,
+                    stub: places.stub, scratch: places.scratch,
+                    nonDefaultSignals: status.caught | status.ignored,
                     posixTimers: timers), faults: faults)
             let remote = try probe.run(tree, journal: journal, place: place)
             try tree.reconsider(process: place, restarting: remote.restartingHandlers, caught: status.caught)
@@ -178,7 +180,9 @@ package struct DumpExecutor {
     }
 
     /// From the first kill on there is no way back: should we die, the supervisor knows that the rest must die too.
-    private func kill(_ tree: consuming FrozenTree, _ supervisor: consuming SupervisorHandle) throws(DumpError) {
+    private func kill(_ tree: consuming FrozenTree, _ supervisor: consuming SupervisorHandle)
+        throws(DumpError)
+    {
         do throws(Errno) {
             for (place, process) in tree.processes.enumerated() where process.state != .zombie {
                 try supervisor.journal.set(.init(pid: process.pid, startTime: process.startTime), at: place)

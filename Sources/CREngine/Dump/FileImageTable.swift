@@ -37,9 +37,12 @@ struct FileImageTable {
     }
 
     /// A file that is no descriptor: exe, cwd, root or mapped. `content` is its magic link in /proc.
-    mutating func id(ofPlain path: String, facts: FileFacts?, reach: PathReach, content: String) throws(DumpError) -> UInt32 {
+    mutating func id(ofPlain path: String, facts: FileFacts?, reach: PathReach, content: String)
+        throws(DumpError) -> UInt32
+    {
         guard let facts else {
-            throw .cannotCarry("\(path): the kernel does not say what file this is (CAP_SYS_ADMIN is needed for \(content))")
+            throw .cannotCarry(
+                "\(path): the kernel does not say what file this is (CAP_SYS_ADMIN is needed for \(content))")
         }
         let inode = Inode(device: facts.device, inode: facts.inode)
         if facts.type != .characterDevice, let known = plain[inode] { return known }
@@ -68,7 +71,8 @@ struct FileImageTable {
             describe(&image, facts, content: content)
             id = try add(.regular(image), path: file.link, facts: facts, reach: file.reach, content: content)
         } else {
-            throw .cannotCarry("fd \(file.fd) of process \(file.pid) (\(file.link)): this kind of file is not carried yet")
+            throw .cannotCarry(
+                "fd \(file.fd) of process \(file.pid) (\(file.link)): this kind of file is not carried yet")
         }
         open[file.id] = id
         return id
@@ -80,7 +84,8 @@ struct FileImageTable {
         let content = "/proc/\(file.pid)/map_files/\(hexadecimal(file.start))-\(hexadecimal(file.end))"
         guard let facts = file.facts else {
             throw .cannotCarry(
-                "process \(file.pid): shared memory at \(RemoteAddress(file.start)) cannot be examined (CAP_SYS_ADMIN is needed)")
+                "process \(file.pid): shared memory at \(RemoteAddress(file.start)) cannot be examined (CAP_SYS_ADMIN is needed)"
+            )
         }
         let number = UInt64(memfds.count + 1)
         var inode = MemfdInodeImage(
@@ -97,7 +102,8 @@ struct FileImageTable {
 
     private func describe(_ image: inout RegularFileImage, _ facts: FileFacts, content: String) {
         image.mode = facts.mode
-        let appendsOnly = image.flags & UInt32(O_ACCMODE) == UInt32(O_WRONLY) && image.flags & UInt32(O_APPEND) != 0
+        let appendsOnly =
+            image.flags & UInt32(O_ACCMODE) == UInt32(O_WRONLY) && image.flags & UInt32(O_APPEND) != 0
         guard facts.type == .regular, !appendsOnly else { return }
         image.size = facts.size
         image.buildID = buildIDs.words(device: facts.device, inode: facts.inode, path: content)
@@ -116,7 +122,8 @@ struct FileImageTable {
             return id
         case .gone, .other:
             throw .cannotCarry(
-                "\(path): no longer leads to the file that is open (its inode has other names); link-remap is not there yet")
+                "\(path): no longer leads to the file that is open (its inode has other names); link-remap is not there yet"
+            )
         }
     }
 
@@ -125,7 +132,9 @@ struct FileImageTable {
         if let known = ghostNumbers[inode] { return known }
         let allocated = facts.blocks * 512
         if facts.type == .regular && allocated > ghostLimit {
-            throw .cannotCarry("\(path) is deleted and holds \(allocated) bytes; allow: {ghost-limit: \(allocated)B} or more")
+            throw .cannotCarry(
+                "\(path) is deleted and holds \(allocated) bytes; allow: {ghost-limit: \(allocated)B} or more"
+            )
         }
         guard facts.type == .regular else {
             throw .cannotCarry("\(path) is deleted and no regular file; it is not carried yet")

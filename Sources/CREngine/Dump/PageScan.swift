@@ -78,12 +78,15 @@ package struct PageScan: ~Copyable {
                 argument.vec = UInt64(UInt(bitPattern: buffer.baseAddress))
                 return withUnsafeMutablePointer(to: &argument) {
                     cp_syscall(
-                        CP_SYS_ioctl, Int(pagemap.rawValue), Int(CP_PAGEMAP_SCAN), Int(bitPattern: $0), 0, 0, 0)
+                        CP_SYS_ioctl, Int(pagemap.rawValue), Int(CP_PAGEMAP_SCAN), Int(bitPattern: $0), 0, 0,
+                        0)
                 }
             }
             if count < 0 { throw .kernel(Errno(rawValue: Int32(-count))) }
             for region in regions[0..<count] {
-                if region.categories & Self.isGuard != 0 { throw .guardRegion(GuardRegion(start: region.start)) }
+                if region.categories & Self.isGuard != 0 {
+                    throw .guardRegion(GuardRegion(start: region.start))
+                }
                 Self.append(region.start, region.end, to: &found)
             }
             if argument.walk_end <= position { break }

@@ -49,13 +49,16 @@ struct PagesDump: ~Copyable {
             let file = try OwnedFD.open(path, O_RDONLY)
             var buffer = [UInt8](repeating: 0, count: 1 << 18)
             var position = 0
-            while position < Int(size), let start = try Self.seek(file, position, SEEK_DATA), start < Int(size) {
+            while position < Int(size), let start = try Self.seek(file, position, SEEK_DATA),
+                start < Int(size)
+            {
                 let end = min(try Self.seek(file, start, SEEK_HOLE) ?? Int(size), Int(size))
                 let first = start / pageSize
                 let pages = (end + pageSize - 1) / pageSize - first
                 pagemap.extents.append(
                     .init(
-                        address: UInt64(first * pageSize), pages: UInt64(pages), flags: PagemapImage.Extent.present))
+                        address: UInt64(first * pageSize), pages: UInt64(pages),
+                        flags: PagemapImage.Extent.present))
                 try copy(file, from: first * pageSize, pages: pages, &buffer, &writer)
                 position = (first + pages) * pageSize
             }
@@ -69,7 +72,8 @@ struct PagesDump: ~Copyable {
     }
 
     private func copy(
-        _ file: borrowing OwnedFD, from start: Int, pages: Int, _ buffer: inout [UInt8], _ writer: inout PagesWriter
+        _ file: borrowing OwnedFD, from start: Int, pages: Int, _ buffer: inout [UInt8],
+        _ writer: inout PagesWriter
     ) throws(Errno) {
         let offset = writer.reserve(pages: pages)
         let descriptor = writer.rawFD
@@ -78,14 +82,16 @@ struct PagesDump: ~Copyable {
             let count = min(buffer.count, pages * pageSize - done)
             let (from, place) = (start + done, offset + done)
             try buffer.withUnsafeMutableBufferPointer { (raw) throws(Errno) -> Void in
-                let part = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(raw)[0..<count])
+                let part = UnsafeMutableRawBufferPointer(
+                    rebasing: UnsafeMutableRawBufferPointer(raw)[0..<count])
                 let got = try file.readAll(into: part, at: from)
                 // The last page of a file may be shorter than a page.
                 part[got...].initializeMemory(as: UInt8.self, repeating: 0)
                 var written = 0
                 while written < count {
                     written += try systemCall(
-                        CP_SYS_pwrite64, Int(descriptor), Int(bitPattern: part.baseAddress.map { $0 + written }),
+                        CP_SYS_pwrite64, Int(descriptor),
+                        Int(bitPattern: part.baseAddress.map { $0 + written }),
                         count - written, place + written)
                 }
             }
@@ -102,7 +108,9 @@ struct PagesDump: ~Copyable {
     }
 
     /// Nil for areas whose content is elsewhere or is the kernel's.
-    private func ranges(of area: AreaImage, _ scan: inout PageScan, _ pid: PID) throws(DumpError) -> [PageScan.Range]? {
+    private func ranges(of area: AreaImage, _ scan: inout PageScan, _ pid: PID) throws(DumpError) -> [PageScan
+        .Range]?
+    {
         if area.status.contains(.vdso) { return [PageScan.Range(start: area.start, end: area.end)] }
         let isOurs = area.status.contains(.anonymousPrivate) || area.status.contains(.filePrivate)
         let isKernels = area.status.contains(.vvar) || area.status.contains(.vsyscall)
@@ -114,7 +122,8 @@ struct PagesDump: ~Copyable {
             case .kernel(let errno): throw .task(pid, "its page map cannot be read", errno)
             case .guardRegion(let region):
                 throw .cannotCarry(
-                    "process \(pid): guard region at \(RemoteAddress(region.start)) (MADV_GUARD_INSTALL) is not carried yet")
+                    "process \(pid): guard region at \(RemoteAddress(region.start)) (MADV_GUARD_INSTALL) is not carried yet"
+                )
             }
         }
     }
@@ -125,7 +134,8 @@ struct PagesDump: ~Copyable {
     ) {
         let present = PagemapImage.Extent.present
         let mayWait =
-            area.flags & UInt32(MAP_ANONYMOUS) != 0 && area.flags & 0x2000 == 0 && !area.status.contains(.vdso)
+            area.flags & UInt32(MAP_ANONYMOUS) != 0 && area.flags & 0x2000 == 0
+            && !area.status.contains(.vdso)
         var start = range.start
         let stacks = mayWait ? stackPages.filter { (range.start..<range.end).contains($0) }.sorted() : []
         func add(_ from: UInt64, _ to: UInt64, _ flags: UInt32) {
@@ -165,7 +175,8 @@ struct PagesDump: ~Copyable {
         }
     }
 
-    private static func seek(_ file: borrowing OwnedFD, _ offset: Int, _ whence: Int32) throws(Errno) -> Int? {
+    private static func seek(_ file: borrowing OwnedFD, _ offset: Int, _ whence: Int32) throws(Errno) -> Int?
+    {
         do throws(Errno) {
             return try systemCall(CP_SYS_lseek, Int(file.rawValue), offset, Int(whence))
         } catch {

@@ -6,7 +6,9 @@ package enum PipeContents {
     /// `descriptor` is any end's number in process `pid`; a write end is opened anew for reading through /proc.
     ///
     /// Returns the bytes and the capacity (F_GETPIPE_SZ).
-    package static func peek(pidfd: Int32, descriptor: Int32) throws(Errno) -> (bytes: [UInt8], capacity: UInt32) {
+    package static func peek(pidfd: Int32, descriptor: Int32) throws(Errno) -> (
+        bytes: [UInt8], capacity: UInt32
+    ) {
         let end = OwnedFD(taking: Int32(try systemCall(CP_SYS_pidfd_getfd, Int(pidfd), Int(descriptor), 0)))
         let flags = try systemCall(CP_SYS_fcntl, Int(end.rawValue), Int(F_GETFL))
         let capacity = try systemCall(CP_SYS_fcntl, Int(end.rawValue), 1032)  // F_GETPIPE_SZ

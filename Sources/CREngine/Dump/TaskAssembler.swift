@@ -19,7 +19,8 @@ struct TaskAssembler {
             threads.append(image)
         }
         var task = TaskImage(
-            pid: facts.pid, parent: facts.parent, pgid: facts.pgid, sid: facts.sid, state: state, threads: threads)
+            pid: facts.pid, parent: facts.parent, pgid: facts.pgid, sid: facts.sid, state: state,
+            threads: threads)
         task.process = process()
         return task
     }
@@ -27,7 +28,8 @@ struct TaskAssembler {
     /// The image of a zombie.
     static func zombie(_ facts: TaskFacts, status: UInt32) -> TaskImage {
         TaskImage(
-            pid: facts.pid, parent: facts.parent, pgid: facts.pgid, sid: facts.sid, state: .dead(status: status),
+            pid: facts.pid, parent: facts.parent, pgid: facts.pgid, sid: facts.sid,
+            state: .dead(status: status),
             threads: [ThreadImage(tid: facts.pid.leader, comm: facts.comm)])
     }
 

@@ -9,7 +9,8 @@ enum TreeClocks {
         var image = ClockImage()
         (image.monotonicSeconds, image.monotonicNanoseconds) = reading(
             CLOCK_MONOTONIC, theirs.monotonic - ours.monotonic)
-        (image.boottimeSeconds, image.boottimeNanoseconds) = reading(CLOCK_BOOTTIME, theirs.boottime - ours.boottime)
+        (image.boottimeSeconds, image.boottimeNanoseconds) = reading(
+            CLOCK_BOOTTIME, theirs.boottime - ours.boottime)
         return image
     }
 
@@ -32,7 +33,9 @@ enum TreeClocks {
         var result: (monotonic: Int64, boottime: Int64) = (0, 0)
         for line in text.split(separator: "\n") {
             let words = line.split(separator: " ")
-            guard words.count == 3, let seconds = Int64(words[1]), let nanoseconds = Int64(words[2]) else { continue }
+            guard words.count == 3, let seconds = Int64(words[1]), let nanoseconds = Int64(words[2]) else {
+                continue
+            }
             let offset = seconds * 1_000_000_000 + nanoseconds
             if words[0] == "monotonic" || words[0] == "1" { result.monotonic = offset }
             if words[0] == "boottime" || words[0] == "7" { result.boottime = offset }

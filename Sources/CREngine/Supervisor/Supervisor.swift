@@ -43,7 +43,8 @@ package struct Supervisor: ~Copyable {
     /// The checkpoint is durable: a tree of which a part is dead must not go on.
     private func finishKilling() throws(Errno) -> [String] {
         for (_, record) in try journal.records() {
-            guard let stat = TaskList.stat(record.pid, record.pid.leader), stat.startTime == record.startTime else {
+            guard let stat = TaskList.stat(record.pid, record.pid.leader), stat.startTime == record.startTime
+            else {
                 continue
             }
             _ = cp_syscall(CP_SYS_kill, Int(record.pid.rawValue), 9, 0, 0, 0, 0)

@@ -1,5 +1,5 @@
 /// What a dump is asked to do.
-package struct DumpRequest: Sendable {
+package struct DumpOptions: Sendable {
     /// What becomes of the tree once the images are complete.
     package enum After: String, Sendable, Codable {
         case kill
