@@ -43,7 +43,8 @@ enum ZombieEnding {
         }
         try Ptrace.setSignalMask(thread.tid, 0)
         try systemCall(CP_SYS_kill, pid, Int(signal))
-        try Ptrace.resume(thread.tid)
+        // SIGKILL does not wait for us to let the task run.
+        if signal != 9 { try Ptrace.resume(thread.tid) }
         while true {
             switch try Wait.one(thread.tid) {
             case .exited, .killed: return
