@@ -4,7 +4,9 @@ import Glibc
 /// The last state that a task gets before it is let go: registers, extended registers, signal mask.
 enum FinalState {
     /// No system call can be made in the thread after this.
-    static func set(_ thread: StubThread, _ image: ThreadImage) throws(RestoreError) {
+    static func set(
+        _ thread: StubThread, _ image: ThreadImage, of task: TaskImage
+    ) throws(RestoreError) {
         let subject = "task \(thread.tid)"
         try RestoreError.about(subject, "its extended registers cannot be set") { () throws(Errno) -> Void in
             if image.xsave.isEmpty { return }
@@ -12,7 +14,8 @@ enum FinalState {
             try Ptrace.setExtendedState(thread.tid, area)
         }
         try RestoreError.about(subject, "its registers cannot be set") { () throws(Errno) -> Void in
-            try Ptrace.setRegisters(thread.tid, restarted(image.registers))
+            let pending = PendingHandler.of(image, in: task)
+            try Ptrace.setRegisters(thread.tid, restarted(image.registers, pending: pending))
             try Ptrace.setSignalMask(thread.tid, image.signalMask)
         }
     }
@@ -26,18 +29,50 @@ enum FinalState {
         return result
     }
 
-    /// Does the kernel's restart of an interrupted system call, which a new task has no state for.
+    /// Lets an interrupted system call begin again, as the kernel would have done in the old task.
     ///
-    /// The values are the negative of ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND and ERESTART_RESTARTBLOCK; the
-    /// last restarts from the beginning, which is what a call without saved state can do. See kernel/signal.c.
-    static func restarted(_ registers: RegisterImage) -> RegisterImage {
-        var result = registers
-        let isInCall = Int64(bitPattern: registers.origAx) >= 0
-        if isInCall, [-512, -513, -514, -516].contains(Int64(bitPattern: registers.ax)) {
-            result.ip -= 2
-            result.ax = registers.origAx
+    /// CRIU writes EINTR for calls that would have gone on from a restart block, which a new task does not have. A
+    /// program sees that error from these calls only when a handler ran; so without one they begin again as well.
+    static func restarted(_ registers: RegisterImage, pending: PendingHandler) -> RegisterImage {
+        let isPending = pending != .none
+        let interrupted = UInt64(bitPattern: -4)
+        if registers.ax == interrupted, withRestartBlock.contains(registers.origAx), !isPending {
+            var again = registers
+            again.ip = registers.ip &- 2
+            again.ax = registers.origAx
+            again.origAx = .max
+            return again
         }
-        result.origAx = .max
+        return InterruptedCall.continuation(
+            of: registers, handlerPending: isPending, restarts: pending == .restarting
+        ).elsewhere
+    }
+
+    /// poll, nanosleep, futex, clock_nanosleep
+    private static let withRestartBlock: Set<UInt64> = [7, 35, 202, 230]
+}
+
+/// Whether a signal that waits for a thread will run a handler at once.
+enum PendingHandler: Equatable {
+    case none
+    case interrupting
+    /// All such handlers have SA_RESTART.
+    case restarting
+
+    static func of(_ thread: ThreadImage, in task: TaskImage) -> PendingHandler {
+        guard let process = task.process else { return .none }
+        let numbers = (1...64).filter { $0 != 9 && $0 != 19 }
+        let actions = Dictionary(uniqueKeysWithValues: zip(numbers, process.signalActions))
+        var result = PendingHandler.none
+        for info in thread.pendingSignals + process.pendingSignals {
+            let signal = ProcessBuilder.signalNumber(info)
+            guard (1...64).contains(signal), thread.signalMask >> UInt64(signal - 1) & 1 == 0,
+                let action = actions[signal], action.handler > 1
+            else { continue }
+            let restart: UInt64 = 0x1000_0000
+            if action.flags & restart == 0 { return .interrupting }
+            result = .restarting
+        }
         return result
     }
 }
@@ -59,15 +94,12 @@ enum StopRequest {
     }
 
     private static func awaitStop(_ tid: TID) throws(Errno) {
-        var start = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &start)
+        let deadline = Deadline.after(milliseconds: 5000)
         while true {
             let state = ProcText.statField(tid.rawValue, 3)
             if state == "T" { return }
             if state == nil || state == "Z" { throw .noProcess }
-            var now = timespec()
-            clock_gettime(CLOCK_MONOTONIC, &now)
-            if now.tv_sec - start.tv_sec > 5 { throw .timedOut }
+            if deadline.hasPassed { throw .timedOut }
             sched_yield()
         }
     }

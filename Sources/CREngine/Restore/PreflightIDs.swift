@@ -2,7 +2,31 @@ import Glibc
 
 /// Whether all ids of a tree are free, and who has those that are not.
 enum PreflightIDs {
+    /// Seconds that the parent of ended processes, often init after a dump that killed them, gets to reap them.
+    private static let patience: UInt64 = 5
+
     static func problems(_ tree: TreeImage) -> [RestoreError] {
+        let wanted = wanted(tree)
+        let deadline = Deadline.after(milliseconds: patience * 1000)
+        var taken: [Int32] = []
+        repeat {
+            taken = wanted.filter { access("/proc/\($0)", F_OK) == 0 }.sorted()
+            if taken.isEmpty { return groups(wanted) }
+            usleep(2000)
+        } while taken.allSatisfy(isEnded) && !deadline.hasPassed
+        return taken.map { id in
+            RestoreError(
+                "id \(id)", "is taken by \(owner(id))",
+                remedy: "end it, or wait until its parent has noticed its end")
+        }
+    }
+
+    private static func isEnded(_ id: Int32) -> Bool {
+        let state = ProcText.statField(id, 3)
+        return state == nil || state == "Z" || state == "X"
+    }
+
+    private static func wanted(_ tree: TreeImage) -> Set<Int32> {
         var wanted: Set<Int32> = []
         for task in tree.tasks {
             wanted.formUnion([task.pid.rawValue, task.pgid.rawValue, task.sid.rawValue])
@@ -13,15 +37,7 @@ enum PreflightIDs {
             wanted.remove(root.sid.rawValue)
             if root.pgid == PID(getpgrp()) { wanted.remove(root.pgid.rawValue) }
         }
-        var found: [RestoreError] = []
-        for id in wanted.sorted() where access("/proc/\(id)", F_OK) == 0 {
-            found.append(
-                RestoreError(
-                    "id \(id)", "is taken by \(owner(id))",
-                    remedy: "end it, or wait until its parent has noticed its end"))
-        }
-        if found.isEmpty { found = groups(wanted) }
-        return found
+        return wanted
     }
 
     private static func owner(_ id: Int32) -> String {

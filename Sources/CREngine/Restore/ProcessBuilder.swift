@@ -42,7 +42,8 @@ enum ProcessBuilder {
         return all.contains { signalNumber($0) == 17 }
     }
 
-    private static func signalNumber(_ info: [UInt8]) -> Int {
+    /// si_signo of a raw siginfo_t.
+    static func signalNumber(_ info: [UInt8]) -> Int {
         (0..<4).reduce(0) { $0 | Int(info[$1]) << (8 * $1) }
     }
 

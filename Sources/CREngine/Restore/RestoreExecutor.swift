@@ -30,11 +30,13 @@ package struct RestoreExecutor {
         return preflight.problems() + (try CgroupPlacement(tree: tree).problems(tree))
     }
 
-    /// Restores. With several obstacles each is logged, and the first is thrown.
+    /// Restores. Of several obstacles the first is thrown and the others are logged.
     package func restore() throws(RestoreError) -> RestoredTree {
         let found = try problems()
-        for problem in found { log.error(problem.description) }
-        if let first = found.first { throw first }
+        if let first = found.first {
+            for problem in found.dropFirst() { log.error(problem.description) }
+            throw first
+        }
         let environment = try OwnEnvironment()
         let builder = TreeBuilder(tree: tree)
         let names = RemapNames(tree: tree, source: payload)
@@ -51,12 +53,13 @@ package struct RestoreExecutor {
     private func build(
         _ builder: TreeBuilder, names: RemapNames, affinity: [UInt64]
     ) throws(RestoreError) -> RestoredTree {
+        let began = Self.microseconds()
         let vdso = try OwnVDSO()
         let layout = try StubLayout(tree: tree, vdso: vdso)
         let lender = Lender(number: (tree.tasks.flatMap(\.descriptors).map(\.fd).max() ?? 2) + 1)
         try makeTree(builder, layout: layout, vdso: vdso, lender: lender)
         let forked = Self.microseconds()
-        log.info("made \(builder.processes.count) processes in \(forked - started) us")
+        log.info("made \(builder.processes.count) processes in \(forked - began) us")
 
         let files = OpenFiles(tree: tree, names: names, pages: payload)
         let threads = ThreadBuilder(affinity: affinity)
@@ -89,7 +92,7 @@ package struct RestoreExecutor {
         try checkTime()
         try commit(live)
         return RestoredTree(
-            root: live[0].pid, tasks: live.count, pagesRestored: pages, forkingTime: forked - started,
+            root: live[0].pid, tasks: live.count, pagesRestored: pages, forkingTime: forked - began,
             restoreTime: Self.microseconds() - started)
     }
 
@@ -171,7 +174,7 @@ package struct RestoreExecutor {
                 let scratch = Int(process.leader.scratch.rawValue)
                 try process.leader.call("munmap", CP_SYS_munmap, scratch, StubLayout.scratchSize)
                 for (thread, image) in zip(process.threads, process.image.threads) {
-                    try FinalState.set(thread, image)
+                    try FinalState.set(thread, image, of: process.image)
                 }
             }
             try release(live)
@@ -227,8 +230,6 @@ package struct RestoreExecutor {
     }
 
     private static func microseconds() -> UInt64 {
-        var now = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &now)
-        return UInt64(now.tv_sec) * 1_000_000 + UInt64(now.tv_nsec) / 1000
+        MonotonicClock.now() / 1000
     }
 }
