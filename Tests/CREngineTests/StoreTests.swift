@@ -54,7 +54,8 @@ import Testing
 
     @Test func `a checkpoint that is not published leaves nothing`() throws {
         let images = try {
-            let staged = try StagedCheckpoint(in: store, policy: "nightly", target: "solver", at: Date())
+            let staged = try StagedCheckpoint(
+                in: store, policy: "nightly", target: "solver", name: CheckpointName(at: Date()))
             #expect(mode(staged.imagesPath) == 0o700)
             return staged.imagesPath
         }()
@@ -119,7 +120,8 @@ import Testing
 
     @Test func `images that do not make one tree are told although their digests hold`() throws {
         let date = Date(timeIntervalSince1970: 1_795_000_000)
-        var staged = try StagedCheckpoint(in: store, policy: "nightly", target: "solver", at: date)
+        var staged = try StagedCheckpoint(
+            in: store, policy: "nightly", target: "solver", name: CheckpointName(at: date))
         try overwrite(staged.imagesPath + "/inventory.img", Array("not an image".utf8))
         let checkpoint = try staged.publish(temporary.manifest(staged.name, target: "solver", at: date))
         let problems = try checkpoint.verify()
@@ -173,7 +175,9 @@ import Testing
     @Test func `a name that would leave the store is refused`() throws {
         for name in ["..", "a/b", "", ".hidden", "a\nb"] {
             #expect(throws: StoreError.self) {
-                _ = try StagedCheckpoint(in: store, policy: "nightly", target: name, at: Date()).path
+                _ = try StagedCheckpoint(
+                    in: store, policy: "nightly", target: name, name: CheckpointName(at: Date())
+                ).path
             }
         }
     }

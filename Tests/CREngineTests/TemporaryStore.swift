@@ -21,7 +21,8 @@ final class TemporaryStore {
     /// Publishes a checkpoint whose images are the smallest tree that holds together.
     func publish(target: String = "solver", second: Double = 0) throws -> Checkpoint {
         let date = Date(timeIntervalSince1970: 1_795_000_000 + second)
-        var staged = try StagedCheckpoint(in: store, policy: "nightly", target: target, at: date)
+        var staged = try StagedCheckpoint(
+            in: store, policy: "nightly", target: target, name: CheckpointName(at: date))
         let inventory = InventoryImage(
             rootIDs: KernelObjectIDs(), runID: "00000000-0000-4000-8000-000000000000")
         let task = TaskImage(

@@ -12,34 +12,19 @@ package struct LockHolder: Codable, Sendable, Equatable {
 
     /// This process.
     package static func ourselves() throws(Errno) -> LockHolder {
-        guard let start = try startTime(of: getpid()) else { throw .noProcess }
-        return LockHolder(pid: getpid(), startTime: start, bootID: try bootID())
+        guard let life = try ProcessLife.of(PID(getpid())) else { throw .noProcess }
+        return LockHolder(pid: getpid(), startTime: life.startTime, bootID: try bootID())
     }
 
     /// False when the machine was started again since, or when the process number belongs to nobody or to another.
     func isAlive() throws(Errno) -> Bool {
         guard try bootID == LockHolder.bootID() else { return false }
-        return try LockHolder.startTime(of: pid) == startTime
+        return try ProcessLife.of(PID(pid))?.startTime == startTime
     }
 
     private static func bootID() throws(Errno) -> String {
         let bytes = try OwnedFD.open("/proc/sys/kernel/random/boot_id", O_RDONLY).readToEnd()
         return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
-    }
-
-    /// Nil when there is no such process.
-    private static func startTime(of pid: Int32) throws(Errno) -> UInt64? {
-        let bytes: [UInt8]
-        do throws(Errno) {
-            bytes = try OwnedFD.open("/proc/\(pid)/stat", O_RDONLY).readToEnd()
-        } catch {
-            if error == .noEntry || error == .noProcess { return nil }
-            throw error
-        }
-        // The name in parentheses may hold anything, so fields count from the last parenthesis.
-        guard let end = bytes.lastIndex(of: UInt8(ascii: ")")) else { return nil }
-        let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " "))
-        return fields.count > 19 ? UInt64(String(decoding: fields[19], as: UTF8.self)) : nil
     }
 }
 

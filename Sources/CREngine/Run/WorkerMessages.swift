@@ -8,17 +8,21 @@ package struct DumpRequest: Codable, Sendable, Equatable {
     package var root: PID
     /// The root's start, in clock ticks after boot: another process of the same number is not dumped.
     package var startTime: UInt64
-    /// The batch's moment, which names the checkpoint.
+    /// What the checkpoint is to be called.
+    package var checkpoint: CheckpointName
+    /// The moment of the run.
     package var date: Date
     /// The crplan that asks.
     package var version: String
     package init(
-        policy: Policy, target: String, root: PID, startTime: UInt64, date: Date, version: String
+        policy: Policy, target: String, root: PID, startTime: UInt64, checkpoint: CheckpointName, date: Date,
+        version: String
     ) {
         self.policy = policy
         self.target = target
         self.root = root
         self.startTime = startTime
+        self.checkpoint = checkpoint
         self.date = date
         self.version = version
     }

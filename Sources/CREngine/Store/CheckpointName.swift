@@ -19,6 +19,9 @@ package struct CheckpointName: Hashable, Comparable, Sendable, Codable, CustomSt
         self.text = text
     }
 
+    /// A name that no other run of this second has, but for one chance in 65536.
+    package init(at date: Date) { self.init(at: date, tail: UInt16.random(in: 0...UInt16.max)) }
+
     /// `tail` tells checkpoints of one second apart.
     package init(at date: Date, tail: UInt16) {
         let digits = String(tail, radix: 16)

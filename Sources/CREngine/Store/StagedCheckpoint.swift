@@ -1,5 +1,4 @@
 import CPlatform
-package import FoundationEssentials
 import Glibc
 
 /// A checkpoint that is being written: a directory `.incomplete-NAME`, removed again unless it is published.
@@ -17,16 +16,11 @@ package struct StagedCheckpoint: ~Copyable {
     /// Makes the directory with `images` in it, and removes what earlier runs for this target left unfinished.
     ///
     /// Two runs for one policy are kept apart by its lock.
-    package init(in store: Store, policy: String, target: String, at date: Date) throws(StoreError) {
+    package init(in store: Store, policy: String, target: String, name: CheckpointName) throws(StoreError) {
         for part in [policy, target] { try Store.checkComponent(part) }
         let root = try StoreDirectory.openOrMake(path: store.path)
         let parent = try root.openOrMake(policy).openOrMake(target)
-        for entry in try parent.entries() where entry.name.hasPrefix(StagedCheckpoint.prefix) {
-            try parent.remove(entry)
-        }
-        var tail = UInt16.random(in: 0...UInt16.max)
-        while try parent.entry(CheckpointName(at: date, tail: tail).text) != nil { tail &+= 1 }
-        let name = CheckpointName(at: date, tail: tail)
+        try StagedCheckpoint.discard(in: parent)
         let directory = try parent.make(StagedCheckpoint.prefix + name.text)
         let images = try directory.make("images")
         _ = consume images
@@ -41,6 +35,16 @@ package struct StagedCheckpoint: ~Copyable {
     deinit {
         if isPublished { return }
         if let entry = try? parent.entry(StagedCheckpoint.prefix + name.text) { try? parent.remove(entry) }
+    }
+
+    /// Removes what runs that are over left unfinished for a target.
+    static func discard(in store: Store, policy: String, target: String) throws(StoreError) {
+        let path = "\(store.path)/\(policy)/\(target)"
+        if access(path, F_OK) == 0 { try discard(in: StoreDirectory.open(path)) }
+    }
+
+    private static func discard(in parent: borrowing StoreDirectory) throws(StoreError) {
+        for entry in try parent.entries() where entry.name.hasPrefix(prefix) { try parent.remove(entry) }
     }
 
     /// The directory as a whole.

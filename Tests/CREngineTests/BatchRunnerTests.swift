@@ -1,0 +1,122 @@
+import FoundationEssentials
+import Glibc
+import PolicyModel
+import Testing
+
+@testable import CREngine
+
+/// A worker's part is played by the shell, so that each way to end can be had.
+@Suite struct BatchRunnerTests {
+    let temporary: TemporaryStore
+
+    init() throws { temporary = try TemporaryStore() }
+
+    private func runner(_ script: String, parallel: Int = 1) -> BatchRunner {
+        var runner = BatchRunner(parallel: parallel)
+        runner.program = .init(path: "/bin/sh", arguments: ["sh", "-c", script])
+        return runner
+    }
+
+    /// A job for a tree that is sure to live: this process.
+    private func job(target: String = "solver", timeout: Duration = .seconds(60)) throws -> DumpRequest {
+        var policy = Policy(name: "nightly")
+        policy.store.path = temporary.store.path
+        policy.dump.timeout = timeout
+        let life = try #require(try ProcessLife.of(PID(getpid())))
+        let now = Date(timeIntervalSince1970: 1_795_418_220)
+        return DumpRequest(
+            policy: policy, target: target, root: PID(getpid()), startTime: life.startTime,
+            checkpoint: CheckpointName(at: now, tail: 1), date: now, version: "test")
+    }
+
+    private func run(_ runner: BatchRunner, _ jobs: [DumpRequest]) throws -> [DumpReply] {
+        runner.run(jobs, stop: try StopSignals()) { _ in }
+    }
+
+    @Test func `a worker gets its request and its reply comes back`() throws {
+        // The reply's error is the target out of the request.
+        let script = #"""
+            read -r request <&3 || true
+            target=${request#*\"target\":\"}; target=${target%%\"*}
+            printf '{"outcome":"failed","error":"%s","findings":[],"warnings":[]}' "$target" >&4
+            """#
+        let replies = try run(runner(script, parallel: 2), [job(target: "one"), job(target: "two")])
+        #expect(replies.map(\.error) == ["one", "two"])
+        #expect(replies.map(\.outcome) == [.failed, .failed])
+    }
+
+    @Test func `a reply longer than a pipe arrives whole`() throws {
+        let script = #"""
+            long=$(head -c 300000 /dev/zero | tr '\0' x)
+            printf '{"outcome":"failed","error":"%s","findings":[],"warnings":[]}' "$long" >&4
+            """#
+        #expect(try run(runner(script), [job()]).first?.error?.count == 300_000)
+    }
+
+    @Test func `a worker that dies is an error with its signal and its last words`() throws {
+        let reply = try #require(try run(runner("echo 'Fatal error: oh' >&2; kill -SEGV $$"), [job()]).first)
+        #expect(reply.outcome == .failed)
+        #expect(
+            reply.error
+                == "the worker died of SIGSEGV: Fatal error: oh; process \(getpid()) runs on")
+    }
+
+    @Test func `a worker that says nothing is an error with its code`() throws {
+        let reply = try #require(try run(runner("exit 3"), [job()]).first)
+        #expect(reply.error?.hasPrefix("the worker ended with 3 and without a whole reply") == true)
+    }
+
+    @Test func `what a dead worker was writing is removed`() throws {
+        let request = try job()
+        let left = "\(temporary.store.path)/nightly/solver/.incomplete-\(request.checkpoint)"
+        _ = try run(runner("mkdir -p '\(left)/images'; echo x > '\(left)/images/y'; kill -9 $$"), [request])
+        #expect(access(left, F_OK) != 0)
+        #expect(access(temporary.store.path + "/nightly/solver", F_OK) == 0)
+    }
+
+    @Test func `a tree that is gone without an image is an unsafe end`() throws {
+        var request = try job()
+        request.startTime += 1
+        let reply = try #require(try run(runner("kill -9 $$"), [request]).first)
+        #expect(reply.outcome == .unsafe)
+        #expect(reply.error?.contains("is gone and has no image") == true)
+    }
+
+    @Test func `past the time limit it is asked to end, and then made to`() throws {
+        var deaf = runner("trap '' TERM; exec sleep 60 3<&- 4<&-")
+        deaf.grace = .milliseconds(200)
+        let replies = try run(deaf, [job(timeout: .milliseconds(100))])
+        #expect(
+            replies.first?.error?.hasPrefix(
+                "took longer than dump.timeout, 0.1 seconds; the worker died of SIGKILL")
+                == true)
+        let polite = try run(runner("exec sleep 60"), [job(timeout: .milliseconds(100))])
+        #expect(polite.first?.error?.contains("the worker died of SIGTERM") == true)
+    }
+
+    @Test func `no descriptor of ours is passed on`() throws {
+        let stray = open("/dev/null", O_RDONLY)
+        defer { close(stray) }
+        let script = #"""
+            list=$(ls -l /proc/self/fd | tail -n +2 | while read -r _ _ _ _ _ _ _ _ fd _; do printf '%s ' $fd; done)
+            printf '{"outcome":"failed","error":"%s","findings":[],"warnings":[]}' "$list" >&4
+            """#
+        let listed = try #require(try run(runner(script), [job()]).first?.error)
+        // The fifth is the directory that ls reads.
+        #expect(listed == "0 1 2 3 4 5 ")
+    }
+
+    @Test func `a signal ends the worker, and the jobs after it are not begun`() throws {
+        let stop = try StopSignals()
+        var begun: [String] = []
+        let jobs = [try job(target: "one"), try job(target: "two")]
+        let replies = runner("exec sleep 60").run(jobs, stop: stop) { request in
+            begun.append(request.target)
+            pthread_kill(pthread_self(), SIGTERM)
+        }
+        #expect(begun == ["one"])
+        #expect(replies[0].error?.hasPrefix("stopped by SIGTERM; the worker died of SIGTERM") == true)
+        #expect(replies[1].outcome == .skipped)
+        #expect(replies[1].error == "not begun: stopped by SIGTERM")
+    }
+}
