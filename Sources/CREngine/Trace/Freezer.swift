@@ -125,13 +125,15 @@ struct Freezer: ~Copyable {
     }
 
     /// The call behind a pending restart_syscall(2), by where the thread sleeps; the registers no longer tell.
+    ///
+    /// Only poll, futex and the sleeps leave a restart block (kernel/signal.c, restart_syscall and its users), and the
+    /// sleeps are the ones whose place in the kernel has no name of its own.
     private func restartedCall(_ pid: PID, _ tid: TID) -> UInt64? {
         guard TaskList.systemCall(pid, tid) == UInt64(CP_SYS_restart_syscall) else { return nil }
         let place = TaskList.sleepingIn(pid, tid)
-        if place.contains("nanosleep") { return UInt64(CP_SYS_clock_nanosleep) }
         if place.contains("poll") { return UInt64(CP_SYS_poll) }
         if place.contains("futex") { return UInt64(CP_SYS_futex) }
-        return nil
+        return UInt64(CP_SYS_clock_nanosleep)
     }
 
     private mutating func seize(_ pid: PID, _ tid: TID) throws(TraceError) -> Bool {
