@@ -30,7 +30,8 @@ let package = Package(
         .executableTarget(
             name: "crplan",
             dependencies: [
-                "CREngine", "PolicyModel", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "CPlatform", "CREngine", "PolicyModel",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
         // Programs that set up kernel state, are checkpointed and restored, and then check themselves.
         .executableTarget(

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CPlatform
 import CREngine
 import Glibc
 
@@ -10,6 +11,7 @@ struct ExamineCommand: ParsableCommand {
     @Option(help: "How often.") var rounds = 1
 
     func run() throws {
+        cp_rescue_install()
         let points = FaultPoints()
         for _ in 0..<rounds {
             let supervisor = try SupervisorHandle.start()

@@ -13,6 +13,8 @@ struct Options {
     /// Leave the run's directory behind.
     var keep = false
     var steps: [Step] = []
+    /// The tool's arguments where its tracer is made to die; `{pid}` is the root, `{dir}` a directory for images.
+    var tracer = ["internal", "examine", "{pid}"]
     /// Options handed on to `dump` and to `restore`.
     var dumpOptions: [String] = []
     var restoreOptions: [String] = []
@@ -22,9 +24,11 @@ struct Options {
     static let usage = """
         usage: subject-runner --tool PATH --steps STEP[,STEP…] [options] NAME [ARGUMENT…]
           steps: dump restore dump-running dump-stopped dump-blocked cycle:N pause:SECONDS check
+                 kill-points[:mode=MODE][:every=N][:from=N][:count=N] kill-random:N   for the subject killtarget
           --subject PATH          the program with the subjects; default: beside this one
           --work DIR              where the run's directory is made; default /tmp
           --timeout SECONDS       for the whole run; default 60
+          --tracer WORDS          how the kill steps start the tool; default "internal examine {pid}"
           --dump-option OPTION    handed on to `dump`; may be repeated
           --restore-option OPTION handed on to `restore`; may be repeated
           --keep                  leave the run's directory
@@ -45,6 +49,7 @@ struct Options {
             case "--tool": tool = value
             case "--subject": subject = value
             case "--work": work = value
+            case "--tracer": tracer = value.split(separator: " ").map(String.init)
             case "--dump-option": dumpOptions.append(value)
             case "--restore-option": restoreOptions.append(value)
             case "--timeout":
@@ -78,9 +83,15 @@ enum Step: Equatable, CustomStringConvertible {
     case pause(Double)
     /// Ask the subject for its verdict.
     case check
+    /// Let the tracer die at its numbered points.
+    case killPoints(KillPlan)
+    /// Let the tracer die so often at any moment.
+    case killRandom(Int)
 
     /// The steps that a word of the command line stands for.
     static func parse(_ word: String) throws(RunFailure) -> [Step] {
+        let words = word.split(separator: ":").map(String.init)
+        if words.first == "kill-points" { return [.killPoints(try KillPlan(words.dropFirst()))] }
         let parts = word.split(separator: ":", maxSplits: 1).map(String.init)
         switch (parts[0], parts.count > 1 ? Double(parts[1]) : nil) {
         case ("dump", nil): return [.dump]
@@ -90,6 +101,7 @@ enum Step: Equatable, CustomStringConvertible {
         case ("dump-blocked", nil): return [.dumpBlocked]
         case ("check", nil): return [.check]
         case ("pause", let seconds?): return [.pause(seconds)]
+        case ("kill-random", let count?): return [.killRandom(Int(count))]
         case ("cycle", let count?):
             return Array(repeating: [.dump, .restore], count: Int(count)).flatMap(\.self)
         default: throw RunFailure("\(word): no such step")
@@ -105,6 +117,8 @@ enum Step: Equatable, CustomStringConvertible {
         case .dumpBlocked: "dump-blocked"
         case .pause(let seconds): "pause:\(seconds)"
         case .check: "check"
+        case .killPoints(let plan): plan.description
+        case .killRandom(let count): "kill-random:\(count)"
         }
     }
 }

@@ -7,11 +7,11 @@ import TestSupport
 /// The runner is a child subreaper: what a tool kills or restores ends up as its child, so it sees every end itself
 /// and no zombie keeps a pid that a restore needs.
 struct Run {
-    private let options: Options
-    private let directory: String
+    let options: Options
+    let directory: String
     private let statusFile: String
-    private let deadline: Double
-    private var root: pid_t = 0
+    let deadline: Double
+    private(set) var root: pid_t = 0
     /// Images of the last dump.
     private var images = ""
     private var dumps = 0
@@ -35,8 +35,9 @@ struct Run {
             try start()
             for step in options.steps {
                 let begin = now()
-                try perform(step)
-                times.append((step.description, (now() - begin) * 1000))
+                let report = try perform(step)
+                let name = report.isEmpty ? step.description : "\(step.description) (\(report))"
+                times.append((name, (now() - begin) * 1000))
             }
             if options.steps.last != .check { endTree() }
         } catch {
@@ -45,7 +46,8 @@ struct Run {
         }
     }
 
-    private mutating func perform(_ step: Step) throws(RunFailure) {
+    /// Does one step; returns what is to be reported of it beyond its time.
+    private mutating func perform(_ step: Step) throws(RunFailure) -> String {
         switch step {
         case .dump: try dump()
         case .restore: try restore()
@@ -54,7 +56,17 @@ struct Run {
         case .dumpBlocked: try dumpWhileRunning([], expectSuccess: false)
         case .pause(let seconds): usleep(UInt32(seconds * 1e6))
         case .check: try check()
+        case .killPoints(let plan): return try killPoints(plan)
+        case .killRandom(let count): return try killRandomly(count)
         }
+        return ""
+    }
+
+    /// Ends the subject, in whatever state it is, and starts it anew.
+    mutating func replaceSubject() throws(RunFailure) {
+        endTree()
+        unlink(statusFile)
+        try start()
     }
 
     private func start(_ words: [String], log: String, in place: String) throws(RunFailure) -> pid_t {

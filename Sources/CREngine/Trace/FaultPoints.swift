@@ -1,26 +1,41 @@
 import Glibc
 
-/// Numbered places at which a test build stops itself, so that a test can kill it exactly there.
+/// Numbered places at which a test build hurts itself, so that a test can see what becomes of the tree then.
 ///
-/// A debug build counts each pass; when the count reaches the number in the environment variable it raises SIGSTOP
-/// on itself and goes on at SIGCONT. In a release build `pass` is empty.
+/// A debug build counts each pass. When the count reaches the number in the environment variable it stops itself
+/// (`12`: SIGSTOP, to be killed or continued by the test), traps (`trap@12`), or makes an invalid access (`segv@12`).
+/// In a release build `pass` is empty.
 package final class FaultPoints {
     #if FAULT_POINTS
-        private let stopAt: Int
+        private enum Action: String { case stop, trap, segv }
+
+        private let action: Action
+        private let actAt: Int
         /// How many points were passed so far.
         package private(set) var passed = 0
+        /// The stub is to be useless (`CRPLAN_BREAK_STUB` is set), so that a test sees what it is needed for.
+        package let breaksStub: Bool
 
         package init(variable: String = "CRPLAN_STOP_AT") {
-            stopAt = getenv(variable).flatMap { Int(String(cString: $0)) } ?? 0
+            let words = getenv(variable).map { String(cString: $0).split(separator: "@") } ?? []
+            action = words.count > 1 ? Action(rawValue: String(words[0])) ?? .stop : .stop
+            actAt = words.last.flatMap { Int($0) } ?? 0
+            breaksStub = getenv("CRPLAN_BREAK_STUB") != nil
         }
 
         /// Marks one step; `place` names it for whoever debugs.
         package func pass(_ place: StaticString) {
             passed += 1
-            if passed == stopAt { raise(SIGSTOP) }
+            if passed != actAt { return }
+            switch action {
+            case .stop: raise(SIGSTOP)
+            case .trap: fatalError("told to trap at: \(place)")
+            case .segv: UnsafeMutablePointer<Int>(bitPattern: 8)?.pointee = 0
+            }
         }
     #else
         package var passed: Int { 0 }
+        package var breaksStub: Bool { false }
         package init(variable: String = "") {}
         @inline(__always)
         package func pass(_ place: StaticString) {}

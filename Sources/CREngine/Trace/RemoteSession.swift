@@ -22,12 +22,13 @@ package struct RemoteSession: ~Copyable {
         healing.ip = (stub + HealingStub.healOffset).rawValue
         healing.origAx = .max
         faults.pass("before the first register write")
+        Self.armRescue(tid, own, mask)
         do throws(Errno) {
             try Ptrace.setRegisters(tid, healing)
         } catch {
+            cp_rescue_disarm(tid.rawValue)
             throw Self.failure(tid, "writing registers", error)
         }
-        Self.armRescue(tid, own, mask)
         faults.pass("registers point at the stub")
         do throws(Errno) {
             try Ptrace.setSignalMask(tid, .max)

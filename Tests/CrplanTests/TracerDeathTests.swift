@@ -1,0 +1,68 @@
+import Glibc
+import TestSupport
+import Testing
+
+/// One way for a tracer to die, and how densely its points are tried in a short run.
+struct DeathCase: CustomTestStringConvertible, Sendable {
+    let mode: String
+    var every: Int
+    var from = 1
+    var options = ""
+
+    var testDescription: String { "\(mode)\(options)" }
+}
+
+/// No task is harmed by the death of its tracer, at whatever point it dies.
+///
+/// Debug builds only: they count their steps, and stop or crash at a given one.
+@Suite(.serialized, .enabled(if: geteuid() == 0, "needs root, to trace"))
+struct TracerDeathTests {
+    static let isLong = getenv("CRPLAN_LONG_TESTS") != nil
+
+    /// The distances share no factor with the 19 steps of a session's frame or the 4 of a call, so that a sample
+    /// meets each kind of step.
+    static let cases = [
+        DeathCase(mode: "none", every: 307),
+        DeathCase(mode: "worker", every: 67),
+        DeathCase(mode: "supervisor", every: 131),
+        DeathCase(mode: "both", every: 71),
+        DeathCase(mode: "supervisor-undo", every: 3),
+        DeathCase(mode: "trap", every: 241),
+        DeathCase(mode: "segv", every: 241),
+    ]
+
+    private func run(_ steps: String) throws -> Command {
+        let words = [
+            BuiltPrograms.subjectRunner, "--tool", BuiltPrograms.crplan,
+            "--timeout", Self.isLong ? "2400" : "240", "--steps", steps, "killtarget", "page",
+        ]
+        return try Command.run(words, timeout: Self.isLong ? 2500 : 300)
+    }
+
+    @Test(arguments: Self.cases)
+    func `a tree survives the death of its tracer at every point`(_ row: DeathCase) throws {
+        let every = Self.isLong ? 1 : row.every
+        let run = try run("kill-points:mode=\(row.mode):every=\(every)\(row.options),check")
+        #expect(run.ending == .exit(0), "\(run.output)")
+        #expect(!run.output.contains("(0 deaths"), "no point was reached: \(run.output)")
+    }
+
+    @Test func `a tree survives the death of its tracer at any moment`() throws {
+        let run = try run("kill-random:\(Self.isLong ? 100 : 16),check")
+        #expect(run.ending == .exit(0), "\(run.output)")
+    }
+
+    /// Without its stub a thread in a session is lost: the other tests can fail.
+    @Test func `a useless stub loses the thread and is noticed`() throws {
+        let run = try run("kill-points:mode=worker:from=20:count=1:break-stub")
+        #expect(run.ending == .exit(1))
+        #expect(run.output.contains("1 losses"), "\(run.output)")
+    }
+
+    /// A crash of ours puts registers back by itself: where the stub is useless the rescue handler must have done it.
+    @Test(arguments: ["trap", "segv"])
+    func `a crash of the tracer needs no stub`(_ mode: String) throws {
+        let run = try run("kill-points:mode=\(mode):from=20:every=37:count=12:break-stub,check")
+        #expect(run.ending == .exit(0), "\(run.output)")
+    }
+}

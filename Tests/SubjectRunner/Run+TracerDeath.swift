@@ -1,0 +1,73 @@
+import Glibc
+import TestSupport
+
+/// The steps in which tracers die. A target that took harm is replaced, so that all losses are counted.
+extension Run {
+    /// So many losses are enough to know.
+    private static let enoughLosses = 10
+
+    private func tracerDeath() -> TracerDeath {
+        TracerDeath(
+            tool: options.tool, arguments: options.tracer, root: root,
+            page: KillTargetPage(path: directory + "/run/" + (options.subjectArguments.last ?? "")),
+            directory: directory, deadline: deadline)
+    }
+
+    /// Each point in turn, until the tool ends by itself. Returns what to report.
+    mutating func killPoints(_ plan: KillPlan) throws(RunFailure) -> String {
+        var losses: [String] = []
+        var deaths = 0
+        var point = plan.from
+        try warmUp()
+        while deaths < plan.count {
+            let outcome = try tracerDeath().die(at: point, plan)
+            if case .ended = outcome { break }
+            deaths += 1
+            try note(outcome, "point \(point), mode \(plan.mode.rawValue)", &losses)
+            point += plan.every
+        }
+        return try summary(deaths, losses)
+    }
+
+    /// Deaths at moments that a generator chooses: the same fractions of the tool's time in each run.
+    mutating func killRandomly(_ count: Int) throws(RunFailure) -> String {
+        var losses: [String] = []
+        try warmUp()
+        let usual = try tracerDeath().usualDuration()
+        var state: UInt64 = 0x9e37_79b9_7f4a_7c15
+        for turn in 0..<count {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            let delay = usual * Double(state >> 11) / Double(1 << 53)
+            let outcome = try tracerDeath().die(after: delay, both: turn % 2 == 1)
+            try note(outcome, "turn \(turn), after \(Int(delay * 1e6)) us", &losses)
+        }
+        return try summary(count, losses)
+    }
+
+    /// Lets the target reach a state in which its own mappings no longer change.
+    private func warmUp() throws(RunFailure) {
+        let faults = tracerDeath().page.faults(turns: 130, until: min(deadline, now() + 30))
+        if !faults.isEmpty {
+            throw RunFailure("the target is not well before: " + faults.joined(separator: "; "))
+        }
+    }
+
+    private mutating func note(
+        _ outcome: TracerDeath.Outcome, _ what: String, _ losses: inout [String]
+    ) throws(RunFailure) {
+        guard case .harmed(let faults) = outcome else { return }
+        losses.append("\(what): " + faults.joined(separator: "; "))
+        if losses.count >= Self.enoughLosses { throw failure(losses) }
+        try replaceSubject()
+        try warmUp()
+    }
+
+    private func summary(_ deaths: Int, _ losses: [String]) throws(RunFailure) -> String {
+        if !losses.isEmpty { throw failure(losses) }
+        return "\(deaths) deaths, 0 losses"
+    }
+
+    private func failure(_ losses: [String]) -> RunFailure {
+        RunFailure("\(losses.count) losses", log: losses.joined(separator: "\n"))
+    }
+}
