@@ -5,5 +5,8 @@ struct Crplan: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "crplan",
         abstract: "Checkpoints and restores Linux process trees by policy.",
-        subcommands: [DumpCommand.self, RestoreCommand.self, InternalCommand.self])
+        subcommands: [
+            ValidateCommand.self, ListCommand.self, ShowCommand.self, VerifyCommand.self, DumpCommand.self,
+            RestoreCommand.self, CheckCommand.self, InternalCommand.self,
+        ])
 }

@@ -20,7 +20,7 @@ package struct DumpExecutor {
     /// `beforeEnd` runs when the images are complete and synced and the tree is still stopped.
     package func run(
         into directory: borrowing OwnedFD, judge: (Snapshot) throws(DumpError) -> Void,
-        beforeEnd: () throws(DumpError) -> Void = {}
+        beforeEnd: (DumpOutcome) throws(DumpError) -> Void = { _ in }
     ) throws(DumpError) -> DumpOutcome {
         cp_rescue_install()
         cp_cancellation_install()
@@ -61,16 +61,18 @@ package struct DumpExecutor {
             outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
             try retire(supervisor)
             try write(image, builder, to: directory, outcome)
-            try beforeEnd()
+            try beforeEnd(outcome)
         case .leaveStopped:
             try write(image, builder, to: directory, outcome)
-            try beforeEnd()
+            outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
+            try beforeEnd(outcome)
             tree.thawStopped()
             outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
             try retire(supervisor)
         case .kill:
             try write(image, builder, to: directory, outcome)
-            try beforeEnd()
+            outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
+            try beforeEnd(outcome)
             try kill(tree, supervisor)
             outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
         }

@@ -143,7 +143,16 @@ package struct ReportedFinding: Codable, Sendable, Equatable {
     /// What it is about, without whose it is: `established tcp 10.1.3.7:40122 -> 203.0.113.9:8443`.
     package var object: String
     package var pid: PID?
+    package var tid: TID?
     package var fd: Int32?
+    /// Start of an area of memory.
+    package var address: UInt64?
+    package var inode: UInt64?
+    package var path: String?
+    /// Who holds the other end.
+    package var peer: String?
+    /// Key path in the policy.
+    package var key: String?
     /// What and why, one sentence.
     package var sentence: String?
     /// The YAML that would allow it, or the key that does.
@@ -156,5 +165,14 @@ package struct ReportedFinding: Codable, Sendable, Equatable {
         self.code = code
         self.severity = severity
         self.object = object
+    }
+
+    /// Where it is, in one phrase: `pid 4711 fd 6`; nil when the finding has no place.
+    package var place: String? {
+        var parts: [String] = []
+        if let pid { parts.append("pid \(pid)") }
+        if let fd { parts.append("fd \(fd)") }
+        if let key { parts.append(key) }
+        return parts.isEmpty ? nil : parts.joined(separator: " ")
     }
 }

@@ -1,0 +1,78 @@
+import ArgumentParser
+import CREngine
+import FoundationEssentials
+import PolicyModel
+
+/// What the store holds.
+struct ListCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "Lists the checkpoints of a store.")
+
+    enum Format: String, ExpressibleByArgument, CaseIterable {
+        case text
+        case json
+    }
+
+    @Argument(help: "Only those of this policy.") var policy: String?
+    @OptionGroup var store: StoreArguments
+    @Option(help: "text or json.") var format = Format.text
+
+    /// One checkpoint; without what a manifest tells where that cannot be read.
+    struct Row: Codable {
+        var id: String
+        var path: String
+        var created: Date?
+        var processes: Int?
+        var bytes: UInt64?
+        var after: String?
+        var isLatest: Bool
+        var error: String?
+    }
+
+    func run() throws {
+        let checkpoints = try orFail { () throws(StoreError) in try store.store.checkpoints() }
+        let rows = try checkpoints.filter { policy == nil || $0.policy == policy }.map(row)
+        switch format {
+        case .json:
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            encoder.dateEncodingStrategy = .iso8601
+            print(String(decoding: try encoder.encode(rows), as: UTF8.self))
+        case .text: printTable(rows)
+        }
+    }
+
+    private func row(_ checkpoint: Checkpoint) throws -> Row {
+        var row = Row(id: checkpoint.id, path: checkpoint.path, isLatest: false)
+        let latest = try orFail { () throws(StoreError) in
+            try store.store.latest(policy: checkpoint.policy, target: checkpoint.target)
+        }
+        row.isLatest = latest == checkpoint.name
+        do throws(StoreError) {
+            let manifest = try checkpoint.manifest()
+            row.created = manifest.created
+            row.processes = manifest.tree.count
+            row.bytes = manifest.bytes
+            row.after = manifest.after.rawValue
+        } catch {
+            row.error = "\(error)"
+        }
+        return row
+    }
+
+    private func printTable(_ rows: [Row]) {
+        let terminal = Terminal.output
+        let width = rows.map(\.id.count).max() ?? 0
+        for row in rows {
+            let name = row.id + String(repeating: " ", count: width - row.id.count)
+            if let error = row.error {
+                print("\(name)  \(terminal.paint(error, .red))")
+                continue
+            }
+            let size = Size.text(row.bytes ?? 0)
+            let count = Counted.text(row.processes ?? 0, "process", "processes")
+            let mark = row.isLatest ? "  \(terminal.paint("latest", .green))" : ""
+            print("\(name)  \(String(repeating: " ", count: max(0, 9 - size.count)))\(size)  \(count)\(mark)")
+        }
+    }
+}

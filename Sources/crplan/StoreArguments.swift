@@ -1,0 +1,25 @@
+import ArgumentParser
+import CREngine
+
+/// Which store a command looks at.
+struct StoreArguments: ParsableArguments {
+    @Option(name: .customLong("store"), help: "Directory of the checkpoints.", completion: .directory)
+    var path = Store.defaultPath
+
+    var store: Store { Store(path: path) }
+
+    /// The checkpoint that a person means, or one line on standard error and exit 1.
+    func resolve(_ reference: String) throws -> Checkpoint {
+        try orFail { () throws(StoreError) in try store.resolve(reference) }
+    }
+}
+
+/// A value of the store, or its error as one line on standard error and exit 1.
+func orFail<Value>(_ body: () throws(StoreError) -> Value) throws -> Value {
+    do throws(StoreError) {
+        return try body()
+    } catch {
+        printError("crplan: \(error)")
+        throw ExitStatus.failed.exit
+    }
+}
