@@ -11,5 +11,6 @@
 #include "stub.h"
 #include "syscalls.h"
 #include "system_call_numbers.h"
+#include "userfault.h"
 
 #endif

@@ -1,3 +1,4 @@
+import CPlatform
 import Glibc
 
 /// Page contents and deleted files of an image directory.
@@ -42,6 +43,22 @@ final class ImagePayload: PageSource, GhostSource {
                 }
             }
         }
+    }
+
+    /// Lends the whole pages file of a map, mapped into our memory: its runs and its address. Not called without pages.
+    func withMapped(
+        _ pagemap: PagemapImage, _ body: ([PagesReader.Run], UInt) throws(RestoreError) -> Void
+    ) throws(RestoreError) {
+        let reader = try reader(of: pagemap)
+        guard let last = reader.runs.last else { return }
+        let size = Int(last.fileOffset + last.pages * UInt64(pageSize))
+        let fd = reader.rawFD
+        let start = try RestoreError.about(reader.name, "cannot be mapped") { () throws(Errno) in
+            let (read, shared) = (1, 1)
+            return try systemCall(CP_SYS_mmap, 0, size, read, shared, Int(fd), 0)
+        }
+        defer { _ = munmap(UnsafeMutableRawPointer(bitPattern: start), size) }
+        try body(reader.runs, UInt(bitPattern: start))
     }
 
     /// Stored bytes of the pages inside a small range of addresses, those that are not stored as zeros; nil when

@@ -8,7 +8,9 @@ struct MemoryBuilder {
     let vdso: OwnVDSO
     let lender: Lender
     let files: OpenFiles
-    let pages: any PageSource
+    let pages: ImagePayload
+    /// CPUs that we may use.
+    let affinity: [UInt64]
 
     /// Pages written.
     func build(_ process: StubProcess, _ image: MemoryImage) throws(RestoreError) -> UInt64 {
@@ -97,45 +99,16 @@ struct MemoryBuilder {
         }
     }
 
-    /// Writes the stored pages through /proc/PID/mem, which heeds no protection.
     private func fill(_ process: StubProcess, _ image: MemoryImage) throws(RestoreError) -> UInt64 {
         let subject = "memory of task \(process.pid)"
-        let memory = try RestoreError.about(subject, "cannot be opened") { () throws(Errno) in
-            try OwnedFD.open("/proc/\(process.pid)/mem", O_RDWR)
+        var count = 0
+        try pages.withMapped(image.pages) { (runs, source) throws(RestoreError) -> Void in
+            let pieces = try PageFill.pieces(of: runs, areas: image.areas, subject: subject)
+            let fill = PageFill(subject: subject, source: source, affinity: affinity)
+            try fill.run(pieces, areas: image.areas, thread: process.leader)
+            count = pieces.reduce(0) { $0 + $1.count } / pageSize
         }
-        let fd = memory.rawValue
-        let areas = image.areas
-        var count: UInt64 = 0
-        var index = 0
-        try pages.forEachRun(of: image.pages, named: "pagemap-\(process.pid).img") {
-            (start, bytes) throws(RestoreError) -> Void in
-            var address = start
-            var rest = bytes
-            while !rest.isEmpty {
-                while index < areas.count && areas[index].end <= address { index += 1 }
-                guard index < areas.count, areas[index].start <= address else {
-                    throw RestoreError(
-                        subject, "image has a page at 0x\(String(address, radix: 16)) outside of every area")
-                }
-                let area = areas[index]
-                let part = UnsafeRawBufferPointer(rebasing: rest.prefix(Int(area.end - address)))
-                if !area.status.isDisjoint(with: [.filePrivate, .anonymousPrivate])
-                    && area.status.isDisjoint(with: [.vvar, .vsyscall])
-                {
-                    let target = address
-                    try RestoreError.about(subject, "area \(area.name) cannot be filled") {
-                        () throws(Errno) -> Void in try PositionedWrite.all(fd, part, at: target)
-                    }
-                    count += UInt64(part.count / pageSize)
-                } else if !area.status.contains(.vdso) {
-                    throw RestoreError(
-                        subject, "image has private pages for area \(area.name), which is shared")
-                }
-                address += UInt64(part.count)
-                rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(part.count))
-            }
-        }
-        return count
+        return UInt64(count)
     }
 
     /// madvise(2) and mlock(2), after the contents are there.

@@ -65,7 +65,9 @@ package struct RestoreExecutor {
         let threads = ThreadBuilder(affinity: affinity)
         try endZombies(builder, threads)
         let live = builder.processes.filter { !$0.isZombie }
-        let memory = MemoryBuilder(layout: layout, vdso: vdso, lender: lender, files: files, pages: payload)
+        let memory = MemoryBuilder(
+            layout: layout, vdso: vdso, lender: lender, files: files, pages: payload,
+            affinity: affinity)
         let descriptors = DescriptorBuilder(lender: lender, files: files)
         var pages: UInt64 = 0
         for process in live {

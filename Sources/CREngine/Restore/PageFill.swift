@@ -1,0 +1,193 @@
+import CPlatform
+import Dispatch
+import Glibc
+import Synchronization
+
+/// Pages that go from the image into one task.
+struct PageFill {
+    /// A piece inside one area.
+    struct Piece: Sendable {
+        var address: UInt64
+        /// Byte in the pages file.
+        var offset: UInt64
+        var count: Int
+        /// True for anonymous memory, which userfaultfd fills.
+        var isAnonymous: Bool
+    }
+
+    /// Below this many bytes more threads cost more than they gain.
+    private static let parallelFrom = 8 << 20
+    private static let chunkSize = 2 << 20
+
+    let subject: String
+    /// Where the pages file is mapped in our memory.
+    let source: UInt
+    /// CPUs for the copying threads; this one is bound to the task's.
+    let affinity: [UInt64]
+
+    /// Splits runs of pages at the borders of areas. Throws where the image has pages that cannot be written.
+    static func pieces(
+        of runs: [PagesReader.Run], areas: [AreaImage], subject: String
+    ) throws(RestoreError) -> [Piece] {
+        var result: [Piece] = []
+        var index = 0
+        for run in runs {
+            var address = run.address
+            var offset = run.fileOffset
+            let end = run.address + run.pages * UInt64(pageSize)
+            while address < end {
+                while index < areas.count && areas[index].end <= address { index += 1 }
+                guard index < areas.count, areas[index].start <= address else {
+                    throw RestoreError(
+                        subject, "image has a page at 0x\(String(address, radix: 16)) outside of every area")
+                }
+                let area = areas[index]
+                let part = min(end, area.end) - address
+                let isPrivate = !area.status.isDisjoint(with: [.filePrivate, .anonymousPrivate])
+                let isKernels = !area.status.isDisjoint(with: [.vvar, .vsyscall, .vdso])
+                if isPrivate && !isKernels {
+                    // A droppable mapping has no MAP_PRIVATE and takes no userfaultfd.
+                    let isAnonymous = area.status.contains(.anonymousPrivate) && area.flags & 0x3 == 0x2
+                    for start in stride(from: 0, to: part, by: chunkSize) {
+                        result.append(
+                            Piece(
+                                address: address + start, offset: offset + start,
+                                count: Int(min(UInt64(chunkSize), part - start)), isAnonymous: isAnonymous))
+                    }
+                } else if !isKernels {
+                    throw RestoreError(
+                        subject, "image has private pages for area \(area.name), which is shared")
+                }
+                address += part
+                offset += part
+            }
+        }
+        return result
+    }
+
+    /// Fills anonymous memory with UFFDIO_COPY, which needs no page to be zeroed first, and everything else (and
+    /// all of it where the kernel gives no userfaultfd) through /proc/PID/mem, which heeds no protection.
+    func run(_ pieces: [Piece], areas: [AreaImage], thread: StubThread) throws(RestoreError) {
+        let memory = try RestoreError.about(subject, "cannot be opened") { () throws(Errno) in
+            try OwnedFD.open("/proc/\(thread.tid)/mem", O_RDWR)
+        }
+        let fault = try UserFault.open(thread)
+        var faultFD: Int32 = -1
+        if let fault { faultFD = fault }
+        defer { if faultFD >= 0 { _ = close(faultFD) } }
+        if faultFD >= 0 { try register(pieces, areas: areas, faultFD) }
+        let (memoryFD, copyFD, subject) = (memory.rawValue, faultFD, subject)
+        let failure = Mutex<RestoreError?>(nil)
+        @Sendable func fill(_ piece: Piece) {
+            do throws(Errno) {
+                try copy(piece, memory: memoryFD, fault: copyFD)
+            } catch {
+                let place = String(piece.address, radix: 16)
+                failure.withLock {
+                    $0 = RestoreError(subject, "pages at 0x\(place) cannot be written", errno: error)
+                }
+            }
+        }
+        if pieces.reduce(0, { $0 + $1.count }) < Self.parallelFrom {
+            for piece in pieces { fill(piece) }
+        } else {
+            let ours = cp_syscall(CP_SYS_gettid, 0, 0, 0, 0, 0, 0)
+            let affinity = affinity
+            DispatchQueue.concurrentPerform(iterations: pieces.count) { index in
+                let tid = cp_syscall(CP_SYS_gettid, 0, 0, 0, 0, 0, 0)
+                // Threads made by a bound one are bound as well; slower when that cannot be changed, no more.
+                if tid != ours { try? Affinity.set(TID(Int32(tid)), affinity) }
+                fill(pieces[index])
+            }
+        }
+        if let error = failure.withLock({ $0 }) { throw error }
+    }
+
+    private func register(_ pieces: [Piece], areas: [AreaImage], _ fault: Int32) throws(RestoreError) {
+        var next = 0
+        for area in areas {
+            while next < pieces.count && pieces[next].address < area.start { next += 1 }
+            guard next < pieces.count, pieces[next].address < area.end, pieces[next].isAnonymous else {
+                continue
+            }
+            try RestoreError.about(subject, "area \(area.name) takes no userfaultfd") {
+                () throws(Errno) -> Void in
+                try UserFault.register(fault, start: area.start, length: area.end - area.start)
+            }
+        }
+    }
+
+    private func copy(_ piece: Piece, memory: Int32, fault: Int32) throws(Errno) {
+        let from = source + UInt(piece.offset)
+        let populateRead = 22
+        // Only saves faults; a file that cannot be read shows in the copy.
+        _ = cp_syscall(CP_SYS_madvise, Int(from), piece.count, populateRead, 0, 0, 0)
+        if piece.isAnonymous && fault >= 0 {
+            try UserFault.copy(fault, to: piece.address, from: UInt64(from), count: UInt64(piece.count))
+            return
+        }
+        let bytes = UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: from), count: piece.count)
+        try PositionedWrite.all(memory, bytes, at: piece.address)
+    }
+}
+
+/// userfaultfd(2) of a task, in our hands.
+enum UserFault {
+    /// Made in the task, as it is bound to the maker's memory; nil where the kernel refuses. The caller closes it.
+    static func open(_ thread: StubThread) throws(RestoreError) -> Int32? {
+        let flags = Int(O_CLOEXEC | O_NONBLOCK)
+        guard case .success(let theirs) = try thread.attempt("userfaultfd", CP_SYS_userfaultfd, flags) else {
+            return nil
+        }
+        let taken: OwnedFD? = try? take(theirs, of: thread.tid)
+        try thread.call("close", CP_SYS_close, theirs)
+        guard let taken else { return nil }
+        return taken.release()
+    }
+
+    private static func take(_ fd: Int, of tid: TID) throws(Errno) -> OwnedFD {
+        let pidfd = OwnedFD(taking: Int32(try systemCall(CP_SYS_pidfd_open, Int(tid.rawValue), 0)))
+        let ours = OwnedFD(
+            taking: Int32(try systemCall(CP_SYS_pidfd_getfd, Int(pidfd.rawValue), fd, 0)))
+        let number = ours.rawValue
+        var api = uffdio_api()
+        api.api = 0xaa
+        try withUnsafeMutablePointer(to: &api) { (pointer) throws(Errno) -> Void in
+            try systemCall(CP_SYS_ioctl, Int(number), request(CP_UFFDIO_API), Int(bitPattern: pointer))
+        }
+        return ours
+    }
+
+    static func register(_ fd: Int32, start: UInt64, length: UInt64) throws(Errno) {
+        var arguments = uffdio_register()
+        arguments.range.start = start
+        arguments.range.len = length
+        // UFFDIO_REGISTER_MODE_MISSING
+        arguments.mode = 1
+        try withUnsafeMutablePointer(to: &arguments) { (pointer) throws(Errno) -> Void in
+            try systemCall(CP_SYS_ioctl, Int(fd), request(CP_UFFDIO_REGISTER), Int(bitPattern: pointer))
+        }
+    }
+
+    /// Fills pages that are not there yet.
+    static func copy(_ fd: Int32, to address: UInt64, from source: UInt64, count: UInt64) throws(Errno) {
+        var done: UInt64 = 0
+        while done < count {
+            var arguments = uffdio_copy()
+            arguments.dst = address + done
+            arguments.src = source + done
+            arguments.len = count - done
+            do throws(Errno) {
+                try withUnsafeMutablePointer(to: &arguments) { (pointer) throws(Errno) -> Void in
+                    try systemCall(CP_SYS_ioctl, Int(fd), request(CP_UFFDIO_COPY), Int(bitPattern: pointer))
+                }
+            } catch {
+                // The part that was copied before the map changed under it.
+                if error != .again { throw error }
+            }
+            if arguments.copy > 0 { done += UInt64(arguments.copy) }
+        }
+    }
+
+    private static func request(_ number: Int) -> Int { Int(UInt32(truncatingIfNeeded: number)) }
+}
