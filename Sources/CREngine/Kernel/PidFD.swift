@@ -24,4 +24,7 @@ package struct PidFD: ~Copyable, Sendable {
     }
 
     package var rawDescriptor: Int32 { descriptor.rawValue }
+
+    /// Gives the descriptor up without closing it.
+    package consuming func release() -> Int32 { descriptor.release() }
 }

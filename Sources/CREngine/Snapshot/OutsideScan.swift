@@ -1,4 +1,4 @@
-/// Who outside the tree holds the same pipes, or the far ends of the tree's unix sockets.
+/// Who outside the tree holds the same pipes, the far ends of the tree's unix sockets, or its shared memory.
 ///
 /// One pass over the links of all descriptors of all other processes, and only if the tree has such objects.
 enum OutsideScan {
@@ -13,7 +13,8 @@ enum OutsideScan {
                 if socket.peerInode != 0 { wanted["socket:[\(socket.peerInode)]"] = socket.peerInode }
             }
         }
-        if wanted.isEmpty { return [:] }
+        let memory = sharedMemory(of: snapshot)
+        if wanted.isEmpty && memory.isEmpty { return [:] }
         let inside = Set(snapshot.tasks.map(\.pid.rawValue))
         var found: [UInt64: [OutsideHolder]] = [:]
         guard let proc = try? ProcDirectory.open("/proc"), let pids = try? proc.numbers(".") else {
@@ -23,7 +24,14 @@ enum OutsideScan {
             guard let process = try? proc.directory("\(pid)"), let fds = try? process.numbers("fd") else {
                 continue
             }
-            for fd in fds {
+            if !memory.isEmpty {
+                for inode in mapped(process, memory, snapshot.sharedMemoryDevice) {
+                    found[inode, default: []].append(
+                        OutsideHolder(
+                            pid: PID(pid), comm: comm(process), fd: -1, canRead: true, canWrite: true))
+                }
+            }
+            for fd in fds where !wanted.isEmpty {
                 guard let link = try? process.link("fd/\(fd)"), let inode = wanted[link] else { continue }
                 found[inode, default: []].append(holder(process, pid, fd))
             }
@@ -33,10 +41,32 @@ enum OutsideScan {
 
     private static func holder(_ process: borrowing ProcDirectory, _ pid: Int32, _ fd: Int32) -> OutsideHolder
     {
-        let comm = (try? process.read("comm")).map { String(decoding: $0.dropLast(), as: UTF8.self) } ?? ""
         let info = (try? process.read("fdinfo/\(fd)")).flatMap { try? DescriptorInfo(parsing: $0) }
         let access = (info?.flags ?? 2) & 3
         return OutsideHolder(
-            pid: PID(pid), comm: comm, fd: fd, canRead: access != 1, canWrite: access != 0)
+            pid: PID(pid), comm: comm(process), fd: fd, canRead: access != 1, canWrite: access != 0)
+    }
+
+    private static func comm(_ process: borrowing ProcDirectory) -> String {
+        (try? process.read("comm")).map { String(decoding: $0.dropLast(), as: UTF8.self) } ?? ""
+    }
+
+    /// Inodes of shared anonymous memory of the tree.
+    private static func sharedMemory(of snapshot: Snapshot) -> Set<UInt64> {
+        var inodes: Set<UInt64> = []
+        for task in snapshot.tasks {
+            for area in task.areas where area.kind == .sharedAnonymous {
+                if let file = area.file { inodes.insert(snapshot[file].inode) }
+            }
+        }
+        return inodes
+    }
+
+    /// Those of the inodes that a process maps.
+    private static func mapped(
+        _ process: borrowing ProcDirectory, _ inodes: Set<UInt64>, _ device: DeviceNumber?
+    ) -> Set<UInt64> {
+        guard let bytes = try? process.read("maps"), let rows = try? AreaList.parse(bytes) else { return [] }
+        return Set(rows.filter { $0.device == device && inodes.contains($0.inode) }.map(\.inode))
     }
 }

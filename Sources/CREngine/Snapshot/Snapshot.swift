@@ -16,7 +16,8 @@ package struct Snapshot: Equatable, Sendable {
     package var mappedFiles: [MappedFile] = []
     /// Sockets of the tree by inode.
     package var sockets: [UInt64: SocketFacts] = [:]
-    /// Holders outside the tree of its pipes and of the far ends of its unix sockets, by inode.
+    /// Holders outside the tree of its pipes, of its sockets and their far ends, and of its shared anonymous memory
+    /// (then with descriptor -1), by inode.
     package var outsideHolders: [UInt64: [OutsideHolder]] = [:]
     /// Namespaces of the collector.
     package var ownNamespaces = Namespaces()

@@ -1,0 +1,99 @@
+/// The scan rules of mappings.
+enum AreaRules {
+    /// One row: areas of this look give a finding of this code.
+    private struct Row: Sendable {
+        let code: FindingCode
+        let applies: @Sendable (VMA) -> Bool
+    }
+
+    /// What an area is behind, then what the kernel does with it. An area may meet several rows.
+    private static let rows: [Row] = [
+        Row(code: .hugeTLB) { $0.kind == .hugeTLB },
+        Row(code: .aio) { $0.kind == .aioRing },
+        Row(code: .systemV) { $0.kind == .systemV },
+        Row(code: .shadowStack) { $0.kind == .shadowStack },
+        Row(code: .uprobes) { $0.kind == .uprobes },
+        Row(code: .socketMapping) { $0.kind == .socket },
+        Row(code: .memfdMapping) { $0.kind == .memfd },
+        Row(code: .unknownMapping) { $0.kind == .unknown },
+        Row(code: .deviceMapping) { area in
+            area.kind == .device
+                || area.has([.deviceMemory, .pureFrameNumbers])
+                    && ![.vvar, .vdso, .vsyscall, .uprobes].contains(area.kind)
+        },
+        Row(code: .sealedMapping) { $0.has(.sealed) },
+        Row(code: .droppable) { $0.has(.droppable) },
+        Row(code: .userfaultMapping) {
+            $0.has([.faultsMissing, .faultsMinor, .faultsWriteProtected])
+        },
+        Row(code: .unknownAreaFlag) { $0.has(.unknown) },
+    ]
+
+    /// What the mappings of one task have to say; files are judged once for the tree, by `MappedFileRules`.
+    static func findings(_ task: TaskFacts, in context: ScanContext) -> [Finding] {
+        var found: [Finding] = []
+        for area in task.areas {
+            for row in rows where row.applies(area) {
+                found.append(Finding(row.code, object(area, task, context), text(area, context)))
+            }
+        }
+        if task.areas.contains(where: { $0.flags == nil }) {
+            found.append(
+                Finding(.areasNotExamined, FindingObject(pid: task.pid), "\(task.areas.count) mappings"))
+        }
+        return found
+    }
+
+    private static func object(_ area: VMA, _ task: TaskFacts, _ context: ScanContext) -> FindingObject {
+        let file = area.file.map { context.snapshot[$0] }
+        return FindingObject(
+            pid: task.pid, address: area.start, inode: file?.inode,
+            path: file.flatMap { $0.reach == .notAPath ? nil : $0.path })
+    }
+
+    private static func text(_ area: VMA, _ context: ScanContext) -> String {
+        let range = "\(String(area.start, radix: 16))-\(String(area.end, radix: 16))"
+        let name = area.file.map { context.snapshot[$0].path } ?? area.name
+        return name.isEmpty ? "mapping \(range)" : "mapping \(range) of \(name)"
+    }
+}
+
+extension VMA {
+    /// Whether any of these flags is set.
+    fileprivate func has(_ wanted: AreaFlags) -> Bool {
+        flags.map { !$0.isDisjoint(with: wanted) } ?? false
+    }
+}
+
+/// The scan rule of files behind mappings, once for each file of the tree.
+enum MappedFileRules {
+    static func findings(in context: ScanContext) -> [Finding] {
+        let snapshot = context.snapshot
+        var kinds = [AreaKind?](repeating: nil, count: snapshot.mappedFiles.count)
+        for task in snapshot.tasks {
+            for area in task.areas {
+                if let file = area.file { kinds[file.rawValue] = area.kind }
+            }
+        }
+        return snapshot.mappedFiles.flatMap { file -> [Finding] in
+            let object = FindingObject(
+                pid: file.pid, address: file.start, inode: file.inode,
+                path: file.reach == .notAPath ? nil : file.path)
+            switch kinds[file.id.rawValue] {
+            case .file, .zeroDevice:
+                return NamedFile.findings(file.path, file.facts, file.reach, at: object, in: context)
+            case .sharedAnonymous:
+                let outsiders = context.outsiders(file.inode)
+                if outsiders.isEmpty { return [] }
+                var shared = object
+                shared.peer = outsiders.joined(separator: ", ")
+                return [
+                    Finding(
+                        .sharedMemoryOutside, shared,
+                        "shared memory \(file.inode), also mapped by \(outsiders.joined(separator: ", "))")
+                ]
+            default: return []
+            }
+        }
+    }
+}

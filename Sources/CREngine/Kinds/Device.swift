@@ -1,0 +1,33 @@
+/// A device node that is neither a memory device nor a terminal.
+package enum Device: FileKind {
+    package struct State: Equatable, Sendable {
+        package let path: String
+        package let device: DeviceNumber
+        package let isBlock: Bool
+    }
+    package static let tag = FileTag.device
+
+    package static func recognise(_ file: OpenFile, in snapshot: Snapshot) -> State? {
+        guard let facts = file.facts, facts.type == .characterDevice || facts.type == .blockDevice else {
+            return nil
+        }
+        return State(path: file.link, device: facts.represents, isBlock: facts.type == .blockDevice)
+    }
+
+    package static func findings(_ state: State, of file: OpenFile, in context: ScanContext) -> [Finding] {
+        let kind = state.isBlock ? "block" : "character"
+        return [
+            Finding(
+                code(state.path), context.object(file), "\(kind) device \(state.device) \(state.path)")
+        ]
+    }
+
+    static func code(_ path: String) -> FindingCode {
+        switch path {
+        case _ where path.hasPrefix("/dev/nvidia") || path.hasPrefix("/dev/dri/") || path == "/dev/kfd": .gpu
+        case "/dev/kvm": .kvm
+        case "/dev/fuse", "/dev/cuse": .fuse
+        default: .device
+        }
+    }
+}

@@ -1,0 +1,37 @@
+import PolicyModel
+
+/// The rule for everything that a restore opens by its path: open files, mapped files, programs, directories.
+enum NamedFile {
+    /// Whether the path leads to the file, and what becomes of it where no name is left.
+    static func findings(
+        _ path: String, _ facts: FileFacts?, _ reach: PathReach, at object: FindingObject,
+        in context: ScanContext
+    ) -> [Finding] {
+        switch reach {
+        case .same, .notAPath: []
+        case .other: [Finding(.pathReplaced, object, path)]
+        case .unknown: [Finding(.pathUnknown, object, path)]
+        case .gone: nameless(path, facts, object, context)
+        }
+    }
+
+    private static func nameless(
+        _ path: String, _ facts: FileFacts?, _ object: FindingObject, _ context: ScanContext
+    ) -> [Finding] {
+        guard let facts else { return [Finding(.pathUnknown, object, path)] }
+        if facts.links > 0 && facts.type != .directory { return [Finding(.nameGone, object, path)] }
+        if facts.type == .directory { return [Finding(.deletedDirectory, object, path)] }
+        guard facts.type == .regular else { return [Finding(.pathReplaced, object, path)] }
+        // Holes cost nothing in the image.
+        let bytes = facts.blocks * 512
+        if case .bytes(let limit) = context.allow.ghostLimit, bytes > limit.bytes {
+            let size = (bytes + 0x3ff) >> 10
+            return [
+                Finding(
+                    .ghostTooLarge, object, "\(path), deleted, \(size)KiB, limit \(limit)",
+                    remedy: "allow: {ghost-limit: \(size)KiB}")
+            ]
+        }
+        return [Finding(.ghostFile, object, "\(path), deleted, \(facts.size) bytes")]
+    }
+}

@@ -1,0 +1,156 @@
+package import FoundationEssentials
+package import PolicyModel
+
+/// From a policy and what was seen to a plan. Pure and deterministic: the same values give the same plan.
+package enum DumpPlanner {
+    /// One tree that the selection found.
+    package struct Candidate: Sendable {
+        package var snapshot: Snapshot
+        /// The pidfile by which it was found, if it was.
+        package var pidfile: String?
+        package init(snapshot: Snapshot, pidfile: String? = nil) {
+            self.snapshot = snapshot
+            self.pidfile = pidfile
+        }
+    }
+
+    /// What the planner must be told besides the trees.
+    package struct Setting: Sendable {
+        package var host: HostFacts
+        package var now: Date
+        /// Processes that the selection looked at.
+        package var examined: Int
+        /// Findings of the selection.
+        package var findings: [Finding]
+        /// Never dumped: crplan itself and what it runs under.
+        package var protected: Set<PID>
+        package init(host: HostFacts, now: Date, examined: Int, findings: [Finding], protected: Set<PID>) {
+            self.host = host
+            self.now = now
+            self.examined = examined
+            self.findings = findings
+            self.protected = protected
+        }
+    }
+
+    /// Throws only where libcrypto cannot hash.
+    package static func plan(
+        _ policy: Policy, _ candidates: [Candidate], _ setting: Setting
+    ) throws(StoreError) -> Plan {
+        let ordered = candidates.filter { $0.snapshot.task($0.snapshot.root) != nil }.sorted {
+            key($0.snapshot) < key($1.snapshot)
+        }
+        var roots: [(stem: String, startTime: UInt64, pid: PID)] = []
+        for candidate in ordered {
+            guard let root = candidate.snapshot.task(candidate.snapshot.root) else { continue }
+            roots.append(
+                (try TargetName.stem(of: root, pidfile: candidate.pidfile), root.startTime, root.pid))
+        }
+        let names = TargetName.distinct(roots)
+        var targets: [PlannedTarget] = []
+        for (place, candidate) in ordered.enumerated() {
+            var findings = self.findings(policy, candidate.snapshot, protected: setting.protected)
+            if names[place] != roots[place].stem {
+                findings.append(
+                    Finding(.sameName, FindingObject(pid: candidate.snapshot.root), "target \(names[place])"))
+            }
+            guard let root = candidate.snapshot.task(candidate.snapshot.root) else { continue }
+            let isBlocked = findings.contains { $0.severity == .block }
+            targets.append(
+                PlannedTarget(
+                    name: names[place], pid: root.pid, comm: root.comm,
+                    processes: candidate.snapshot.tasks.count, threads: candidate.snapshot.threadCount,
+                    resident: candidate.snapshot.residentBytes, findings: findings,
+                    steps: isBlocked ? [] : steps(policy, candidate.snapshot, name: names[place]),
+                    fingerprint: try TreeFingerprint(candidate.snapshot, root: root)))
+        }
+        return Plan(
+            policy: policy.name, policyDigest: try digest(of: policy), created: setting.now,
+            host: setting.host,
+            examined: setting.examined,
+            findings: policyFindings(policy, count: targets.count) + setting.findings,
+            targets: targets)
+    }
+
+    /// Every finding of one tree under a policy; a dump asks again with the snapshot of the frozen tree.
+    package static func findings(
+        _ policy: Policy, _ snapshot: Snapshot, protected: Set<PID>
+    ) -> [Finding] {
+        var found: [Finding] = []
+        for task in snapshot.tasks where protected.contains(task.pid) || task.pid.rawValue == 1 {
+            found.append(
+                Finding(.protectedProcess, FindingObject(pid: task.pid), "\(task.comm)[\(task.pid)]"))
+        }
+        found += Scanner.scan(snapshot, allow: policy.allow)
+        if policy.tree == .process, snapshot.tasks.count > 1 {
+            let children = snapshot.tasks.dropFirst().map { "\($0.comm)[\($0.pid)]" }
+            found.append(
+                Finding(
+                    .outsideExtent, FindingObject(pid: snapshot.root), children.joined(separator: ", "),
+                    remedy: "tree: descendants"))
+        }
+        return found
+    }
+
+    /// What forbids the policy as a whole.
+    package static func policyFindings(_ policy: Policy, count: Int) -> [Finding] {
+        var found = policy.unsupportedKeys().map { key in
+            Finding(
+                .unsupportedKey, FindingObject(path: key.mark?.description, key: key.keyPath),
+                key.text.isEmpty ? key.keyPath : "\(key.keyPath): \(key.text)")
+        }
+        if policy.tree == .session || policy.tree == .cgroup,
+            !found.contains(where: { $0.object.key == "tree" })
+        {
+            found.append(
+                Finding(
+                    .unsupportedKey, FindingObject(path: policy.mark("tree")?.description, key: "tree"),
+                    "tree: \(policy.tree.rawValue)"))
+        }
+        if count > policy.maxTargets {
+            found.append(
+                Finding(
+                    .tooManyTargets, FindingObject(key: "max-targets"),
+                    "\(count) targets, max-targets is \(policy.maxTargets)",
+                    remedy: "max-targets: \(count)"))
+        }
+        if count == 0, policy.onNoMatch != .ok {
+            found.append(
+                Finding(
+                    .nothingMatched, FindingObject(key: "select"), "no process",
+                    severity: policy.onNoMatch == .fail ? .block : .warn))
+        }
+        return found
+    }
+
+    /// Of the values alone: where and how they were written does not count.
+    package static func digest(of policy: Policy) throws(StoreError) -> Digest {
+        var bare = policy
+        bare.source = PolicySource()
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys]
+        guard let data = try? encoder.encode(bare) else {
+            throw StoreError(.failed, "policy \(policy.name)", "cannot be encoded")
+        }
+        return try Digest.of(Array(data))
+    }
+
+    private static func key(_ snapshot: Snapshot) -> (UInt64, PID) {
+        (snapshot.task(snapshot.root)?.startTime ?? 0, snapshot.root)
+    }
+
+    private static func steps(_ policy: Policy, _ snapshot: Snapshot, name: String) -> [PlanStep] {
+        var steps: [PlanStep] = [.freeze(root: snapshot.root), .decideAgain]
+        for file in snapshot.openFiles {
+            steps.append(.dumpObject(kind: FileTable.tag(of: file, in: snapshot), name: file.link))
+        }
+        steps += snapshot.tasks.map { .dumpProcess($0.pid) }
+        steps.append(.publish(directory: "\(policy.store.path)/\(policy.name)/\(name)"))
+        switch policy.dump.after {
+        case .kill: steps.append(.kill(root: snapshot.root))
+        case .leaveRunning: steps.append(.thaw(root: snapshot.root))
+        case .leaveStopped: steps.append(.leaveStopped(root: snapshot.root))
+        }
+        return steps
+    }
+}

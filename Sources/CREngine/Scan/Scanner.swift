@@ -1,0 +1,66 @@
+package import PolicyModel
+
+/// What one tree holds that a dump cannot carry, or that leads out of the tree. Pure: all facts are in the snapshot.
+package enum Scanner {
+    /// Findings in a fixed order: by task, then files behind mappings, then open files, then what happened on the way.
+    package static func scan(_ snapshot: Snapshot, allow: Allowances) -> [Finding] {
+        let context = ScanContext(snapshot: snapshot, allow: allow)
+        var found: [Finding] = []
+        for task in snapshot.tasks {
+            found += TaskRules.findings(task, in: context)
+            found += AreaRules.findings(task, in: context)
+        }
+        found += MappedFileRules.findings(in: context)
+        for file in snapshot.openFiles {
+            found += FileTable.findings(of: file, in: context)
+        }
+        found += snapshot.events.map(event)
+        return once(found)
+    }
+
+    private static func event(_ event: CollectionEvent) -> Finding {
+        switch event {
+        case .processVanished(let pid):
+            Finding(.vanished, FindingObject(pid: pid), "process \(pid) ended during the look")
+        case .threadVanished(let pid, let tid):
+            Finding(
+                .vanished, FindingObject(pid: pid, tid: tid), "thread \(tid) ended during the look",
+                severity: .info)
+        case .descriptorClosed(let pid, let fd):
+            Finding(
+                .vanished, FindingObject(pid: pid, fd: fd), "descriptor \(fd) was closed during the look",
+                severity: .info)
+        case .unreadable(let pid, let what, let errno):
+            Finding(.unreadable, FindingObject(pid: pid), "/proc/\(pid)/\(what): \(errno)")
+        }
+    }
+
+    /// A deleted or replaced file that is open, mapped and the program of several tasks is told once.
+    private static func once(_ findings: [Finding]) -> [Finding] {
+        struct Key: Hashable {
+            var code: FindingCode
+            var path: String?
+            var inode: UInt64?
+        }
+        let perFile: Set<FindingCode> = [
+            .pathReplaced, .nameGone, .ghostTooLarge, .deletedDirectory, .pathUnknown, .ghostFile,
+        ]
+        var seen: Set<Key> = []
+        return findings.filter { finding in
+            guard perFile.contains(finding.code) else { return true }
+            return seen.insert(
+                Key(code: finding.code, path: finding.object.path, inode: finding.object.inode)
+            ).inserted
+        }
+    }
+}
+
+extension FileTable {
+    /// The findings of an open file by the row of its kind.
+    static func findings(of file: OpenFile, in context: ScanContext) -> [Finding] {
+        for row in rows {
+            if let findings = row.findings(file, context) { return findings }
+        }
+        return []
+    }
+}

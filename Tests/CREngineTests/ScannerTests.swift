@@ -1,0 +1,179 @@
+import PolicyModel
+import Testing
+
+@testable import CREngine
+
+/// A tree of one ordinary process, to be changed by each test.
+func ordinarySnapshot() -> Snapshot {
+    var snapshot = Snapshot(collector: PID(900), root: PID(100), isFrozen: false)
+    snapshot.sharedMemoryDevice = DeviceNumber(0, 1)
+    var stat = TaskStat()
+    stat.id = 100
+    stat.comm = "solver"
+    stat.parent = 1
+    stat.processGroup = 100
+    stat.session = 100
+    stat.exitSignal = 17
+    stat.startTime = 5000
+    stat.state = UInt8(ascii: "S")
+    var task = TaskFacts(stat: stat)
+    let program = FileFacts(device: DeviceNumber(254, 0), inode: 7, mode: 0o100755)
+    task.exe = FileLink(path: "/opt/solver/bin/solver", facts: program, reach: .same)
+    task.cwd = FileLink(path: "/", facts: nil, reach: .same)
+    task.rootDirectory = FileLink(path: "/", facts: nil, reach: .same)
+    task.arguments = ["solver", "--run"]
+    task.threads = [ThreadFacts(stat: stat)]
+    task.areas = [
+        VMA(start: 0x7f00_0000_0000, end: 0x7f00_0000_2000, protection: 3, isShared: false, kind: .anonymous)
+    ]
+    snapshot.tasks = [task]
+    return snapshot
+}
+
+/// Adds an open file and a descriptor of the root for it.
+func addFile(
+    _ snapshot: inout Snapshot, fd: Int32, link: String, mode: UInt32, inode: UInt64 = 42,
+    reach: PathReach = .same, change: (inout OpenFile) -> Void = { _ in }
+) {
+    let id = OpenFileID(rawValue: snapshot.openFiles.count)
+    var file = OpenFile(
+        id: id, link: link, facts: FileFacts(device: DeviceNumber(254, 0), inode: inode, mode: mode),
+        reach: reach, info: DescriptorInfo(), pid: PID(100), fd: fd)
+    change(&file)
+    snapshot.openFiles.append(file)
+    snapshot.tasks[0].descriptors.append(Descriptor(fd: fd, closesOnExec: false, file: id))
+}
+
+@Suite struct ScannerTests {
+    private func codes(_ snapshot: Snapshot, _ allow: Allowances = Allowances()) -> [FindingCode] {
+        Scanner.scan(snapshot, allow: allow).map(\.code)
+    }
+
+    @Test func `an ordinary process has no finding`() {
+        #expect(codes(ordinarySnapshot()) == [])
+    }
+
+    @Test func `carried kinds have no finding`() {
+        var snapshot = ordinarySnapshot()
+        addFile(&snapshot, fd: 3, link: "/var/log/solver.log", mode: 0o100644)
+        addFile(&snapshot, fd: 4, link: "/srv", mode: 0o040755)
+        addFile(&snapshot, fd: 5, link: "/dev/null", mode: 0o020666) {
+            $0.facts?.represents = DeviceNumber(1, 3)
+        }
+        addFile(&snapshot, fd: 6, link: "pipe:[77]", mode: 0o010600, inode: 77, reach: .notAPath)
+        #expect(codes(snapshot) == [])
+        #expect(
+            snapshot.openFiles.map { FileTable.tag(of: $0, in: snapshot) }
+                == [.regularFile, .directory, .memoryDevice, .pipe])
+    }
+
+    @Test func `a deleted file is a ghost up to the limit and a blocker above`() {
+        var snapshot = ordinarySnapshot()
+        addFile(&snapshot, fd: 3, link: "/tmp/x", mode: 0o100600, reach: .gone) {
+            $0.facts?.links = 0
+            $0.facts?.size = 3 << 20
+            $0.facts?.blocks = 2048
+        }
+        #expect(codes(snapshot) == [.ghostFile])
+        snapshot.openFiles[0].facts?.blocks = 2049
+        let findings = Scanner.scan(snapshot, allow: Allowances())
+        #expect(findings.map(\.code) == [.ghostTooLarge])
+        #expect(findings.first?.remedy == "allow: {ghost-limit: 1025KiB}")
+        var allow = Allowances()
+        allow.ghostLimit = .auto
+        #expect(codes(snapshot, allow) == [.ghostFile])
+        snapshot.openFiles[0].facts?.links = 1
+        #expect(codes(snapshot) == [.nameGone])
+    }
+
+    @Test func `a pipe with an outside holder blocks and names the holder`() throws {
+        var snapshot = ordinarySnapshot()
+        addFile(&snapshot, fd: 7, link: "pipe:[77]", mode: 0o010600, inode: 77, reach: .notAPath)
+        snapshot.outsideHolders[77] = [
+            OutsideHolder(pid: PID(5), comm: "logger", fd: 0, canRead: true, canWrite: false)
+        ]
+        let finding = try #require(Scanner.scan(snapshot, allow: Allowances()).first)
+        #expect(finding.code == .pipeOutside)
+        #expect(finding.object.peer == "logger[5]")
+        #expect(finding.object.fd == 7)
+        snapshot.tasks[0].descriptors[0].fd = 1
+        let stream = try #require(Scanner.scan(snapshot, allow: Allowances()).first)
+        #expect(stream.code == .stdioOutside)
+        #expect(stream.remedy == "allow: {stdio: [{kind: pipe, on-restore: null}]}")
+    }
+
+    @Test func `an established connection names its peer and the rule that would allow it`() throws {
+        var snapshot = ordinarySnapshot()
+        addFile(&snapshot, fd: 9, link: "socket:[5]", mode: 0o140777, inode: 5, reach: .notAPath)
+        var socket = SocketFacts(inode: 5, family: .tcp, protocolName: "TCP")
+        socket.state = .established
+        socket.local = "10.1.3.7:40122"
+        socket.remote = "203.0.113.9:8443"
+        socket.remotePort = 8443
+        snapshot.sockets[5] = socket
+        let finding = try #require(Scanner.scan(snapshot, allow: Allowances()).first)
+        #expect(finding.code.rawValue == "CRP221")
+        #expect(finding.what == "established tcp 10.1.3.7:40122 -> 203.0.113.9:8443")
+        #expect(
+            finding.remedy
+                == "allow: {tcp-established: [{peer: \"203.0.113.9\", peer-port: 8443, action: keep}]}")
+    }
+
+    @Test func `sessions and groups led from outside block`() {
+        var snapshot = ordinarySnapshot()
+        snapshot.tasks[0].sid = PID(50)
+        snapshot.tasks[0].pgid = PID(60)
+        snapshot.outsideLeaders = [
+            PID(50): OutsideProcess(pid: PID(50), comm: "bash", isAlive: true),
+            PID(60): OutsideProcess(pid: PID(60), comm: "", isAlive: false),
+        ]
+        #expect(codes(snapshot) == [.shellJob, .deadGroupLeader])
+    }
+
+    @Test func `a time namespace is ordinary and every other one is not`() {
+        var snapshot = ordinarySnapshot()
+        snapshot.tasks[0].namespaces.time = 9
+        snapshot.tasks[0].namespaces.timeForChildren = 9
+        #expect(codes(snapshot) == [])
+        snapshot.tasks[0].namespaces.net = 4
+        snapshot.tasks[0].namespaces.mount = 5
+        #expect(codes(snapshot) == [.networkNamespace, .mountNamespace])
+    }
+
+    @Test func `areas that no image can hold block at their address`() throws {
+        for (flag, code): (AreaFlags, FindingCode) in [
+            (.sealed, .sealedMapping), (.droppable, .droppable), (.faultsMissing, .userfaultMapping),
+            (.pureFrameNumbers, .deviceMapping), (.unknown, .unknownAreaFlag),
+        ] {
+            var snapshot = ordinarySnapshot()
+            snapshot.tasks[0].areas[0].flags = flag
+            let finding = try #require(Scanner.scan(snapshot, allow: Allowances()).first)
+            #expect(finding.code == code)
+            #expect(finding.object.address == 0x7f00_0000_0000)
+        }
+    }
+
+    @Test func `our own tracing is no finding and that of another is`() {
+        var snapshot = ordinarySnapshot()
+        snapshot.tasks[0].threads[0].status.tracer = 900
+        #expect(codes(snapshot) == [])
+        snapshot.tasks[0].threads[0].status.tracer = 901
+        #expect(codes(snapshot) == [.traced])
+    }
+
+    @Test func `each kind has one row and the last takes anything`() {
+        #expect(FileTable.rows.map(\.tag).count == Set(FileTable.rows.map(\.tag)).count)
+        #expect(Set(FileTable.rows.map(\.tag)) == Set(FileTag.allCases))
+        #expect(FileTable.rows.last?.tag == .unknown)
+        var snapshot = ordinarySnapshot()
+        addFile(&snapshot, fd: 3, link: "something:new", mode: 0, reach: .notAPath)
+        #expect(codes(snapshot) == [.unknownFile])
+    }
+
+    @Test func `codes are CRP and three digits and say something`() {
+        for code in FindingCode.allCases {
+            #expect(code.rawValue.wholeMatch(of: /CRP[1-9]\d\d/) != nil)
+            #expect(!code.entry.title.isEmpty && code.entry.why.hasSuffix("."))
+        }
+    }
+}
