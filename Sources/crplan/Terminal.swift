@@ -50,6 +50,16 @@ struct Terminal: Sendable, Equatable {
     }
 }
 
+extension Terminal {
+    /// A row of columns that are four blanks apart; on a narrow terminal those that do not fit come on lines of their own.
+    func wrapRow(_ row: String, indent: Int) -> String {
+        let columns = row.split(separator: "    ").map(String.init)
+        if indent + row.count <= width { return row }
+        let start = "\n" + String(repeating: " ", count: indent)
+        return columns.map { wrap($0, indent: indent) }.joined(separator: start)
+    }
+}
+
 /// Writes a line to standard error.
 func printError(_ text: String) {
     _ = (text + "\n").withCString { write(STDERR_FILENO, $0, strlen($0)) }

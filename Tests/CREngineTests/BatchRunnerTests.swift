@@ -26,7 +26,8 @@ import Testing
         let now = Date(timeIntervalSince1970: 1_795_418_220)
         return DumpRequest(
             policy: policy, target: target, root: PID(getpid()), startTime: life.startTime,
-            checkpoint: CheckpointName(at: now, tail: 1), date: now, version: "test")
+            checkpoint: CheckpointName(at: now, tail: 1), date: now,
+            protected: [], version: "test")
     }
 
     private func run(_ runner: BatchRunner, _ jobs: [DumpRequest]) throws -> [DumpReply] {

@@ -65,7 +65,7 @@ package enum DumpPlanner {
                     fingerprint: try TreeFingerprint(candidate.snapshot, root: root)))
         }
         return Plan(
-            policy: policy.name, policyDigest: try digest(of: policy), created: setting.now,
+            policy: policy.name, policyDigest: try policy.digest(), created: setting.now,
             host: setting.host,
             examined: setting.examined,
             findings: policyFindings(policy, count: targets.count) + setting.findings,
@@ -121,18 +121,6 @@ package enum DumpPlanner {
                     severity: policy.onNoMatch == .fail ? .block : .warn))
         }
         return found
-    }
-
-    /// Of the values alone: where and how they were written does not count.
-    package static func digest(of policy: Policy) throws(StoreError) -> Digest {
-        var bare = policy
-        bare.source = PolicySource()
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys]
-        guard let data = try? encoder.encode(bare) else {
-            throw StoreError(.failed, "policy \(policy.name)", "cannot be encoded")
-        }
-        return try Digest.of(Array(data))
     }
 
     private static func key(_ snapshot: Snapshot) -> (UInt64, PID) {

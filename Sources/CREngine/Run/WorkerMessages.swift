@@ -12,11 +12,13 @@ package struct DumpRequest: Codable, Sendable, Equatable {
     package var checkpoint: CheckpointName
     /// The moment of the run.
     package var date: Date
+    /// Never dumped: the asking crplan and what it runs under.
+    package var protected: [PID]
     /// The crplan that asks.
     package var version: String
     package init(
         policy: Policy, target: String, root: PID, startTime: UInt64, checkpoint: CheckpointName, date: Date,
-        version: String
+        protected: [PID], version: String
     ) {
         self.policy = policy
         self.target = target
@@ -24,6 +26,7 @@ package struct DumpRequest: Codable, Sendable, Equatable {
         self.startTime = startTime
         self.checkpoint = checkpoint
         self.date = date
+        self.protected = protected
         self.version = version
     }
 }
@@ -45,7 +48,7 @@ package struct DumpReply: Codable, Sendable, Equatable {
     package var outcome: Outcome
     /// One line; nil when it went well.
     package var error: String?
-    package var findings: [ReportedFinding] = []
+    package var findings: [Finding] = []
     package var checkpoint: CheckpointRecord?
     package var warnings: [String] = []
     package init(_ outcome: Outcome, error: String? = nil) {

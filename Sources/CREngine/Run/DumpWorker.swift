@@ -1,0 +1,182 @@
+import CPlatform
+import FoundationEssentials
+import Glibc
+import PolicyModel
+
+/// What a worker process does: one tree from the freeze to the confirmed checkpoint.
+///
+/// The checkpoint is published between the last image and the kill, so that nothing is killed before its checkpoint is
+/// whole and durable.
+package struct DumpWorker {
+    private let request: DumpRequest
+
+    package init(_ request: DumpRequest) { self.request = request }
+
+    /// Reads the request from descriptor 3, does it, and writes the reply to descriptor 4.
+    ///
+    /// Should the process that asked end, the kernel sends us SIGTERM, and the tree is let go.
+    package static func serve() throws(Errno) {
+        let input = OwnedFD(taking: 3)
+        let output = OwnedFD(taking: 4)
+        for fd in [input.rawValue, output.rawValue] { _ = fcntl(fd, F_SETFD, FD_CLOEXEC) }
+        let asker = getppid()
+        let setDeathSignal = 1
+        try systemCall(CP_SYS_prctl, setDeathSignal, Int(SIGTERM))
+        if getppid() != asker || asker == 1 { return }
+        let reply: DumpReply
+        do {
+            let request = try JSONDecoder().decode(DumpRequest.self, from: Data(try input.readToEnd()))
+            reply = DumpWorker(request).run()
+        } catch {
+            reply = DumpReply(.failed, error: "the worker's request cannot be read: \(error)")
+        }
+        guard let bytes = try? JSONEncoder().encode(reply) else { throw .invalid }
+        try output.writeAll(Array(bytes))
+    }
+
+    /// Dumps the tree. Every way it can end is in the reply.
+    package func run() -> DumpReply {
+        var state = State()
+        do {
+            try dump(&state)
+            var reply = DumpReply(.dumped)
+            reply.findings = state.findings
+            reply.checkpoint = state.record
+            reply.warnings = state.warnings
+            return reply
+        } catch {
+            var reply = DumpReply(state.isBlocked ? .blocked : .failed, error: "\(error)")
+            reply.findings = state.findings
+            reply.checkpoint = state.record
+            return reply
+        }
+    }
+
+    /// What is known so far, whatever happens next.
+    private struct State {
+        var findings: [Finding] = []
+        var record: CheckpointRecord?
+        var warnings: [String] = []
+        var isBlocked: Bool { findings.contains { $0.severity == .block } }
+    }
+
+    private func dump(_ state: inout State) throws {
+        let policy = request.policy
+        guard try ProcessLife.of(request.root)?.startTime == request.startTime else {
+            throw DumpError.environment(
+                "process \(request.root) is not the one that the plan found; plan again")
+        }
+        let store = Store(path: policy.store.path)
+        try store.checkSpace(minimum: policy.store.minFree.bytes)
+        var staged = try StagedCheckpoint(
+            in: store, policy: policy.name, target: request.target, name: request.checkpoint)
+        let log = try EngineLog(path: staged.logPath, level: .info)
+        var options = DumpOptions(root: request.root, after: .init(policy.dump.after))
+        options.freezeTimeout = UInt64(max(1, policy.dump.freezeTimeout / .milliseconds(1)))
+        switch policy.allow.ghostLimit {
+        case .bytes(let limit): options.ghostLimit = limit.bytes
+        case .auto: options.ghostLimit = .max
+        }
+        let images = try staged.images()
+        var found: [Finding] = []
+        var published: Checkpoint?
+        do {
+            let outcome = try DumpExecutor(options: options, log: log).run(into: images) {
+                (snapshot) throws(DumpError) in
+                found = DumpPlanner.findings(policy, snapshot, protected: Set(request.protected))
+                if let blocker = found.first(where: { $0.severity == .block }) {
+                    throw .cannotCarry(
+                        "the frozen tree does not fit the policy: \(blocker.code.rawValue) \(blocker.what)")
+                }
+            } beforeEnd: { (outcome) throws(DumpError) in
+                published = try publish(&staged, outcome, found)
+            }
+            state.findings = found
+            guard let published else { return }
+            state.record = record(published, outcome)
+        } catch {
+            state.findings = found
+            log.error("\(error)")
+            log.error("Dumping FAILED.")
+            if let published {
+                throw DumpError.environment("\(published.id) was published, and then: \(error)")
+            }
+            throw error
+        }
+        try confirm(published, &state)
+    }
+
+    private func publish(
+        _ staged: inout StagedCheckpoint, _ outcome: DumpOutcome, _ findings: [Finding]
+    ) throws(DumpError) -> Checkpoint {
+        do throws(StoreError) {
+            var manifest = Manifest(
+                checkpoint: staged.name, created: request.date, madeBy: request.version,
+                policy: .init(name: request.policy.name, digest: try request.policy.digest()),
+                target: request.target, after: request.policy.dump.after,
+                tree: outcome.snapshot.tasks.map(Manifest.Task.init), host: .collect())
+            manifest.restore = .init(request.policy.restore)
+            manifest.allowed = findings.filter { $0.severity == .allowed }.map(Manifest.Allowed.init)
+            manifest.times = .init(outcome)
+            return try staged.publish(manifest)
+        } catch {
+            throw .environment("\(error)")
+        }
+    }
+
+    private func record(_ checkpoint: Checkpoint, _ outcome: DumpOutcome) -> CheckpointRecord {
+        let bytes = (try? checkpoint.manifest().bytes) ?? 0
+        return CheckpointRecord(
+            id: checkpoint.id, path: checkpoint.path, bytes: bytes, times: .init(outcome), isConfirmed: false)
+    }
+
+    /// Reads everything back. A mismatch does not undo the dump, it keeps `latest` where it is and is told.
+    private func confirm(_ checkpoint: Checkpoint?, _ state: inout State) throws {
+        guard let checkpoint else { return }
+        let problems = try checkpoint.confirm()
+        if problems.isEmpty {
+            state.record?.isConfirmed = true
+        } else {
+            state.warnings += problems.map { "\(checkpoint.id): \($0)" }
+        }
+    }
+}
+
+extension Manifest.Times {
+    init(_ outcome: DumpOutcome) {
+        self.init()
+        freezing = outcome.freezingTime
+        frozen = outcome.frozenTime
+        memoryDump = outcome.memoryTime
+        memoryWrite = outcome.memoryTime
+    }
+}
+
+extension Manifest.Task {
+    init(_ task: TaskFacts) {
+        self.init(
+            pid: task.pid, parent: task.parent, comm: task.comm, exe: task.exe?.path,
+            threads: task.threads.count)
+    }
+}
+
+extension Manifest.Allowed {
+    init(_ finding: Finding) {
+        let place = finding.object.pid.map { pid in
+            " (pid \(pid)" + (finding.object.fd.map { " fd \($0)" } ?? "") + ")"
+        }
+        self.init(
+            code: finding.code.rawValue, object: finding.what + (place ?? ""), sentence: finding.why,
+            allowance: finding.remedy ?? "", criuOption: finding.criu, atRestore: nil)
+    }
+}
+
+extension DumpOptions.After {
+    init(_ after: DumpSettings.After) {
+        switch after {
+        case .kill: self = .kill
+        case .leaveRunning: self = .leaveRunning
+        case .leaveStopped: self = .leaveStopped
+        }
+    }
+}

@@ -1,0 +1,68 @@
+import FoundationEssentials
+package import PolicyModel
+
+/// A policy's plan, with what its execution needs besides.
+package struct PlannedPolicy: Sendable {
+    package var policy: Policy
+    package var plan: Plan
+    /// Never dumped: crplan itself and what it runs under.
+    package var protected: Set<PID>
+    /// How long looking took, milliseconds.
+    package var milliseconds: UInt64
+}
+
+/// Why no plan could be made.
+package enum PlanError: Error, Sendable, CustomStringConvertible {
+    case collector(CollectorError)
+    case store(StoreError)
+
+    package var description: String {
+        switch self {
+        case .collector(let error): "\(error)"
+        case .store(let error): "\(error)"
+        }
+    }
+}
+
+/// Looks at this host and plans: the one place where selection, snapshots and planner meet. Stops and changes nothing.
+package struct PlanMaker: Sendable {
+    private let host: HostFacts
+    private let list: ProcessList
+
+    /// Lists all processes.
+    package init(host: HostFacts) throws(PlanError) {
+        self.host = host
+        do throws(CollectorError) {
+            list = try ProcessList.collect()
+        } catch {
+            throw .collector(error)
+        }
+    }
+
+    /// A target that ends while it is looked at is left out.
+    package func plan(_ policy: Policy) throws(PlanError) -> PlannedPolicy {
+        let begin = MonotonicClock.now()
+        let selection = Selection.select(policy, from: list, names: .resolve(policy))
+        var candidates: [DumpPlanner.Candidate] = []
+        for match in selection.matches {
+            do throws(CollectorError) {
+                let snapshot = try Collector.collect(root: match.process.pid, scope: .live)
+                candidates.append(.init(snapshot: snapshot, pidfile: match.pidfile))
+            } catch {
+                if case .noSuchProcess = error { continue }
+                throw .collector(error)
+            }
+        }
+        let setting = DumpPlanner.Setting(
+            host: host, now: Date.now, examined: selection.examined, findings: selection.findings,
+            protected: list.protected)
+        do throws(StoreError) {
+            let plan = try DumpPlanner.plan(policy, candidates, setting)
+            return PlannedPolicy(
+                policy: policy, plan: plan, protected: list.protected,
+                milliseconds: (MonotonicClock.now() - begin) / 1_000_000)
+        } catch {
+            throw .store(error)
+        }
+    }
+}

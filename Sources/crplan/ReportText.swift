@@ -1,0 +1,162 @@
+import CREngine
+import FoundationEssentials
+import Glibc
+
+/// A report as people read it.
+struct ReportText {
+    let terminal: Terminal
+
+    /// Everything, without a newline at the end.
+    func render(_ report: Report) -> String {
+        report.runs.map { render($0, of: report) }.joined(separator: "\n\n")
+    }
+
+    private func render(_ run: PolicyRun, of report: Report) -> String {
+        var lines: [String] = []
+        let name = terminal.paint("crplan \(report.command.rawValue)", .bold)
+        var head = ["policy \(run.policy)"]
+        if let plan = run.plan {
+            head += ["host \(plan.host.name)", LocalTime.text(plan.created.timeIntervalSince1970)]
+        }
+        lines.append(name + "   " + head.joined(separator: "   "))
+        if let plan = run.plan {
+            let trees = Counted.text(plan.targets.count, "tree matches", "trees match")
+            let examined = Counted.text(plan.examined, "process", "processes")
+            lines.append("\(trees), \(examined) looked at in \(run.milliseconds) ms")
+        }
+        lines += run.notes.map { terminal.paint("note: \($0)", .yellow) }
+        if let plan = run.plan {
+            let whole = findings(plan.findings)
+            if !whole.isEmpty { lines += ["", terminal.paint("the policy as a whole", .bold)] + whole }
+            if !plan.targets.isEmpty { lines.append("") }
+            for target in plan.targets { lines += render(target, in: run, isBlocked: plan.isBlocked) }
+        }
+        if let error = run.error {
+            let label = run.isLocked ? "not begun: " : "failed: "
+            lines.append(terminal.paint(label, .red) + terminal.wrap(error, indent: 4, first: label.count))
+        }
+        if run.plan != nil { lines += ["", summary(run, report.command)] }
+        return lines.joined(separator: "\n")
+    }
+
+    private func render(_ target: PlannedTarget, in run: PolicyRun, isBlocked: Bool) -> [String] {
+        let result = run.results.first { $0.target == target.name }?.reply
+        let size = [
+            Counted.text(target.processes, "process", "processes"),
+            Counted.text(target.threads, "thread", "threads"), "\(Size.text(target.resident)) resident",
+        ].joined(separator: ", ")
+        let mark: String
+        switch result?.outcome {
+        case .dumped: mark = terminal.paint("✔", .green)
+        case .some(.blocked), .some(.failed), .some(.unsafe): mark = terminal.paint("✘", .red)
+        case .some(.skipped): mark = terminal.paint("-", .yellow)
+        case .none:
+            mark = target.isBlocked || isBlocked ? terminal.paint("✘", .red) : terminal.paint("+", .green)
+        }
+        let label = "\(target.comm)[\(target.pid)]"
+        let gap = String(repeating: " ", count: max(2, 18 - label.count))
+        var lines = ["\(mark) \(terminal.paint(label, .bold))\(gap)\(size)"]
+        lines += findings(target.findings)
+        if let result { lines += outcome(result, planned: target.findings) }
+        return lines
+    }
+
+    private func outcome(_ reply: DumpReply, planned: [Finding]) -> [String] {
+        var lines = findings(reply.findings.filter { !planned.contains($0) })
+        if let record = reply.checkpoint {
+            lines.append("    \(record.id)")
+            let pause = Pause.text(microseconds: record.times.freezing + record.times.frozen)
+            lines.append(
+                "    \(Size.text(record.bytes)), paused for \(pause)"
+                    + (record.isConfirmed ? ", read back and found good" : ", not read back"))
+        }
+        if let error = reply.error {
+            let label = reply.outcome.rawValue
+            lines.append(
+                "    " + terminal.paint(label, .red) + ": "
+                    + terminal.wrap(error, indent: 8, first: 6 + label.count))
+        }
+        lines += reply.warnings.map {
+            "    " + terminal.paint("warning", .yellow) + ": " + terminal.wrap($0, indent: 8, first: 13)
+        }
+        return lines
+    }
+
+    /// The reason and the remedy of a code are told once a list.
+    private func findings(_ findings: [Finding]) -> [String] {
+        var lines: [String] = []
+        var told: Set<FindingCode> = []
+        for (place, finding) in findings.enumerated() {
+            let word = finding.severity.rawValue
+            let label = word + String(repeating: " ", count: 9 - word.count)
+            let style: Terminal.Style =
+                switch finding.severity {
+                case .block: .red
+                case .warn: .yellow
+                case .allowed: .green
+                case .info: .faint
+                }
+            let row = [finding.what, finding.object.place].compactMap { $0 }.joined(separator: "    ")
+            let start = "    \(terminal.paint(label, style))\(terminal.paint(finding.code.rawValue, .bold)) "
+            lines.append(start + terminal.wrapRow(row, indent: 20))
+            // Of several of one code the last says why, so that the rows stay together.
+            let isLast = !findings[(place + 1)...].contains { $0.code == finding.code }
+            let follows = place + 1 < findings.count && findings[place + 1].code == finding.code
+            guard isLast || !follows, finding.severity != .info, told.insert(finding.code).inserted else {
+                continue
+            }
+            let indent = String(repeating: " ", count: 13)
+            lines.append(indent + terminal.wrap(finding.why, indent: 13))
+            if finding.severity == .block, let remedy = finding.remedy {
+                lines.append(indent + terminal.paint(remedy, .bold))
+            }
+        }
+        return lines
+    }
+
+    private func summary(_ run: PolicyRun, _ command: Report.Command) -> String {
+        guard let plan = run.plan else { return "" }
+        let ready = plan.ready.count
+        let blockers = Counted.text(plan.blockerCount, "blocking finding", "blocking findings")
+        let warnings = Counted.text(plan.warningCount, "warning", "warnings")
+        let counts = "\(ready) ready, \(plan.targets.count - ready) blocked. \(blockers), \(warnings)."
+        guard command == .apply, !run.results.isEmpty else {
+            return terminal.wrap(
+                "Plan: \(counts) Nothing was stopped to make this report.", indent: 6)
+        }
+        func count(_ outcome: DumpReply.Outcome) -> Int {
+            run.results.count { $0.reply.outcome == outcome }
+        }
+        let outcomes: [(DumpReply.Outcome, String)] = [
+            (.dumped, "dumped"), (.blocked, "blocked when frozen"), (.failed, "failed"),
+            (.skipped, "skipped"),
+            (.unsafe, "in an unsafe state"),
+        ]
+        let done = outcomes.filter { count($0.0) > 0 }.map { "\(count($0.0)) \($0.1)" }
+        return terminal.wrap("Done: \(done.joined(separator: ", ")) of \(counts)", indent: 6)
+    }
+}
+
+extension FindingObject {
+    /// Where it is, in one phrase: `pid 4711 fd 6`; nil when it has no place.
+    var place: String? {
+        var parts: [String] = []
+        if let pid { parts.append("pid \(pid)") }
+        if let fd { parts.append("fd \(fd)") }
+        if pid == nil, let path { parts.append(path) }
+        return parts.isEmpty ? nil : parts.joined(separator: " ")
+    }
+}
+
+/// A moment in the host's time zone.
+enum LocalTime {
+    /// `2026-11-23 08:17:00 +0100 (CET)`
+    static func text(_ secondsSince1970: Double) -> String {
+        var seconds = time_t(secondsSince1970)
+        var parts = tm()
+        localtime_r(&seconds, &parts)
+        var buffer = [CChar](repeating: 0, count: 64)
+        let count = strftime(&buffer, buffer.count, "%Y-%m-%d %H:%M:%S %z (%Z)", &parts)
+        return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}
