@@ -171,35 +171,43 @@ package struct RestoreExecutor {
     private func commit(_ live: [StubProcess]) throws(RestoreError) {
         if let pidfile = options.pidfile { try writePidfile(pidfile, live[0].pid) }
         do throws(RestoreError) {
-            // Children before parents: the stop of a child leaves a SIGCHLD in its parent that has to go again.
-            for process in live.reversed() {
-                let scratch = Int(process.leader.scratch.rawValue)
-                try process.leader.call("munmap", CP_SYS_munmap, scratch, StubLayout.scratchSize)
-                for (thread, image) in zip(process.threads, process.image.threads) {
-                    try FinalState.set(thread, image, of: process.image)
+            // The stop of a child leaves a SIGCHLD in its parent, which the image does not have.
+            for process in live.reversed() where process.isStopped {
+                try finish(process)
+                try StopRequest.detachStopped(process)
+                let parent = live.first { $0.pid == process.image.parent }
+                if let parent, !parent.isStopped, !ProcessBuilder.hasPendingChildSignal(parent.image) {
+                    try ChildSignal.drain(parent.leader)
                 }
             }
-            try release(live)
+            let running = live.filter { !$0.isStopped }
+            for process in running { try finish(process) }
+            try release(running)
         } catch {
             if let pidfile = options.pidfile { _ = unlink(pidfile) }
             throw error
         }
     }
 
-    private func release(_ live: [StubProcess]) throws(RestoreError) {
-        var running: [StubProcess] = []
-        for process in live.reversed() {
-            if case .stopped = process.image.state {
-                try StopRequest.detachStopped(process)
-            } else if options.leaveStopped {
-                try StopRequest.detachStopped(process)
-            } else {
-                running.append(process)
-            }
+    /// No system call can be made in the process after this.
+    private func finish(_ process: StubProcess) throws(RestoreError) {
+        let scratch = Int(process.leader.scratch.rawValue)
+        try process.leader.call("munmap", CP_SYS_munmap, scratch, StubLayout.scratchSize)
+        for (thread, image) in zip(process.threads, process.image.threads) {
+            try FinalState.set(thread, image, of: process.image)
         }
-        try RestoreError.about("tree of \(live[0].pid)", "cannot be let go") { () throws(Errno) -> Void in
-            for thread in running.flatMap(\.threads) { try Ptrace.setOptions(thread.tid, 0) }
-            for thread in running.flatMap(\.threads) { try Ptrace.detach(thread.tid) }
+    }
+
+    private func release(_ processes: [StubProcess]) throws(RestoreError) {
+        if options.leaveStopped {
+            for process in processes.reversed() { try StopRequest.detachStopped(process) }
+            return
+        }
+        try RestoreError.about("tree of \(tree.tasks[0].pid)", "cannot be let go") {
+            () throws(Errno) -> Void in
+            let threads = processes.flatMap(\.threads)
+            for thread in threads { try Ptrace.setOptions(thread.tid, 0) }
+            for thread in threads { try Ptrace.detach(thread.tid) }
         }
     }
 

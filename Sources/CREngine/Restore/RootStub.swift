@@ -54,6 +54,7 @@ enum RootStub {
         }
         try stub.call(
             "mmap", CP_SYS_mmap, Int(layout.scratch.rawValue), StubLayout.scratchSize, 3, 0x10_0022, -1, 0)
+        try forgetOwnSignals(stub)
         try stub.call("close_range", CP_SYS_close_range, 0, Int(UInt32.max), 0)
         try connect(stub, lender: lender)
         return stub
@@ -68,6 +69,24 @@ enum RootStub {
         try stub.call(
             "rseq", CP_SYS_rseq, Int(registration.pointer), Int(registration.size), 1,
             Int(registration.signature))
+    }
+
+    /// What a copy of us has and the program may not have: our alternate stack, the signals that we ignore, our
+    /// personality. The whole tree inherits this from the root.
+    private static func forgetOwnSignals(_ stub: StubThread) throws(RestoreError) {
+        let disabled: UInt64 = 2
+        let stack = try stub.put((UInt64(0), disabled, UInt64(0)))
+        try stub.call("sigaltstack", CP_SYS_sigaltstack, stack, 0)
+        let status = try RestoreError.about("task \(stub.tid)", "its status cannot be read") {
+            () throws(Errno) in
+            try ProcText.read("/proc/\(stub.tid)/status")
+        }
+        let ignored = ProcText.statusValue(status, "SigIgn").flatMap { UInt64($0, radix: 16) } ?? 0
+        for signal in 1...64 where ignored >> UInt64(signal - 1) & 1 == 1 {
+            let action = try stub.put(cp_kernel_sigaction())
+            try stub.call("rt_sigaction", CP_SYS_rt_sigaction, signal, action, 0, 8)
+        }
+        try stub.call("personality", CP_SYS_personality, 0)
     }
 
     private static func unmapAll(_ stub: StubThread, keeping vdso: OwnVDSO) throws(RestoreError) {

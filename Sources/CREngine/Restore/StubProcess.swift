@@ -22,6 +22,10 @@ final class StubProcess {
 
     var pid: PID { image.pid }
     var threads: [StubThread] { [leader] + others }
+    /// Stopped by job control at the dump.
+    var isStopped: Bool {
+        if case .stopped = image.state { true } else { false }
+    }
     var isZombie: Bool {
         if case .dead = image.state { true } else { false }
     }
