@@ -41,4 +41,48 @@ import Testing
             try Collector.collect(root: PID(4_194_303), scope: .live)
         }
     }
+
+    @Test func `a tree of children is collected with its shared files and its shape`() throws {
+        // The shell leads a session of its own; its two children share its standard output.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSID))
+        defer { posix_spawnattr_destroy(&attributes) }
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
+        posix_spawn_file_actions_adddup2(&actions, 1, 2)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        let script = "exec 5</dev/null; sleep 1000 & sleep 1000 & wait"
+        var arguments: [UnsafeMutablePointer<CChar>?] = [strdup("sh"), strdup("-c"), strdup(script), nil]
+        defer { for argument in arguments { free(argument) } }
+        var shell: pid_t = 0
+        try #require(posix_spawn(&shell, "/bin/sh", &actions, &attributes, &arguments, environ) == 0)
+        defer {
+            for child in TaskList.children(of: PID(shell), thread: TID(shell)) {
+                kill(child.rawValue, SIGKILL)
+            }
+            kill(shell, SIGKILL)
+            waitpid(shell, nil, 0)
+        }
+        let deadline = Deadline.after(milliseconds: 10_000)
+        var backoff = Backoff()
+        var snapshot = try Collector.collect(root: PID(shell), scope: .live)
+        while snapshot.tasks.map(\.comm) != ["sh", "sleep", "sleep"], !deadline.hasPassed {
+            backoff.pause()
+            snapshot = try Collector.collect(root: PID(shell), scope: .live)
+        }
+        try #require(snapshot.tasks.map(\.comm) == ["sh", "sleep", "sleep"])
+        #expect(snapshot.tasks.map(\.parent).dropFirst().allSatisfy { $0 == PID(shell) })
+        #expect(snapshot.tasks.allSatisfy { $0.sid == PID(shell) })
+        #expect(snapshot.outsideLeaders.isEmpty)
+        #expect(snapshot.tasks.map(\.sharing.files) == snapshot.tasks.map(\.pid))
+        let outputs = snapshot.tasks.map { task in task.descriptors.first { $0.fd == 1 }?.file }
+        #expect(Set(outputs).count == 1)
+        let errors = snapshot.tasks.map { task in task.descriptors.first { $0.fd == 2 }?.file }
+        #expect(errors == outputs)
+        let inputs = snapshot.tasks.map { task in task.descriptors.first { $0.fd == 0 }?.file }
+        #expect(inputs.first != outputs.first)
+    }
 }

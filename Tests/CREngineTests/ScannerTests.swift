@@ -153,6 +153,36 @@ func addFile(
         }
     }
 
+    @Test func `a System V segment is told by its name even with inode 0`() {
+        let row = AreaRow(
+            start: 0, end: 4096, protection: 3, isShared: true, offset: 0, device: DeviceNumber(0, 1),
+            inode: 0,
+            name: "/SYSV00000000 (deleted)", flags: [])
+        #expect(AreaKind(row: row, facts: nil, sharedMemoryDevice: DeviceNumber(0, 1)) == .systemV)
+    }
+
+    @Test func `memory shared between processes is told from a vfork that is under way`() {
+        var snapshot = ordinarySnapshot()
+        var child = snapshot.tasks[0]
+        child.pid = PID(101)
+        child.parent = PID(100)
+        child.sharing = .init(self: child.pid)
+        child.sharing.memory = PID(100)
+        snapshot.tasks.append(child)
+        #expect(codes(snapshot) == [.sharedMemorySpace])
+        snapshot.tasks[0].threads[0].uninterruptibleIn = "kernel_clone"
+        #expect(codes(snapshot) == [.uninterruptible, .vforked])
+    }
+
+    @Test func `a deleted working directory and a replaced program block`() {
+        var snapshot = ordinarySnapshot()
+        var facts = FileFacts(device: DeviceNumber(254, 0), inode: 9, mode: 0o040755)
+        facts.links = 0
+        snapshot.tasks[0].cwd = FileLink(path: "/tmp/gone", facts: facts, reach: .gone)
+        snapshot.tasks[0].exe?.reach = .other
+        #expect(codes(snapshot) == [.pathReplaced, .deletedDirectory])
+    }
+
     @Test func `our own tracing is no finding and that of another is`() {
         var snapshot = ordinarySnapshot()
         snapshot.tasks[0].threads[0].status.tracer = 900

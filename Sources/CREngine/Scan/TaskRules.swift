@@ -15,7 +15,7 @@ enum TaskRules {
             return found
         }
         found += identity(task, snapshot)
-        found += sharing(task)
+        found += sharing(task, snapshot)
         found += NamespaceRules.findings(task, snapshot)
         for thread in task.threads { found += self.thread(thread, task, snapshot) }
         for (name, link) in [("program", task.exe), ("working directory", task.cwd)] {
@@ -80,17 +80,16 @@ enum TaskRules {
         return found
     }
 
-    private static func sharing(_ task: TaskFacts) -> [Finding] {
+    private static func sharing(_ task: TaskFacts, _ snapshot: Snapshot) -> [Finding] {
         var found: [Finding] = []
         func shared(_ code: FindingCode, _ other: PID, _ what: String) {
             if other == task.pid { return }
             let object = FindingObject(pid: task.pid, peer: "\(other)")
             found.append(Finding(code, object, "\(what) shared with \(other)"))
         }
-        // A vfork child shares its memory and nothing else; it is held only until exec or exit.
-        let isVfork =
-            task.sharing.memory != task.pid && task.sharing.signalHandlers == task.pid
-            && task.sharing.files == task.pid
+        // The parent of vfork(2) waits where no signal but SIGKILL reaches it; other clones let it go on.
+        let parent = snapshot.task(task.parent)
+        let isVfork = parent?.threads.contains { $0.uninterruptibleIn != nil } ?? false
         shared(isVfork ? .vforked : .sharedMemorySpace, task.sharing.memory, "address space")
         shared(.sharedFileTable, task.sharing.files, "descriptor table")
         shared(.sharedFileSystem, task.sharing.fileSystem, "directories and umask")

@@ -33,10 +33,10 @@ package enum AreaKind: Equatable, Sendable {
             self = .shadowStack
         } else if row.name.hasPrefix("/[aio]") {
             self = .aioRing
+        } else if Self.isSystemV(row, sharedMemoryDevice) {
+            self = .systemV
         } else if row.inode == 0 {
             self = Self.nameless(row)
-        } else if row.name.hasPrefix("/SYSV") && Self.isOfKernel(row, sharedMemoryDevice) {
-            self = .systemV
         } else if row.flags?.contains(.hugePages) == true {
             self = .hugeTLB
         } else if let sharedMemoryDevice, row.device == sharedMemoryDevice {
@@ -50,8 +50,10 @@ package enum AreaKind: Equatable, Sendable {
         }
     }
 
-    private static func isOfKernel(_ row: AreaRow, _ device: DeviceNumber?) -> Bool {
-        device.map { $0 == row.device } ?? true || row.flags?.contains(.hugePages) == true
+    /// The first segment of a namespace has inode number 0, so the name alone tells it from anonymous memory.
+    private static func isSystemV(_ row: AreaRow, _ device: DeviceNumber?) -> Bool {
+        row.name.hasPrefix("/SYSV")
+            && (device.map { $0 == row.device } ?? true || row.flags?.contains(.hugePages) == true)
     }
 
     private static func nameless(_ row: AreaRow) -> AreaKind {
