@@ -25,7 +25,9 @@ package struct DumpExecutor {
         cp_rescue_install()
         cp_cancellation_install()
         let buildIDs = BuildIDCache()
-        buildIDs.prepare(try collect(.live))
+        let live = try collect(.live)
+        try judge(live)
+        buildIDs.prepare(live)
         let supervisor = try startSupervisor()
         log.info("Supervisor \(supervisor.supervisor) watches")
         log.flush()
@@ -42,7 +44,8 @@ package struct DumpExecutor {
         let clocks = try readClocks()
         for (place, process) in tree.processes.enumerated() {
             log.debug("Process \(process.pid), \(process.threads.count) threads")
-            try builder.add(try ask(process, place, snapshot, &tree, supervisor.journal), process)
+            let remote = try ask(process, place, snapshot, &tree, supervisor.journal)
+            try builder.add(remote, tree.processes[place])
         }
         let copied = MonotonicClock.now()
         try builder.copyContents()
@@ -150,12 +153,17 @@ package struct DumpExecutor {
                     nonDefaultSignals: status.caught | status.ignored,
                     posixTimers: timers), faults: faults)
             let remote = try probe.run(tree, journal: journal, place: place)
-            try tree.reconsider(process: place, restarting: remote.restartingHandlers, caught: status.caught)
+            try tree.lookAgainForSignals(
+                process: place, ignored: status.ignored | Self.ignoredByDefault & ~status.caught,
+                caught: status.caught, restarting: remote.restartingHandlers)
             return remote
         } catch {
             throw .trace(error)
         }
     }
+
+    /// SIGCHLD, SIGCONT, SIGURG and SIGWINCH; see signal(7).
+    private static let ignoredByDefault: UInt64 = 1 << 16 | 1 << 17 | 1 << 22 | 1 << 27
 
     private func write(
         _ image: TreeImage, _ builder: borrowing DumpBuilder, to directory: borrowing OwnedFD,

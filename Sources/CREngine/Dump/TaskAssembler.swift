@@ -63,7 +63,7 @@ struct TaskAssembler {
         var image = ThreadImage(tid: known.tid, comm: known.comm)
         image.registers = frozen.continuation.elsewhere
         // Kept for readers; whoever restores starts the call again by what the other registers say.
-        image.registers.origAx = frozen.interruptedRegisters.origAx
+        image.registers.origAx = frozen.call
         image.xsave = frozen.xsave
         image.signalMask = frozen.signalMask
         image.rseq = frozen.rseq

@@ -44,7 +44,7 @@ enum FinalState {
             return again
         }
         return InterruptedCall.continuation(
-            of: registers, handlerPending: isPending, restarts: pending == .restarting
+            of: registers, call: registers.origAx, handlerPending: isPending, restarts: pending == .restarting
         ).elsewhere
     }
 

@@ -51,7 +51,7 @@ package struct TreeUndo {
 
     private func isOnStub(_ thread: FrozenThread, _ record: UndoJournal.Record) -> Bool {
         let stub = record.stub..<record.stub + UInt64(HealingStub.size)
-        return stub.contains(thread.stoppedRegisters.ip) || stub.contains(thread.continuation.here.ip)
+        return stub.contains(thread.stoppedRegisters.ip) || stub.contains(thread.continuation.healing.ip)
     }
 
     private func takeBack(

@@ -10,12 +10,11 @@ package struct FrozenThread: Sendable {
     package var pendingSignals: [[UInt8]] = []
     /// The system call that a `restart_syscall` continues, where it could be told before the stop.
     package var restartedCall: UInt64?
-    /// The stopped registers with the call that `restart_syscall` stands for in place of it.
-    package var interruptedRegisters = RegisterImage()
-    /// It was amid a restartable sequence and goes on at the abort handler.
-    package var leftCriticalSection = false
-    /// Registers with which the thread goes on, here and in a restored task.
-    package var continuation = InterruptedCall.Continuation(here: RegisterImage(), elsewhere: RegisterImage())
+    /// The call that the thread was in; that which a `restart_syscall` stands for. All ones: none.
+    package var call: UInt64 = .max
+    /// Registers with which the thread goes on.
+    package var continuation = InterruptedCall.Continuation(
+        kernel: RegisterImage(), healing: RegisterImage(), elsewhere: RegisterImage())
 
     package init(tid: TID) { self.tid = tid }
 }

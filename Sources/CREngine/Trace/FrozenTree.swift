@@ -80,9 +80,7 @@ package struct FrozenTree: ~Copyable {
         _ body: (inout RemoteSession) throws(TraceError) -> R
     ) throws(TraceError) -> R {
         checkThread()
-        var session = try RemoteSession(
-            tid: thread.tid, stub: stub, own: thread.continuation.here, mask: thread.signalMask,
-            faults: faults)
+        var session = try RemoteSession(thread, stub: stub, faults: faults)
         let result = try body(&session)
         try session.close()
         return result
@@ -122,60 +120,70 @@ package struct FrozenTree: ~Copyable {
         let caught = SignalSets.caught(pid)
         for thread in processes[index].threads.indices {
             var facts = processes[index].threads[thread]
+            let stopped = facts.stoppedRegisters
             try leaveCriticalSection(pid, &facts)
-            let leftSection = facts.leftCriticalSection
-            let pending = Self.numbers(processes[index].pendingSignals) | Self.numbers(facts.pendingSignals)
-            var registers = facts.stoppedRegisters
-            if registers.origAx == UInt64(CP_SYS_restart_syscall), let call = facts.restartedCall {
+            facts.call = stopped.origAx
+            if facts.call == UInt64(CP_SYS_restart_syscall), let call = facts.restartedCall {
                 // clock_nanosleep's first argument is a small clock number, nanosleep's is a pointer.
-                registers.origAx =
-                    call == UInt64(CP_SYS_clock_nanosleep) && registers.di > 4096
+                facts.call =
+                    call == UInt64(CP_SYS_clock_nanosleep) && stopped.di > 4096
                     ? UInt64(CP_SYS_nanosleep) : call
             }
-            facts.interruptedRegisters = registers
             facts.continuation = InterruptedCall.continuation(
-                of: registers, handlerPending: pending & ~facts.signalMask & caught != 0, restarts: false)
+                of: facts.stoppedRegisters, call: facts.call,
+                handlerPending: pending(index, thread) & caught != 0, restarts: false)
             processes[index].threads[thread] = facts
-            // The kernel mends restart codes by itself; what it does not mend must not wait for a session.
-            let mends = (-516 ... -512).contains(Int64(bitPattern: facts.stoppedRegisters.ax))
-            if !mends || leftSection { try settle(facts) }
-        }
-    }
-
-    /// Writes the registers with which a thread goes on, where they are not those of the stop.
-    private func settle(_ thread: FrozenThread) throws(TraceError) {
-        var stopped = thread.stoppedRegisters
-        stopped.origAx = .max
-        if stopped == thread.continuation.here && thread.stoppedRegisters.origAx == .max { return }
-        if stopped == thread.continuation.here && !thread.leftCriticalSection { return }
-        do throws(Errno) {
-            try Ptrace.setRegisters(thread.tid, thread.continuation.here)
-        } catch {
-            throw .failed(operation: "writing registers", tid: thread.tid, errno: error)
-        }
-    }
-
-    /// Decides again once it is known whether the pending handlers restart calls (SA_RESTART).
-    package mutating func reconsider(process index: Int, restarting: UInt64, caught: UInt64)
-        throws(TraceError)
-    {
-        let shared = Self.numbers(processes[index].pendingSignals)
-        for thread in processes[index].threads.indices {
-            let facts = processes[index].threads[thread]
-            let handled = (shared | Self.numbers(facts.pendingSignals)) & ~facts.signalMask & caught
-            if handled == 0 { continue }
-            // The kernel delivers the lowest number first.
-            let first = handled & (~handled &+ 1)
-            let next = InterruptedCall.continuation(
-                of: facts.interruptedRegisters, handlerPending: true, restarts: first & restarting != 0)
-            if next == facts.continuation { continue }
-            processes[index].threads[thread].continuation = next
-            do throws(Errno) {
-                try Ptrace.setRegisters(facts.tid, next.here)
-            } catch {
-                throw .failed(operation: "writing registers", tid: facts.tid, errno: error)
+            // What the kernel does not mend by itself must not wait for a session.
+            if facts.continuation.kernel != stopped {
+                do throws(Errno) {
+                    try Ptrace.setRegisters(facts.tid, facts.continuation.kernel)
+                } catch {
+                    throw .failed(operation: "writing registers", tid: facts.tid, errno: error)
+                }
             }
         }
+    }
+
+    /// Looks at the pending signals again, when nothing is to be asked of the process any more: a timer may have gone
+    /// off since the stop. Decides anew how its threads would go on elsewhere.
+    ///
+    /// `ignored` are the signals that the process does not want, by its actions or by default; while all signals were
+    /// blocked for remote calls the kernel kept them too. `caught` have handlers, `restarting` those with SA_RESTART.
+    package mutating func lookAgainForSignals(
+        process index: Int, ignored: UInt64, caught: UInt64, restarting: UInt64
+    ) throws(TraceError) {
+        let pid = processes[index].pid
+        do throws(Errno) {
+            let shared = try Ptrace.pendingSignals(pid.leader, shared: true)
+            // Blocked by every thread: then the process does get to see it some day.
+            let blocked = processes[index].threads.reduce(UInt64.max) { $0 & $1.signalMask }
+            processes[index].pendingSignals = Self.without(ignored & ~blocked, shared)
+            for thread in processes[index].threads.indices {
+                var facts = processes[index].threads[thread]
+                let own = try Ptrace.pendingSignals(facts.tid, shared: false)
+                facts.pendingSignals = Self.without(ignored & ~facts.signalMask, own)
+                processes[index].threads[thread] = facts
+                let handled = pending(index, thread) & caught
+                // The kernel delivers the lowest number first.
+                let first = handled & (~handled &+ 1)
+                processes[index].threads[thread].continuation = InterruptedCall.continuation(
+                    of: facts.stoppedRegisters, call: facts.call, handlerPending: handled != 0,
+                    restarts: first & restarting != 0)
+            }
+        } catch {
+            throw .failed(operation: "reading its pending signals", tid: pid.leader, errno: error)
+        }
+    }
+
+    /// Unblocked signals that wait for one thread, as known last.
+    private func pending(_ process: Int, _ thread: Int) -> UInt64 {
+        let facts = processes[process].threads[thread]
+        return (Self.numbers(processes[process].pendingSignals) | Self.numbers(facts.pendingSignals))
+            & ~facts.signalMask
+    }
+
+    private static func without(_ unwanted: UInt64, _ pending: [[UInt8]]) -> [[UInt8]] {
+        pending.filter { numbers([$0]) & unwanted == 0 }
     }
 
     /// A thread amid a restartable sequence goes on at its abort handler: the sequence must not go on after other
@@ -190,7 +198,6 @@ package struct FrozenTree: ~Copyable {
             let abort = try RemoteMemory.value(pid, RemoteAddress(section + 24), as: UInt64.self)
             if thread.stoppedRegisters.ip &- start < length {
                 thread.stoppedRegisters.ip = abort
-                thread.leftCriticalSection = true
             }
         } catch {
             throw .failed(operation: "reading its rseq area", tid: thread.tid, errno: error)

@@ -27,44 +27,56 @@ package enum InterruptedCall {
 
     /// How the thread is to go on.
     package struct Continuation: Equatable, Sendable {
-        /// For the same thread: the kernel still holds its restart block.
-        package var here: RegisterImage
+        /// For the kernel to finish: a restart code and the call's number, as it left them itself. When the thread is
+        /// let go the kernel looks for signals first (ptrace_signal_wake_up sets TIF_SIGPENDING), so whatever becomes
+        /// pending until then is treated as if there had been no stop.
+        package var kernel: RegisterImage
+        /// For code that jumps back: the restart already done, as far as is known now.
+        package var healing: RegisterImage
         /// For a thread made anew, where no restart block exists: a relative sleep begins again.
         package var elsewhere: RegisterImage
     }
 
+    /// `registers` are those of the stop, with the call that a restart_syscall(2) stands for in `call`.
+    ///
     /// `handlerPending`: an unblocked signal with a handler waits for the thread, so the program is owed the EINTR that
     /// it would have got. `restarts` tells whether that handler has SA_RESTART.
     package static func continuation(
-        of registers: RegisterImage, handlerPending: Bool, restarts: Bool
+        of registers: RegisterImage, call: UInt64, handlerPending: Bool, restarts: Bool
     ) -> Continuation {
         var own = registers
         own.origAx = .max
+        let plain = Continuation(kernel: registers, healing: own, elsewhere: own)
+        guard registers.origAx <= UInt64(Int32.max) else { return plain }
+
         var again = own
         again.ip = registers.ip &- 2
-        again.ax = registers.origAx
+        again.ax = call
         var endsInterrupted = own
         endsInterrupted.ax = UInt64(bitPattern: Int64(interrupted))
-
-        guard registers.origAx <= UInt64(Int32.max) else { return Continuation(here: own, elsewhere: own) }
+        func same(_ next: RegisterImage) -> Continuation {
+            Continuation(kernel: registers, healing: next, elsewhere: next)
+        }
         switch Int(truncatingIfNeeded: Int64(bitPattern: registers.ax)) {
         case restartNoIntr:
-            return Continuation(here: again, elsewhere: again)
+            return same(again)
         case restartSys:
-            let next = handlerPending && !restarts ? endsInterrupted : again
-            return Continuation(here: next, elsewhere: next)
+            return same(handlerPending && !restarts ? endsInterrupted : again)
         case restartNoHand:
-            let next = handlerPending ? endsInterrupted : again
-            return Continuation(here: next, elsewhere: next)
+            return same(handlerPending ? endsInterrupted : again)
         case restartBlock:
-            if handlerPending { return Continuation(here: endsInterrupted, elsewhere: endsInterrupted) }
+            if handlerPending { return same(endsInterrupted) }
             var resumed = again
             resumed.ax = restartSystemCall
-            return Continuation(here: resumed, elsewhere: again)
-        case interrupted where returnsInterrupted.contains(registers.origAx) && !handlerPending:
-            return Continuation(here: again, elsewhere: again)
+            return Continuation(kernel: registers, healing: resumed, elsewhere: again)
+        case interrupted where returnsInterrupted.contains(registers.origAx):
+            // ERESTARTNOHAND is what these calls would return if they knew of stops.
+            var kernel = registers
+            kernel.ax = UInt64(bitPattern: Int64(restartNoHand))
+            let next = handlerPending ? endsInterrupted : again
+            return Continuation(kernel: kernel, healing: next, elsewhere: next)
         default:
-            return Continuation(here: own, elsewhere: own)
+            return plain
         }
     }
 }

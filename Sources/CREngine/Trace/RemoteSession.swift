@@ -14,10 +14,11 @@ package struct RemoteSession: ~Copyable {
     /// SIGSTOP cannot be blocked: one that came meanwhile was taken off the queue and is sent again at the end.
     private var stopSwallowed = false
 
-    /// The stub must already be written for this thread (`FrozenProcess` does that). `own` is how the thread goes on.
-    package init(
-        tid: TID, stub: RemoteAddress, own: RegisterImage, mask: UInt64, faults: FaultPoints
-    ) throws(TraceError) {
+    /// The stub must already be written for this thread.
+    package init(_ thread: FrozenThread, stub: RemoteAddress, faults: FaultPoints) throws(TraceError) {
+        let tid = thread.tid
+        let own = thread.continuation.kernel
+        let mask = thread.signalMask
         var healing = own
         healing.ip = (stub + HealingStub.healOffset).rawValue
         healing.origAx = .max

@@ -17,7 +17,7 @@ package struct StubWriter: ~Copyable {
     /// The stub by which this thread heals.
     package func write(for thread: FrozenThread) throws(TraceError) {
         faults.pass("before the stub is written")
-        var bytes = HealingStub.bytes(registers: thread.continuation.here, signalMask: thread.signalMask)
+        var bytes = HealingStub.bytes(registers: thread.continuation.healing, signalMask: thread.signalMask)
         if faults.breaksStub { bytes[HealingStub.healOffset] = 0xcc }
         try write(bytes)
         faults.pass("the stub is written")
