@@ -14,4 +14,19 @@ struct Crplan: ParsableCommand {
 
     /// Of this build.
     static var version: String { "0.2.0" }
+
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch {
+            if let option = CRIUOption.unknown(in: message(for: error)) {
+                printError(
+                    "crplan: \(option): this option of CRIU is not there yet; `crplan help dump` shows those that are"
+                )
+                exit(withError: ExitStatus.usage.exit)
+            }
+            exit(withError: error)
+        }
+    }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CREngine
 import Glibc
+import PolicyModel
 
 /// Writes a tree into an image directory, with CRIU's spellings of the options.
 struct DumpCommand: ParsableCommand {
@@ -62,7 +63,24 @@ struct DumpCommand: ParsableCommand {
             root: PID(root), after: leaveRunning ? .leaveRunning : leaveStopped ? .leaveStopped : .kill)
         options.freezeTimeout = timeout * 1000
         options.ghostLimit = Self.bytes(ghostLimit) ?? 0
-        _ = try DumpExecutor(options: options, log: log).run(into: directory) { _ in }
+        var allow = Allowances()
+        allow.ghostLimit = .bytes(ByteCount(options.ghostLimit))
+        _ = try DumpExecutor(options: options, log: log).run(into: directory) {
+            (snapshot) throws(DumpError) in
+            try Self.judge(Scanner.scan(snapshot, allow: allow), log)
+        }
+    }
+
+    /// Logs everything that a dump of the frozen tree cannot carry, and refuses if there is any.
+    private static func judge(_ findings: [Finding], _ log: EngineLog) throws(DumpError) {
+        let lines = findings.filter { $0.severity == .block }.map { finding in
+            let place = finding.object.place.map { " (\($0))" } ?? ""
+            let name = finding.criu.map { " [\($0)]" } ?? ""
+            return "\(finding.code.rawValue)\(name) \(finding.what)\(place): \(finding.why)"
+        }
+        guard let first = lines.first else { return }
+        for line in lines.dropFirst() { log.error(line) }
+        throw .cannotCarry(first)
     }
 
     private func openLog() throws -> EngineLog {

@@ -2,13 +2,20 @@ import ArgumentParser
 import CREngine
 import Glibc
 
-/// Brings a tree back from an image directory, with CRIU's spellings of the options.
+/// Brings a tree back, from a checkpoint of the store or from an image directory with CRIU's spellings of the options.
 struct RestoreCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "restore", abstract: "Restores a process tree from an image directory.")
+        commandName: "restore", abstract: "Restores a process tree from a checkpoint or an image directory.",
+        discussion: """
+            With a checkpoint, its digests are verified first (exit 8), and it is restored as its policy said. Without \
+            one the images are those of -D, as `criu restore` has it.
+            """)
 
+    @Argument(help: "POLICY/TARGET/latest, a path, or the beginning of a name.") var checkpoint: String?
+    @OptionGroup var store: StoreArguments
+    @Flag(help: "Tell what stands in the way of a restore; restore nothing.") var plan = false
     @Option(name: [.customShort("D"), .customLong("images-dir")], help: "Directory of the images.")
-    var imagesDirectory = "."
+    var givenDirectory: String?
     @Option(
         name: [.customShort("W"), .customLong("work-dir")], help: "Directory of log, pidfile and statistics.")
     var workDirectory: String?
@@ -33,6 +40,9 @@ struct RestoreCommand: ParsableCommand {
     var verbosity = 2
 
     func validate() throws {
+        guard checkpoint == nil || givenDirectory == nil else {
+            throw ValidationError("a checkpoint and -D exclude each other")
+        }
         guard (0...4).contains(verbosity) else { throw ValidationError("-v takes 0 to 4") }
         guard ["filesize", "buildid"].contains(fileValidation) else {
             throw ValidationError("--file-validation takes filesize or buildid")
@@ -41,45 +51,92 @@ struct RestoreCommand: ParsableCommand {
     }
 
     func run() throws {
-        if !isDetached { AttachedRoot.prepare() }
-        let log = try openLog()
+        var place = Place(images: givenDirectory ?? ".", work: workDirectory ?? givenDirectory ?? ".")
+        place.log = logFile
+        place.isDetached = isDetached
+        if let checkpoint { place = try Self.verified(try store.resolve(checkpoint), self) }
+        if plan { return try tellProblems(place) }
+        if !place.isDetached { AttachedRoot.prepare() }
+        let log = try openLog(place)
         let restored: RestoredTree
         do {
-            restored = try restore(log)
+            restored = try restore(place, log)
         } catch {
             log.error("\(error)")
             log.error("Restoring FAILED.")
-            if logFile != nil { EngineLog(descriptor: 2, level: .error).error("\(error)") }
+            if place.log != nil { EngineLog(descriptor: 2, level: .error).error("\(error)") }
             log.flush()
-            throw ExitCode(1)
+            throw ExitStatus.failed.exit
         }
         log.info("Restore finished successfully. Tasks resumed.")
         log.flush()
-        if isDetached || isSibling { return }
+        if checkpoint != nil {
+            print("restored \(Counted.text(restored.tasks, "process", "processes")), root \(restored.root)")
+        }
+        if place.isDetached || isSibling { return }
         switch try AttachedRoot.wait(for: restored.root) {
         case .exited(let code): throw ExitCode(code)
         case .killed(let signal): throw ExitCode(128 + signal)
         }
     }
 
-    private func restore(_ log: EngineLog) throws -> RestoredTree {
-        let directory = try OwnedFD.open(imagesDirectory, O_RDONLY | O_DIRECTORY)
+    /// Where images are and where logs go.
+    private struct Place {
+        var images: String
+        var work: String
+        var log: String?
+        var isDetached = true
+
+        func inWork(_ path: String) -> String { path.hasPrefix("/") ? path : work + "/" + path }
+    }
+
+    /// The place of a checkpoint that is as it was written; exit 8 with every damage otherwise.
+    private static func verified(_ checkpoint: Checkpoint, _ command: RestoreCommand) throws -> Place {
+        let problems = try orFail { () throws(StoreError) in try checkpoint.verify() }
+        for problem in problems { printError("\(checkpoint.id): \(problem)") }
+        if !problems.isEmpty { throw ExitStatus.verificationFailed.exit }
+        let manifest = try orFail { () throws(StoreError) in try checkpoint.manifest() }
+        let features = Set(manifest.host.cpuFeatures).subtracting(HostFacts.collect().cpuFeatures).sorted()
+        if !features.isEmpty {
+            printError(
+                "crplan: warning: this processor lacks \(features.joined(separator: ", ")), which the dump's had"
+            )
+        }
+        return Place(
+            images: checkpoint.imagesPath, work: command.workDirectory ?? checkpoint.path,
+            log: command.logFile ?? "restore.log",
+            isDetached: command.isDetached || manifest.restore.detach)
+    }
+
+    private func tellProblems(_ place: Place) throws {
+        let log = EngineLog(descriptor: 2, level: .error)
+        let problems = try executor(place, log).problems()
+        for problem in problems { print(problem) }
+        if !problems.isEmpty { throw ExitStatus.blocked.exit }
+        print("Nothing stands in the way of a restore.")
+    }
+
+    private func executor(_ place: Place, _ log: EngineLog) throws -> RestoreExecutor {
+        let directory = try OwnedFD.open(place.images, O_RDONLY | O_DIRECTORY)
         let tree = try ImageSet.read(from: directory)
         var options = RestoreOptions()
-        options.parent = isSibling ? .sibling : isDetached ? .detached : .caller
+        options.parent = isSibling ? .sibling : place.isDetached ? .detached : .caller
         options.leaveStopped = leaveStopped
-        options.pidfile = pidfile.map(inWorkDirectory)
+        options.pidfile = pidfile.map(place.inWork)
         options.timeout = timeout
         options.fileCheck = fileValidation == "filesize" ? .size : .buildID
         options.skipsModeCheck = skipsModeCheck
-        let executor = RestoreExecutor(tree: tree, directory: directory, options: options, log: log)
-        let restored = try executor.restore()
+        return RestoreExecutor(tree: tree, directory: directory, options: options, log: log)
+    }
+
+    private func restore(_ place: Place, _ log: EngineLog) throws -> RestoredTree {
+        let restored = try executor(place, log).restore()
         var stats = RestoreStatsImage()
         stats.forkingTime = UInt32(clamping: restored.forkingTime)
         stats.restoreTime = UInt32(clamping: restored.restoreTime)
         stats.pagesRestored = restored.pagesRestored
         do {
-            try stats.write(to: try OwnedFD.open(workDirectory ?? imagesDirectory, O_RDONLY | O_DIRECTORY))
+            try stats.write(to: try OwnedFD.open(place.work, O_RDONLY | O_DIRECTORY))
         } catch {
             // The tree runs; statistics that cannot be written do not make it fail.
             log.warning("\(error)")
@@ -87,13 +144,9 @@ struct RestoreCommand: ParsableCommand {
         return restored
     }
 
-    private func openLog() throws -> EngineLog {
+    private func openLog(_ place: Place) throws -> EngineLog {
         let level = EngineLog.Level(rawValue: max(verbosity, 1)) ?? .warning
-        guard let logFile else { return EngineLog(descriptor: 2, level: level) }
-        return try EngineLog(path: inWorkDirectory(logFile), level: level)
-    }
-
-    private func inWorkDirectory(_ path: String) -> String {
-        path.hasPrefix("/") ? path : (workDirectory ?? imagesDirectory) + "/" + path
+        guard let log = place.log else { return EngineLog(descriptor: 2, level: level) }
+        return try EngineLog(path: place.inWork(log), level: level)
     }
 }

@@ -1,12 +1,18 @@
 import ArgumentParser
 import CREngine
+import FoundationEssentials
 
 /// Which store a command looks at.
 struct StoreArguments: ParsableArguments {
     @Option(name: .customLong("store"), help: "Directory of the checkpoints.", completion: .directory)
     var path = Store.defaultPath
 
-    var store: Store { Store(path: path) }
+    /// With an absolute path, so that what is printed holds elsewhere too.
+    var store: Store {
+        if path.hasPrefix("/") { return Store(path: path) }
+        let here = FileManager.default.currentDirectoryPath
+        return Store(path: here == "/" ? "/" + path : here + "/" + path)
+    }
 
     /// The checkpoint that a person means, or one line on standard error and exit 1.
     func resolve(_ reference: String) throws -> Checkpoint {

@@ -17,6 +17,20 @@ package struct Plan: Equatable, Sendable, Codable {
     /// By start time of their roots.
     package var targets: [PlannedTarget]
 
+    package init(
+        policy: String, policyDigest: Digest, created: Date, host: HostFacts, examined: Int,
+        findings: [Finding],
+        targets: [PlannedTarget]
+    ) {
+        self.policy = policy
+        self.policyDigest = policyDigest
+        self.created = created
+        self.host = host
+        self.examined = examined
+        self.findings = findings
+        self.targets = targets
+    }
+
     /// Whether something forbids every target.
     package var isBlocked: Bool { findings.contains { $0.severity == .block } }
     package var ready: [PlannedTarget] { isBlocked ? [] : targets.filter { !$0.isBlocked } }
@@ -42,6 +56,21 @@ package struct PlannedTarget: Equatable, Sendable, Codable {
     /// In order; empty where the target is blocked.
     package var steps: [PlanStep]
     package var fingerprint: TreeFingerprint
+
+    package init(
+        name: String, pid: PID, comm: String, processes: Int, threads: Int, resident: UInt64,
+        findings: [Finding], steps: [PlanStep], fingerprint: TreeFingerprint
+    ) {
+        self.name = name
+        self.pid = pid
+        self.comm = comm
+        self.processes = processes
+        self.threads = threads
+        self.resident = resident
+        self.findings = findings
+        self.steps = steps
+        self.fingerprint = fingerprint
+    }
 
     package var isBlocked: Bool { findings.contains { $0.severity == .block } }
 }

@@ -3,8 +3,8 @@ import Glibc
 
 /// The files of one checkpoint's directory.
 enum CheckpointFiles {
-    /// Logs grow while the rest is sealed, and a restore adds its own, so no digest covers them.
-    static let logs: Set<String> = ["dump.log", "restore.log"]
+    /// Logs grow while the rest is sealed, and a restore adds its own and its statistics, so no digest covers them.
+    static let logs: Set<String> = ["dump.log", "restore.log", "stats-restore"]
 
     /// A name below the checkpoint's directory that its manifest can tell of.
     struct Found: Sendable, Equatable {
