@@ -63,11 +63,12 @@ struct DumpCommand: ParsableCommand {
             root: PID(root), after: leaveRunning ? .leaveRunning : leaveStopped ? .leaveStopped : .kill)
         options.freezeTimeout = timeout * 1000
         options.ghostLimit = Self.bytes(ghostLimit) ?? 0
-        var allow = Allowances()
-        allow.ghostLimit = .bytes(ByteCount(options.ghostLimit))
+        var policy = Policy(name: "dump")
+        policy.allow.ghostLimit = .bytes(ByteCount(options.ghostLimit))
+        let protected = try ProcessList.collect().protected
         _ = try DumpExecutor(options: options, log: log).run(into: directory) {
             (snapshot) throws(DumpError) in
-            try Self.judge(Scanner.scan(snapshot, allow: allow), log)
+            try Self.judge(DumpPlanner.findings(policy, snapshot, protected: protected), log)
         }
     }
 
