@@ -21,9 +21,9 @@ package enum Ptrace {
         try request(CP_PTRACE_CONT, tid, 0, Int(signal))
     }
 
-    /// Lets a stopped task run to the next entry to or exit from a system call.
-    package static func resumeToSystemCall(_ tid: TID) throws(Errno) {
-        try request(CP_PTRACE_SYSCALL, tid, 0, 0)
+    /// Lets a stopped task run to the next entry to or exit from a system call, with a signal delivered or none (0).
+    package static func resumeToSystemCall(_ tid: TID, signal: Int32 = 0) throws(Errno) {
+        try request(CP_PTRACE_SYSCALL, tid, 0, Int(signal))
     }
 
     /// Lets a stopped task go; it runs on with the registers that it has now.

@@ -25,48 +25,61 @@ package struct TreeUndo {
         return failures
     }
 
+    /// A thread that still stands on the stub was healed when the process was frozen; one that a signal took away from
+    /// there must come back first.
     private func undo(_ record: UndoJournal.Record) throws(TraceError) {
         let leader = record.pid.leader
         guard let stat = TaskList.stat(record.pid, leader), stat.startTime == record.startTime else { return }
+        guard record.stub != 0 else { return }
         let deadline = Deadline.after(milliseconds: 5000)
         var backoff = Backoff()
         while true {
             let tree = try FrozenTree.freezeProcess(record.pid, deadline: deadline)
-            if let process = tree.processes.first, let thread = process.threads.first {
-                if process.threads.contains(where: { isOnStub($0, record) }) {
-                    // It is healing this very moment.
-                    tree.thaw()
-                    if deadline.hasPassed {
-                        throw .timedOut(tid: leader, detail: "it does not leave the healing stub")
-                    }
-                    backoff.pause()
-                    continue
-                }
-                try takeBack(record, thread, tree)
-            }
+            let isDone = try takeBack(record, tree)
             tree.thaw()
-            return
+            if isDone { return }
+            if deadline.hasPassed {
+                throw .timedOut(tid: leader, detail: "a signal handler has yet to return to the healing stub")
+            }
+            backoff.pause()
         }
     }
 
-    private func isOnStub(_ thread: FrozenThread, _ record: UndoJournal.Record) -> Bool {
-        let stub = record.stub..<record.stub + UInt64(HealingStub.size)
-        return stub.contains(thread.stoppedRegisters.ip) || stub.contains(thread.continuation.healing.ip)
-    }
-
+    /// False while a signal handler has yet to return to the stub.
     private func takeBack(
-        _ record: UndoJournal.Record, _ thread: FrozenThread, _ tree: borrowing FrozenTree
-    ) throws(TraceError) {
-        guard record.stub != 0 else { return }
+        _ record: UndoJournal.Record, _ tree: borrowing FrozenTree
+    ) throws(TraceError) -> Bool {
+        guard let thread = tree.processes.first?.threads.first else { return true }
         let stub = RemoteAddress(record.stub)
+        var keepsScratch = false
+        do throws(Errno) {
+            // Nothing is mapped before the stub is there. Other bytes: the program called execve(2) since.
+            guard try isStub(record.pid, stub) else { return true }
+            if try StubReferences.exist(record.pid, to: stub) { return false }
+            keepsScratch = try RemotePlaces.areas(record.pid).contains {
+                $0.start == record.scratch && $0.end == record.scratch + record.scratchSize && $0.isAnonymous
+            }
+        } catch {
+            if error == .noProcess { throw .died(thread.tid) }
+            throw .failed(operation: "looking for what a dead tracer left", tid: thread.tid, errno: error)
+        }
         let writer = try StubWriter(pid: record.pid, place: stub, faults: faults)
-        if record.scratch != 0 {
+        if keepsScratch {
             try writer.write(for: thread)
             try tree.withSession(thread, stub: stub, faults: faults) { (session) throws(TraceError) in
-                // Nothing may be mapped there yet: munmap(2) is content with that.
                 try session.require("munmap", CP_SYS_munmap, record.scratch, record.scratchSize)
             }
         }
         try writer.erase()
+        return true
+    }
+
+    private func isStub(_ pid: PID, _ stub: RemoteAddress) throws(Errno) -> Bool {
+        do throws(Errno) {
+            return HealingStub.isStub(try RemoteMemory.bytes(pid, stub, count: HealingStub.size))
+        } catch {
+            if error == .fault { return false }
+            throw error
+        }
     }
 }

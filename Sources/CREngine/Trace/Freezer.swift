@@ -1,4 +1,5 @@
 import CPlatform
+import Glibc
 
 /// Seizes and stops a whole tree: every thread of every process, and whatever they create meanwhile.
 ///
@@ -20,7 +21,11 @@ struct Freezer: ~Copyable {
     private var seized: Set<TID> = []
     /// Attached by the kernel at their creation, their first stop not yet taken.
     private var attachedAtBirth: Set<TID> = []
+    /// How often the kernel refused a thread that nobody traces.
+    private var refusals: [TID: Int] = [:]
     private var armed = true
+
+    private static let enoughRefusals = 20
 
     private static let options =
         CP_PTRACE_O_TRACESYSGOOD | CP_PTRACE_O_TRACEFORK | CP_PTRACE_O_TRACEVFORK | CP_PTRACE_O_TRACECLONE
@@ -67,17 +72,30 @@ struct Freezer: ~Copyable {
             }
             index += 1
         }
-        for tid in attachedAtBirth where TaskList.stat(PID(tid.rawValue), tid) == nil {
-            if Self.hasEnded(tid) { attachedAtBirth.remove(tid) }
-        }
+        if !changed { releaseStrangers() }
         return changed || !attachedAtBirth.isEmpty
+    }
+
+    /// Lets go of tasks that the kernel attached and that a look at the whole tree did not find: they have ended, or
+    /// belong to a creator that was killed meanwhile.
+    private mutating func releaseStrangers() {
+        for tid in attachedAtBirth {
+            if Self.hasEnded(tid) || (try? Ptrace.detach(tid)) != nil { attachedAtBirth.remove(tid) }
+        }
     }
 
     /// Takes one process in. False when it has vanished.
     private mutating func visit(_ pid: PID, parent: PID) throws(TraceError) -> Bool {
-        guard let stat = TaskList.stat(pid, pid.leader) else { return false }
-        let threads = TaskList.threads(of: pid)
-        let isZombie = (stat.state == "Z" || stat.state == "X") && threads.count <= 1
+        guard var stat = TaskList.stat(pid, pid.leader) else { return false }
+        // Amid the execve(2) of another thread the main thread has ended for a moment.
+        let patience = Deadline.after(milliseconds: 100)
+        var backoff = Backoff()
+        while stat.state == "Z", TaskList.threads(of: pid).count > 1, !patience.hasPassed {
+            backoff.pause()
+            guard let next = TaskList.stat(pid, pid.leader) else { return false }
+            stat = next
+        }
+        let isZombie = (stat.state == "Z" || stat.state == "X") && TaskList.threads(of: pid).count <= 1
         placeOf[pid] = processes.count
         processes.append(
             FrozenProcess(
@@ -88,14 +106,24 @@ struct Freezer: ~Copyable {
             throw .refused(tid: pid.leader, reason: "its main thread has ended while other threads run on")
         }
         _ = try seizeThreads(of: pid)
+        if let place = placeOf[pid], processes[place].threads.isEmpty {
+            // It ended before it could be seized: a zombie now, or nothing.
+            guard TaskList.stat(pid, pid.leader) != nil else {
+                processes.removeLast()
+                placeOf[pid] = nil
+                return false
+            }
+            processes[place].state = .zombie
+        }
         return true
     }
 
-    /// Seizes every thread of a process until none is new. True when there was a new one.
+    /// Seizes every thread of a process until none is new. True when there was a new one, or one was lost.
     private mutating func seizeThreads(of pid: PID) throws(TraceError) -> Bool {
         var changed = false
         while true {
-            let new = TaskList.threads(of: pid).filter { !seized.contains($0) }
+            if try forgetLost(of: pid) { changed = true }
+            let new = TaskList.threads(of: pid).filter { !seized.contains($0) && !hasEnded(pid, $0) }
             if new.isEmpty { break }
             if deadline.hasPassed { throw .treeKeepsChanging(root: root) }
             if cp_cancellation_signal() != 0 { throw .cancelled }
@@ -113,6 +141,26 @@ struct Freezer: ~Copyable {
             }
         }
         return changed
+    }
+
+    private func hasEnded(_ pid: PID, _ tid: TID) -> Bool {
+        guard let stat = TaskList.stat(pid, tid) else { return true }
+        return stat.state == "Z" || stat.state == "X"
+    }
+
+    /// Drops threads that had stopped and are no longer there: killed, or replaced by the execve(2) of another
+    /// thread, which takes over the leader's id and is found anew. True when there was one.
+    private mutating func forgetLost(of pid: PID) throws(TraceError) -> Bool {
+        guard let place = placeOf[pid] else { return false }
+        let lost = processes[place].threads.filter { (try? Ptrace.registers($0.tid)) == nil }
+        if lost.isEmpty { return false }
+        for thread in lost {
+            seized.remove(thread.tid)
+            processes[place].threads.removeAll { $0.tid == thread.tid }
+        }
+        // A whole process that ends under a freeze was killed: the tree is another one than was asked for.
+        if processes[place].threads.isEmpty, hasEnded(pid, pid.leader) { throw .died(pid.leader) }
+        return true
     }
 
     private mutating func add(_ thread: FrozenThread, to pid: PID) {
@@ -153,10 +201,16 @@ struct Freezer: ~Copyable {
                 guard let stat = TaskList.stat(pid, tid), stat.state != "Z", stat.state != "X" else {
                     return false
                 }
-                // Its creator's event may not have been read yet: then the kernel has attached it to us.
-                if (try? Wait.poll(tid)) != nil {
+                // Ours already: it took over the id of a thread that we had seized, or its creator is still to be read.
+                if TaskList.tracer(pid, tid) == PID(getpid()) {
                     seized.insert(tid)
+                    _ = try? Ptrace.interrupt(tid)
                     return true
+                }
+                // Amid execve(2) the id passes from a thread that has ended to one that runs: look again.
+                refusals[tid, default: 0] += 1
+                if refusals[tid, default: 0] < Self.enoughRefusals, TaskList.tracer(pid, tid) == PID(0) {
+                    return false
                 }
                 throw .refused(
                     tid: tid, reason: "another tracer holds it, or a privilege is missing (CAP_SYS_PTRACE)")
@@ -227,8 +281,11 @@ struct Freezer: ~Copyable {
         }
     }
 
+    /// Resumes a thread that stopped for another reason than ours, and asks again: any stop takes back the request for
+    /// one (kernel/signal.c, ptrace_stop).
     private func goOn(_ tid: TID, signal: Int32) throws(TraceError) {
         do throws(Errno) {
+            try Ptrace.interrupt(tid)
             try Ptrace.resume(tid, signal: signal)
         } catch {
             if error == .noProcess { return }

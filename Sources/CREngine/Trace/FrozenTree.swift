@@ -104,6 +104,7 @@ package struct FrozenTree: ~Copyable {
                 facts.stoppedRegisters = try Ptrace.registers(facts.tid)
                 facts.xsave = try Ptrace.extendedState(facts.tid)
                 facts.signalMask = try Ptrace.signalMask(facts.tid)
+                try Self.heal(pid, &facts)
                 facts.rseq = try Ptrace.rseq(facts.tid)
                 facts.pendingSignals = try Ptrace.pendingSignals(facts.tid, shared: false)
                 processes[index].threads[thread] = facts
@@ -142,6 +143,29 @@ package struct FrozenTree: ~Copyable {
                 }
             }
         }
+    }
+
+    /// Takes a thread off the stub of a tracer that died: it has not run since, or has run a few instructions only.
+    ///
+    /// A stopped process may stand there for long, and the stub is about to be written for another thread.
+    private static func heal(_ pid: PID, _ thread: inout FrozenThread) throws(Errno) {
+        let registers = thread.stoppedRegisters
+        // A stub ends where its page does.
+        let stub = (registers.ip | 0xfff) &+ 1 &- UInt64(HealingStub.size)
+        guard registers.ip >= stub else { return }
+        let bytes: [UInt8]
+        do throws(Errno) {
+            bytes = try RemoteMemory.bytes(pid, RemoteAddress(stub), count: HealingStub.size)
+        } catch {
+            // Code that may be executed and not be read is none of ours.
+            if error == .fault { return }
+            throw error
+        }
+        guard let healed = HealingStub.healed(registers, by: bytes) else { return }
+        try Ptrace.setSignalMask(thread.tid, healed.signalMask)
+        try Ptrace.setRegisters(thread.tid, healed.registers)
+        thread.signalMask = healed.signalMask
+        thread.stoppedRegisters = healed.registers
     }
 
     /// Looks at the pending signals again, when nothing is to be asked of the process any more: a timer may have gone

@@ -49,6 +49,43 @@ package struct HealingStub: Equatable, Sendable {
         return code
     }
 
+    /// Where the immediate values of the nine loads lie; each load is two bytes of code and eight of value.
+    private static let firstLoad = 34
+    private static let loadSize = 10
+
+    /// The registers and the mask to which a stub leads a thread that stands on it with `registers`.
+    ///
+    /// Nil where the bytes are no stub. The thread may stand on any instruction: what the stub has set already it
+    /// would set to the same again.
+    package static func healed(
+        _ registers: RegisterImage, by stub: [UInt8]
+    ) -> (registers: RegisterImage, signalMask: UInt64)? {
+        guard isStub(stub) else { return nil }
+        func load(_ index: Int) -> UInt64 { word(stub, firstLoad + index * loadSize) }
+        var healed = registers
+        healed.ax = load(0)
+        healed.di = load(1)
+        healed.si = load(2)
+        healed.dx = load(3)
+        healed.cx = load(4)
+        healed.r8 = load(5)
+        healed.r9 = load(6)
+        healed.r10 = load(7)
+        healed.r11 = load(8)
+        healed.ip = word(stub, targetOffset)
+        healed.origAx = .max
+        return (healed, word(stub, maskOffset))
+    }
+
+    /// True where these are the bytes of a stub, whole and with its marker.
+    package static func isStub(_ bytes: [UInt8]) -> Bool {
+        bytes.count == size && word(bytes, size - 8) == marker
+    }
+
+    private static func word(_ bytes: [UInt8], _ offset: Int) -> UInt64 {
+        bytes[offset..<offset + 8].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
     private static func little(_ value: UInt64) -> [UInt8] {
         (0..<8).map { UInt8(truncatingIfNeeded: value >> (8 * UInt64($0))) }
     }

@@ -9,8 +9,7 @@ package struct RemotePlaces: Equatable, Sendable {
     /// Throws where no executable mapping ends in enough unused bytes, or no gap is large enough.
     package static func find(_ pid: PID) throws(TraceError) -> RemotePlaces {
         do throws(Errno) {
-            let file = try OwnedFD.open("/proc/\(pid)/maps", O_RDONLY)
-            let areas = parse(try file.readToEnd())
+            let areas = try areas(pid)
             let candidates = areas.filter { $0.isExecutable && !$0.isWritable && $0.end < topOfUserSpace }.map
             {
                 StubPlace.Candidate(
@@ -32,12 +31,19 @@ package struct RemotePlaces: Equatable, Sendable {
         }
     }
 
+    /// The mappings of a process.
+    static func areas(_ pid: PID) throws(Errno) -> [Area] {
+        try parse(OwnedFD.open("/proc/\(pid)/maps", O_RDONLY).readToEnd())
+    }
+
     struct Area: Equatable {
         var start: UInt64
         var end: UInt64
         var isExecutable: Bool
         var isWritable: Bool
         var isVDSO: Bool
+        /// Private memory that is neither a file's nor the kernel's.
+        var isAnonymous: Bool
     }
 
     private static let topOfUserSpace: UInt64 = 0x7fff_ffff_f000
@@ -53,7 +59,8 @@ package struct RemotePlaces: Equatable, Sendable {
             let name = fields.count > 5 ? String(decoding: fields[5], as: UTF8.self) : ""
             return Area(
                 start: start, end: end, isExecutable: fields[1].contains(UInt8(ascii: "x")),
-                isWritable: fields[1].contains(UInt8(ascii: "w")), isVDSO: name.hasSuffix("[vdso]"))
+                isWritable: fields[1].contains(UInt8(ascii: "w")), isVDSO: name.hasSuffix("[vdso]"),
+                isAnonymous: name.isEmpty && fields[1].last == UInt8(ascii: "p"))
         }
     }
 

@@ -11,8 +11,6 @@ package struct RemoteSession: ~Copyable {
     private let mask: UInt64
     private let faults: FaultPoints
     private var isOpen = true
-    /// SIGSTOP cannot be blocked: one that came meanwhile was taken off the queue and is sent again at the end.
-    private var stopSwallowed = false
 
     /// The stub must already be written for this thread.
     package init(_ thread: FrozenThread, stub: RemoteAddress, faults: FaultPoints) throws(TraceError) {
@@ -49,7 +47,6 @@ package struct RemoteSession: ~Copyable {
 
     deinit {
         if isOpen { try? Self.putBack(tid, own, mask, faults) }
-        if stopSwallowed { Self.stopAgain(tid) }
     }
 
     /// One system call made by the thread. Its failure is a value: many are expected.
@@ -126,11 +123,6 @@ package struct RemoteSession: ~Copyable {
         }
     }
 
-    /// A stopped task keeps its stop pending: sent to the thread group, as the first one was.
-    private static func stopAgain(_ tid: TID) {
-        _ = cp_syscall(CP_SYS_kill, Int(tid.rawValue), 19, 0, 0, 0, 0)
-    }
-
     private mutating func runToSystemCallStop() throws(Errno) {
         try Ptrace.resumeToSystemCall(tid)
         while true {
@@ -140,8 +132,9 @@ package struct RemoteSession: ~Copyable {
             case .interruptStop, .groupStop, .event:
                 try Ptrace.resumeToSystemCall(tid)
             case .signalStop(let signal):
-                if signal == 19 { stopSwallowed = true }
-                try Ptrace.resumeToSystemCall(tid)
+                // SIGSTOP alone cannot be blocked: the process is stopped from now on, and this thread works for us
+                // until it is let go.
+                try Ptrace.resumeToSystemCall(tid, signal: signal)
             case .exited, .killed, .continued:
                 throw .noProcess
             }

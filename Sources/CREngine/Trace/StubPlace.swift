@@ -19,7 +19,8 @@ package enum StubPlace {
 
     /// The place, or nil where no candidate ends in enough zero bytes.
     ///
-    /// A stub that an earlier run left behind counts as free: it is known by its marker.
+    /// A stub that an earlier run left behind counts as free, unless a signal handler has yet to return to it. All
+    /// threads must be stopped.
     package static func find(pid: PID, candidates: [Candidate]) throws(Errno) -> RemoteAddress? {
         for candidate in candidates where candidate.isVDSO {
             if try isFree(pid, candidate.end) { return candidate.end + -HealingStub.size }
@@ -40,7 +41,8 @@ package enum StubPlace {
             throw error
         }
         if tail.allSatisfy({ $0 == 0 }) { return true }
-        let marker = tail.suffix(8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-        return marker == HealingStub.marker
+        if !HealingStub.isStub(tail) { return false }
+        let isAwaited = try StubReferences.exist(pid, to: end + -HealingStub.size)
+        return !isAwaited
     }
 }

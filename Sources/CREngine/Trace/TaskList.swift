@@ -41,6 +41,22 @@ package enum TaskList {
         return text.split(separator: " ").first.flatMap { UInt64($0) }
     }
 
+    /// Stack pointer and instruction pointer of a stopped thread, from /proc/PID/task/TID/syscall. Nil while it runs.
+    static func stackAndCode(_ pid: PID, _ tid: TID) -> (stack: UInt64, code: UInt64)? {
+        let fields = (text("/proc/\(pid)/task/\(tid)/syscall") ?? "").split(separator: " ").suffix(2)
+        let values = fields.compactMap { $0.hasPrefix("0x") ? UInt64($0.dropFirst(2), radix: 16) : nil }
+        return values.count == 2 ? (values[0], values[1]) : nil
+    }
+
+    /// The process that traces a thread, 0 for none. Nil when the thread is gone.
+    static func tracer(_ pid: PID, _ tid: TID) -> PID? {
+        guard let text = text("/proc/\(pid)/task/\(tid)/status"),
+            let line = text.split(separator: "\n").first(where: { $0.hasPrefix("TracerPid:") }),
+            let number = line.split(separator: "\t").last.flatMap({ Int32($0) })
+        else { return nil }
+        return PID(number)
+    }
+
     private static func text(_ path: String) -> String? {
         guard let file = try? OwnedFD.open(path, O_RDONLY), let bytes = try? file.readToEnd() else {
             return nil
