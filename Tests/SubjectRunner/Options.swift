@@ -25,6 +25,7 @@ struct Options {
         usage: subject-runner --tool PATH --steps STEP[,STEP…] [options] NAME [ARGUMENT…]
           steps: dump restore dump-running dump-stopped dump-blocked cycle:N pause:SECONDS check
                  kill-points[:mode=MODE][:every=N][:from=N][:count=N] kill-random:N   for the subject killtarget
+                 trace:N   the tool as for the kill steps, so often; it may fail, the tree must not notice
           --subject PATH          the program with the subjects; default: beside this one
           --work DIR              where the run's directory is made; default /tmp
           --timeout SECONDS       for the whole run; default 60
@@ -85,6 +86,8 @@ enum Step: Equatable, CustomStringConvertible {
     case check
     /// Let the tracer die at its numbered points.
     case killPoints(KillPlan)
+    /// Run the tracer so often while the tree changes.
+    case trace(Int)
     /// Let the tracer die so often at any moment.
     case killRandom(Int)
 
@@ -101,6 +104,7 @@ enum Step: Equatable, CustomStringConvertible {
         case ("dump-blocked", nil): return [.dumpBlocked]
         case ("check", nil): return [.check]
         case ("pause", let seconds?): return [.pause(seconds)]
+        case ("trace", let count?): return [.trace(Int(count))]
         case ("kill-random", let count?): return [.killRandom(Int(count))]
         case ("cycle", let count?):
             return Array(repeating: [.dump, .restore], count: Int(count)).flatMap(\.self)
@@ -118,6 +122,7 @@ enum Step: Equatable, CustomStringConvertible {
         case .pause(let seconds): "pause:\(seconds)"
         case .check: "check"
         case .killPoints(let plan): plan.description
+        case .trace(let count): "trace:\(count)"
         case .killRandom(let count): "kill-random:\(count)"
         }
     }

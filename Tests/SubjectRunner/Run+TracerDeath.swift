@@ -44,6 +44,30 @@ extension Run {
         return try summary(count, losses)
     }
 
+    /// Runs the tracer again and again. It may refuse, for a task has ended or the tree changes too fast; it may not
+    /// crash, and it may hold nobody when it has ended. Returns how often it had its way.
+    mutating func trace(_ count: Int) throws(RunFailure) -> String {
+        var done = 0
+        var refusals: Set<String> = []
+        for turn in 0..<count {
+            let (ending, log) = try tracerDeath().runOnce()
+            if case .signal = ending {
+                throw RunFailure("the tool ended with \(ending) in turn \(turn)", log: log)
+            }
+            if ending == .exit(0) { done += 1 } else { refusals.insert(log) }
+            var held: [String] = []
+            _ = poll(until: min(deadline, now() + 10)) {
+                held = Fingerprint(root: root).held().filter { !$0.hasSuffix("gone") && !$0.hasSuffix("T") }
+                return held.isEmpty
+            }
+            if !held.isEmpty {
+                throw RunFailure("held after turn \(turn): " + held.joined(separator: "; "), log: log)
+            }
+        }
+        if done == 0 { throw RunFailure("the tool never had its way", log: refusals.sorted().joined()) }
+        return "\(done) of \(count)" + refusals.sorted().map { "; " + trimmed($0) }.joined()
+    }
+
     /// Lets the target reach a state in which its own mappings no longer change.
     private func warmUp() throws(RunFailure) {
         let faults = tracerDeath().page.faults(turns: 130, until: min(deadline, now() + 30))

@@ -57,6 +57,7 @@ struct Run {
         case .pause(let seconds): usleep(UInt32(seconds * 1e6))
         case .check: try check()
         case .killPoints(let plan): return try killPoints(plan)
+        case .trace(let count): return try trace(count)
         case .killRandom(let count): return try killRandomly(count)
         }
         return ""

@@ -122,6 +122,14 @@ struct TracerDeath {
         return judge(before, mayLeaveTraces: both)
     }
 
+    /// Runs the tool once, undisturbed; what it wrote comes with its end.
+    func runOnce() throws(RunFailure) -> (ending: Ending, log: String) {
+        let worker = try start([:])
+        guard let ending = wait(for: worker, until: limit()) else { throw hangs("the tool") }
+        if !awaitAlone() { throw hangs("a process of the tool") }
+        return (ending, log())
+    }
+
     // MARK: The target
 
     /// The target must run on, undamaged, and look from outside as before.

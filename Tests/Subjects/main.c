@@ -21,6 +21,7 @@ static const struct subject subjects[] = {
     {"timers", timers, "interval timers and POSIX timers"},
     {"eintr", eintr, "CALL: a thread blocked in one system call, which must not notice"},
     {"killtarget", killtarget, "PAGE: three processes of three threads that look for damage all the time"},
+    {"storm", storm, "KIND: tasks that come and go all the time, and look how each ended"},
     {"holder", holder, "KIND: holds one object of a kind that blocks a dump"},
 };
 

@@ -69,4 +69,4 @@ int64_t monotonic_ns(void);
 int64_t realtime_ns(void);
 
 subject_body plain, registers, threads, rseq, signals, memory, files, pipes, fdshare, tree, creds, identity, clocks,
-    timers, eintr, killtarget, holder;
+    timers, eintr, killtarget, storm, holder;
