@@ -85,8 +85,8 @@ enum PolicyKeys {
         )
         Key(
             "freeze-timeout", \.freezeTimeout, .duration(least: "1ms"), "To seize the whole tree.",
-            default: "10s", later: true)
-        Key("timeout", \.timeout, .duration(least: "1s"), "The whole dump.", default: "10m", later: true)
+            default: "10s")
+        Key("timeout", \.timeout, .duration(least: "1s"), "The whole dump.", default: "10m")
         Key(
             "incremental", optional: \.incremental, incremental.type(), "Dumps that hold what changed.",
             later: true
@@ -167,14 +167,14 @@ enum PolicyKeys {
     }
 
     static let batch: KeyTable<BatchSettings> = KeyTable("'batch'", BatchSettings()) {
-        Key("parallel", \.parallel, .integer(1...1024), "Trees at once.", default: "1", later: true)
+        Key("parallel", \.parallel, .integer(1...1024), "Trees at once.", default: "1")
         Key(
             "retries", \.retries, .integer(0...100), "For transient failures only.", default: "0",
             later: true)
         Key("backoff", \.backoff, .duration(), "Between retries.", default: "30s", later: true)
         Key(
             "keep-going", \.keepGoing, .boolean, "Dump the ready trees although others are blocked.",
-            default: "true", later: true)
+            default: "true")
     }
 
     static let restore: KeyTable<RestoreSettings> = KeyTable("'restore'", RestoreSettings()) {

@@ -55,7 +55,8 @@ struct ReportText {
         }
         let label = "\(target.comm)[\(target.pid)]"
         let gap = String(repeating: " ", count: max(2, 18 - label.count))
-        var lines = ["\(mark) \(terminal.paint(label, .bold))\(gap)\(size)"]
+        let row = terminal.wrapRow("\(size)    \(target.name)", indent: 2 + label.count + gap.count)
+        var lines = ["\(mark) \(terminal.paint(label, .bold))\(gap)\(row)"]
         lines += findings(target.findings)
         if let result { lines += outcome(result, planned: target.findings) }
         return lines

@@ -31,9 +31,12 @@ struct Terminal: Sendable, Equatable {
         usesColour ? "\u{1B}[\(style.rawValue)m\(text)\u{1B}[0m" : text
     }
 
+    /// Sentences longer than this are hard to read, however wide the terminal is.
+    private static let longestLine = 112
+
     /// Text on lines that fit, each after the first one indented; a word longer than a line stays whole.
     func wrap(_ text: String, indent: Int, first: Int? = nil) -> String {
-        let room = max(30, width)
+        let room = max(30, min(width, Terminal.longestLine))
         var lines: [String] = []
         var line = ""
         var start = first ?? indent

@@ -114,6 +114,26 @@ struct ApplyTests {
         }
     }
 
+    @Test func `without keep-going one blocked tree keeps the others from being dumped`() throws {
+        let file = try policy("all-or-none", "batch:\n  keep-going: false")
+        try withSleeps(["", "3> >(cat >/dev/null)"]) {
+            let applied = try crplan("apply", file)
+            #expect(applied.ending == .exit(3))
+            #expect(try Store(path: store).checkpoints().isEmpty)
+        }
+    }
+
+    @Test func `trees are dumped at once where the policy says so`() throws {
+        let file = try policy("parallel", "batch:\n  parallel: 3")
+        try withSleeps(["", "", ""]) {
+            let applied = try crplan("apply", file)
+            #expect(applied.ending == .exit(0), "\(applied.output)")
+            let checkpoints = try Store(path: store).checkpoints()
+            #expect(checkpoints.count == 3)
+            #expect(try checkpoints.flatMap { try $0.verify() } == [])
+        }
+    }
+
     @Test func `the codes of a run that begins nothing`() throws {
         let quiet = try policy("quiet")
         let strict = try policy("strict", "on-no-match: fail")

@@ -52,8 +52,8 @@ import Testing
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
         #expect(lines[0].hasPrefix("crplan plan   policy nightly   host node7   20"))
         #expect(lines[1] == "2 trees match, 412 processes looked at in 18 ms")
-        #expect(lines[3] == "+ solver[4711]      9 processes, 34 threads, 6.2 GiB resident")
-        #expect(lines[4] == "✘ solver[5120]      9 processes, 34 threads, 6.2 GiB resident")
+        #expect(lines[3] == "+ solver[4711]      9 processes, 34 threads, 6.2 GiB resident    solver-4711")
+        #expect(lines[4] == "✘ solver[5120]      9 processes, 34 threads, 6.2 GiB resident    solver-5120")
         #expect(
             lines[5]
                 == "    block    CRP221 established tcp 10.1.3.7:40122 -> 203.0.113.9:8443    pid 5121 fd 9")

@@ -78,13 +78,13 @@ import Testing
                 except: [{comm: "a", tty: none}]
                 hooks: [{name: snap, at: frozen, argv: [/bin/snap, "-x"]}]
                 retention: {keep-last: 7}
-                batch: {parallel: 1, keep-going: false}
+                batch: {parallel: 1, retries: 2}
                 """)
         let keys = policy.unsupportedKeys()
         #expect(
             keys.map(\.keyPath) == [
                 "except[0].tty", "dump.after", "dump.filesystem", "hooks", "retention.keep-last",
-                "batch.keep-going",
+                "batch.retries",
             ])
         #expect(keys.map(\.mark?.line) == [5, 4, 4, 6, 7, 8])
         #expect(keys[3].text == "[{name: snap, at: frozen, argv: [/bin/snap, \"-x\"]}]")
