@@ -4,6 +4,8 @@ import CREngine
 struct Options {
     /// The checkpoint tool: `crplan`, or a stock `criu`; both take the same plumbing options.
     var tool = ""
+    /// The tool of the steps that begin with `other-`; empty where there are none.
+    var otherTool = ""
     /// The program that holds the subjects.
     var subject = ""
     /// Where the run's own directory is made.
@@ -26,6 +28,7 @@ struct Options {
           steps: dump restore dump-running dump-stopped dump-blocked cycle:N pause:SECONDS check
                  kill-points[:mode=MODE][:every=N][:from=N][:count=N] kill-random:N   for the subject killtarget
                  trace:N   the tool as for the kill steps, so often; it may fail, the tree must not notice
+          --other-tool PATH       the tool of steps with other- before them, as in dump,other-restore
           --subject PATH          the program with the subjects; default: beside this one
           --work DIR              where the run's directory is made; default /tmp
           --timeout SECONDS       for the whole run; default 60
@@ -48,6 +51,7 @@ struct Options {
             guard let value = rest.popFirst() else { throw RunFailure("\(word) needs a value") }
             switch word {
             case "--tool": tool = value
+            case "--other-tool": otherTool = value
             case "--subject": subject = value
             case "--work": work = value
             case "--tracer": tracer = value.split(separator: " ").map(String.init)
@@ -65,11 +69,14 @@ struct Options {
         }
         subjectArguments = Array(rest)
         if tool.isEmpty || steps.isEmpty || subjectArguments.isEmpty { throw RunFailure(Self.usage) }
+        if otherTool.isEmpty, steps.contains(where: \.isByOtherTool) {
+            throw RunFailure("a step begins with other-, and there is no --other-tool")
+        }
     }
 }
 
 /// One step of a run.
-enum Step: Equatable, CustomStringConvertible {
+indirect enum Step: Equatable, CustomStringConvertible {
     /// Dump and kill; the whole tree must be gone.
     case dump
     /// Restore what was dumped last.
@@ -91,8 +98,12 @@ enum Step: Equatable, CustomStringConvertible {
     /// Let the tracer die so often at any moment.
     case killRandom(Int)
 
+    /// A step done with the other tool.
+    case byOtherTool(Step)
+
     /// The steps that a word of the command line stands for.
     static func parse(_ word: String) throws(RunFailure) -> [Step] {
+        if word.hasPrefix("other-") { return try parse(String(word.dropFirst(6))).map { .byOtherTool($0) } }
         let words = word.split(separator: ":").map(String.init)
         if words.first == "kill-points" { return [.killPoints(try KillPlan(words.dropFirst()))] }
         let parts = word.split(separator: ":", maxSplits: 1).map(String.init)
@@ -124,7 +135,12 @@ enum Step: Equatable, CustomStringConvertible {
         case .killPoints(let plan): plan.description
         case .trace(let count): "trace:\(count)"
         case .killRandom(let count): "kill-random:\(count)"
+        case .byOtherTool(let step): "other-\(step)"
         }
+    }
+
+    var isByOtherTool: Bool {
+        if case .byOtherTool = self { true } else { false }
     }
 }
 

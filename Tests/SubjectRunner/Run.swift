@@ -12,6 +12,8 @@ struct Run {
     private let statusFile: String
     let deadline: Double
     private(set) var root: pid_t = 0
+    /// The tool of the step at hand.
+    private var tool: String
     /// Images of the last dump.
     private var images = ""
     private var dumps = 0
@@ -25,6 +27,7 @@ struct Run {
     init(_ options: Options, directory: String) {
         self.options = options
         self.directory = directory
+        tool = options.tool
         statusFile = directory + "/run/status"
         deadline = now() + options.timeout
     }
@@ -59,6 +62,10 @@ struct Run {
         case .killPoints(let plan): return try killPoints(plan)
         case .trace(let count): return try trace(count)
         case .killRandom(let count): return try killRandomly(count)
+        case .byOtherTool(let step):
+            tool = options.otherTool
+            defer { tool = options.tool }
+            return try perform(step)
         }
         return ""
     }
@@ -100,7 +107,7 @@ struct Run {
 
     /// Runs the tool to its end; it is killed with what it started once the time is over.
     private func runTool(_ words: [String], log: String) throws(RunFailure) -> Ending {
-        let pid = try start([options.tool] + words, log: log, in: directory)
+        let pid = try start([tool] + words, log: log, in: directory)
         if let ending = wait(for: pid, until: deadline) { return ending }
         let left = processTree(of: pid).filter { !known.contains($0) }
         for pid in left { kill(pid, SIGKILL) }

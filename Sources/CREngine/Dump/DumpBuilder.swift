@@ -9,8 +9,6 @@ struct DumpBuilder: ~Copyable {
     private var numbers = KernelObjectNumbers()
     private var cgroups: CgroupSets
     private var tasks: [TaskImage] = []
-    /// Pages that hold a thread's stack pointer, by task.
-    private var stackPages: [PID: Set<UInt64>] = [:]
     private var pipeData: [PipeDataImage] = []
     private var seenPipes: Set<UInt64> = []
     private var sharedMemory: [SharedMemoryImage] = []
@@ -59,11 +57,14 @@ struct DumpBuilder: ~Copyable {
             facts.areas, files: &files)
         task.descriptors = try descriptors(facts)
         task.fs = FilesystemImage(
-            cwdFile: try id(cwd, "/proc/\(facts.pid)/cwd"), rootFile: try id(root, "/proc/\(facts.pid)/root"),
+            cwdFile: try files.id(
+                ofDirectory: cwd.path, facts: cwd.facts, reach: cwd.reach, content: "/proc/\(facts.pid)/cwd"),
+            rootFile: try files.id(
+                ofDirectory: root.path, facts: root.facts, reach: root.reach,
+                content: "/proc/\(facts.pid)/root"),
             umask: facts.umask)
         task.ids = numbers.ids(of: facts)
         task.memory = memory
-        stackPages[facts.pid] = Set(process.threads.map { $0.stoppedRegisters.sp & ~UInt64(pageSize - 1) })
         if task.parent != facts.parent || facts.pid == snapshot.root { task.parent = PID(0) }
         tasks.append(task)
     }
@@ -73,7 +74,7 @@ struct DumpBuilder: ~Copyable {
         for place in tasks.indices {
             guard let areas = tasks[place].memory?.areas else { continue }
             let pid = tasks[place].pid
-            tasks[place].memory?.pages = try pages.dump(pid, areas: areas, stackPages: stackPages[pid] ?? [])
+            tasks[place].memory?.pages = try pages.dump(pid, areas: areas)
         }
         for (inode, path) in zip(files.memfds, files.memfdContents) {
             let pagemap = try pages.dumpShared(path: path, size: inode.size)

@@ -42,7 +42,8 @@ package struct DumpExecutor {
         var builder = try DumpBuilder(
             snapshot: snapshot, ghostLimit: options.ghostLimit, buildIDs: buildIDs, directory: directory)
         let clocks = try readClocks()
-        for (place, process) in tree.processes.enumerated() {
+        for place in order(of: tree, in: snapshot) {
+            let process = tree.processes[place]
             log.debug("Process \(process.pid), \(process.threads.count) threads")
             let remote = try ask(process, place, snapshot, &tree, supervisor.journal)
             try builder.add(remote, tree.processes[place])
@@ -82,6 +83,16 @@ package struct DumpExecutor {
         log.info("Dumping finished successfully")
         log.flush()
         return outcome
+    }
+
+    /// Places of the frozen processes, each parent right before all that descends from it, as CRIU numbers them.
+    private func order(of tree: borrowing FrozenTree, in snapshot: Snapshot) -> [Int] {
+        let ranks = Dictionary(
+            snapshot.tasks.enumerated().map { ($0.element.pid, $0.offset) },
+            uniquingKeysWith: { first, _ in first })
+        return tree.processes.indices.sorted {
+            ranks[tree.processes[$0].pid, default: .max] < ranks[tree.processes[$1].pid, default: .max]
+        }
     }
 
     private func collect(_ scope: Collector.Scope) throws(DumpError) -> Snapshot {
@@ -136,7 +147,8 @@ package struct DumpExecutor {
         }
         do throws(TraceError) {
             let places = try RemotePlaces.find(process.pid)
-            let timers = facts.posixTimers.map { row in
+            // By id, as who restores them counts up to each.
+            let timers = facts.posixTimers.sorted { $0.id < $1.id }.map { row in
                 var timer = PosixTimerImage()
                 timer.id = row.id
                 timer.clock = UInt32(bitPattern: row.clock)

@@ -36,21 +36,31 @@ struct FileImageTable {
         self.buildIDs = buildIDs
     }
 
-    /// A file that is no descriptor: exe, cwd, root or mapped. `content` is its magic link in /proc.
+    /// An exe or a mapped file. `content` is its magic link in /proc.
     mutating func id(ofPlain path: String, facts: FileFacts?, reach: PathReach, content: String)
+        throws(DumpError) -> UInt32
+    {
+        if let facts, facts.type != .characterDevice,
+            let known = plain[Inode(device: facts.device, inode: facts.inode)]
+        {
+            return known
+        }
+        let id = try id(ofDirectory: path, facts: facts, reach: reach, content: content)
+        if let facts { plain[Inode(device: facts.device, inode: facts.inode)] = id }
+        return id
+    }
+
+    /// A cwd or a root: a row of its own for each process, as CRIU has it.
+    mutating func id(ofDirectory path: String, facts: FileFacts?, reach: PathReach, content: String)
         throws(DumpError) -> UInt32
     {
         guard let facts else {
             throw .cannotCarry(
                 "\(path): the kernel does not say what file this is (CAP_SYS_ADMIN is needed for \(content))")
         }
-        let inode = Inode(device: facts.device, inode: facts.inode)
-        if facts.type != .characterDevice, let known = plain[inode] { return known }
         var image = RegularFileImage(path: path)
         describe(&image, facts, content: content)
-        let id = try add(.regular(image), path: path, facts: facts, reach: reach, content: content)
-        plain[inode] = id
-        return id
+        return try add(.regular(image), path: path, facts: facts, reach: reach, content: content)
     }
 
     /// An open file description.
@@ -79,6 +89,7 @@ struct FileImageTable {
     }
 
     /// The file behind shared anonymous memory: a nameless file of the kernel's tmpfs, which CRIU keeps as a memfd.
+    /// How it is opened stands with each area, not here.
     mutating func id(ofSharedMemory file: MappedFile) throws(DumpError) -> UInt32 {
         if let known = memfdFiles[file.inode] { return known }
         let content = "/proc/\(file.pid)/map_files/\(hexadecimal(file.start))-\(hexadecimal(file.end))"
@@ -95,7 +106,7 @@ struct FileImageTable {
         inode.mode = facts.mode
         memfds.append(inode)
         memfdContents.append(content)
-        let id = append(.memfd(MemfdFileImage(flags: UInt32(O_RDWR), inodeID: UInt32(number))))
+        let id = append(.memfd(MemfdFileImage(flags: 0, inodeID: UInt32(number))))
         memfdFiles[file.inode] = id
         return id
     }

@@ -18,10 +18,8 @@ struct PagesDump: ~Copyable {
         }
     }
 
-    /// Private memory of one process. `stackPages` are the pages that hold a thread's stack pointer.
-    mutating func dump(
-        _ pid: PID, areas: [AreaImage], stackPages: Set<UInt64>
-    ) throws(DumpError) -> PagemapImage {
+    /// Private memory of one process.
+    mutating func dump(_ pid: PID, areas: [AreaImage]) throws(DumpError) -> PagemapImage {
         var pagemap = PagemapImage()
         var all: [PageScan.Range] = []
         var scan = try open(pid)
@@ -30,7 +28,7 @@ struct PagesDump: ~Copyable {
             pagesScanned += (area.end - area.start) / UInt64(pageSize)
             for range in ranges {
                 all.append(range)
-                Self.append(range, area: area, stackPages: stackPages, to: &pagemap)
+                Self.append(range, area: area, to: &pagemap)
             }
         }
         var writer = try makeWriter(&pagemap)
@@ -128,33 +126,22 @@ struct PagesDump: ~Copyable {
         }
     }
 
-    /// CRIU marks what a lazy restore may fetch later: anonymous private memory except the pages that stacks use now.
+    /// CRIU marks what a lazy restore may fetch later: anonymous private memory that is not locked.
     private static func append(
-        _ range: PageScan.Range, area: AreaImage, stackPages: Set<UInt64>, to pagemap: inout PagemapImage
+        _ range: PageScan.Range, area: AreaImage, to pagemap: inout PagemapImage
     ) {
         let present = PagemapImage.Extent.present
         let mayWait =
             area.flags & UInt32(MAP_ANONYMOUS) != 0 && area.flags & 0x2000 == 0
             && !area.status.contains(.vdso)
-        var start = range.start
-        let stacks = mayWait ? stackPages.filter { (range.start..<range.end).contains($0) }.sorted() : []
-        func add(_ from: UInt64, _ to: UInt64, _ flags: UInt32) {
-            if from == to { return }
-            let pages = (to - from) / UInt64(pageSize)
-            if let last = pagemap.extents.last, last.flags == flags,
-                last.address + last.pages * UInt64(pageSize) == from
-            {
-                pagemap.extents[pagemap.extents.count - 1].pages += pages
-            } else {
-                pagemap.extents.append(.init(address: from, pages: pages, flags: flags))
-            }
+        let flags = mayWait ? present | PagemapImage.Extent.lazy : present
+        if let last = pagemap.extents.last, last.flags == flags,
+            last.address + last.pages * UInt64(pageSize) == range.start
+        {
+            pagemap.extents[pagemap.extents.count - 1].pages += UInt64(range.pages)
+        } else {
+            pagemap.extents.append(.init(address: range.start, pages: UInt64(range.pages), flags: flags))
         }
-        for stack in stacks {
-            add(start, stack, present | PagemapImage.Extent.lazy)
-            add(stack, stack + UInt64(pageSize), present)
-            start = stack + UInt64(pageSize)
-        }
-        add(start, range.end, mayWait ? present | PagemapImage.Extent.lazy : present)
     }
 
     private mutating func makeWriter(_ pagemap: inout PagemapImage) throws(DumpError) -> PagesWriter {

@@ -52,7 +52,7 @@ struct TaskAssembler {
         image.pendingSignals = frozen.pendingSignals
         image.loginuid = facts.loginuid
         image.oomScoreAdjust = facts.oomScoreAdjust
-        image.childSubreaper = remote.isChildSubreaper ? true : nil
+        image.childSubreaper = remote.isChildSubreaper
         if let registrations = remote.membarrierRegistrations, registrations != 0 {
             image.membarrierRegistrations = registrations
         }
@@ -117,10 +117,12 @@ struct TaskAssembler {
         image.argEnd = facts.layout.argEnd
         image.envStart = facts.layout.envStart
         image.envEnd = facts.layout.envEnd
+        // CRIU takes 44 words, the end mark among them where there is room; the kernel adds one at a restore.
         image.auxv = facts.auxv
+        while image.auxv.count > 44, image.auxv.suffix(2) == [0, 0] { image.auxv.removeLast(2) }
         image.exeFile = exeFile
         image.dumpable = remote.dumpable
-        if remote.thpDisabled { image.thpDisabled = true }
+        image.thpDisabled = remote.thpDisabled
         return image
     }
 }

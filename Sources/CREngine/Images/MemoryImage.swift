@@ -13,7 +13,7 @@ package struct MemoryImage: Equatable, Sendable {
     package var envEnd: UInt64 = 0
     /// Id of the `FileImage` of /proc/PID/exe.
     package var exeFile: UInt32 = 0
-    /// Raw words of /proc/PID/auxv with the terminator.
+    /// Raw words of /proc/PID/auxv; the terminator may be missing.
     package var auxv: [UInt64] = []
     /// Ascending by address.
     package var areas: [AreaImage] = []

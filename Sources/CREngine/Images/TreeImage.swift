@@ -36,7 +36,7 @@ package struct InventoryImage: Equatable, Sendable {
     /// Set of the dumping process; nil when cgroups were left out.
     package var rootCgroupSet: UInt32? = 1
     package var lsmType: UInt32 = 0
-    package var networkLockMethod: UInt32 = 1
+    package var networkLockMethod: UInt32 = 0
     package var tcpClose: Bool?
     /// The dump left out memory of user-space probes; a restore must be told that this is accepted.
     package var allowUprobes: Bool?
