@@ -30,6 +30,7 @@ struct PlanCommand: ParsableCommand {
             do throws(PlanError) {
                 let planned = try PlanMaker(host: host).plan(policy)
                 run.plan = planned.plan
+                run.definition = policy
                 run.milliseconds = planned.milliseconds
             } catch {
                 run.error = "\(error)"

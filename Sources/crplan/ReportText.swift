@@ -31,6 +31,10 @@ struct ReportText {
             if !plan.targets.isEmpty { lines.append("") }
             for target in plan.targets { lines += render(target, in: run, isBlocked: plan.isBlocked) }
         }
+        for line in run.drift {
+            lines.append(
+                terminal.paint("differs from the plan: ", .red) + terminal.wrap(line, indent: 4, first: 23))
+        }
         if let error = run.error {
             let label = run.isLocked ? "not begun: " : "failed: "
             lines.append(terminal.paint(label, .red) + terminal.wrap(error, indent: 4, first: label.count))
@@ -134,7 +138,7 @@ struct ReportText {
             (.unsafe, "in an unsafe state"),
         ]
         let done = outcomes.filter { count($0.0) > 0 }.map { "\(count($0.0)) \($0.1)" }
-        return terminal.wrap("Done: \(done.joined(separator: ", ")) of \(counts)", indent: 6)
+        return terminal.wrap("Result: \(done.joined(separator: ", ")) of \(counts)", indent: 8)
     }
 }
 

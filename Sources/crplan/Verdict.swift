@@ -21,7 +21,7 @@ extension ExitStatus {
             return
         }
         let faults = report.runs.flatMap(ExitStatus.faults)
-        let order: [ExitStatus] = [.failed, .blocked, .nothingMatched, .locked, .skipped]
+        let order: [ExitStatus] = [.failed, .drift, .blocked, .nothingMatched, .locked, .skipped]
         guard let worst = order.first(where: { faults.contains($0) }) else {
             self = .done
             return
@@ -38,6 +38,7 @@ extension ExitStatus {
 
     private static func faults(_ run: PolicyRun) -> [ExitStatus] {
         if run.isLocked { return [.locked] }
+        if !run.drift.isEmpty { return [.drift] }
         if run.error != nil { return [.failed] }
         let planned = plan(run)
         let replies: [ExitStatus] = run.results.compactMap { result in

@@ -134,6 +134,20 @@ struct ApplyTests {
         }
     }
 
+    @Test func `a saved plan is executed as it was, and refused where a tree is another one`() throws {
+        let file = try policy("saved")
+        let saved = directory.path + "/plan.json"
+        try withSleeps([""]) {
+            #expect(try crplan("plan", file, "-o", saved).ending == .exit(0))
+            let applied = try crplan("apply", saved)
+            #expect(applied.ending == .exit(0), "\(applied.output)")
+            #expect(try Store(path: store).checkpoints().count == 1)
+            let again = try crplan("apply", saved)
+            #expect(again.ending == .exit(5), "\(again.output)")
+            #expect(again.output.contains("differs from the plan: sleep["))
+        }
+    }
+
     @Test func `the codes of a run that begins nothing`() throws {
         let quiet = try policy("quiet")
         let strict = try policy("strict", "on-no-match: fail")

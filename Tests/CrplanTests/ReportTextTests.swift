@@ -91,7 +91,7 @@ import Testing
         let text = plain.render(report)
         #expect(text.contains("✔ solver[4711]"))
         #expect(text.contains("2 KiB, paused for 36.4 ms, read back and found good"))
-        #expect(text.contains("Done: 1 dumped"))
+        #expect(text.contains("Result: 1 dumped"))
     }
 
     @Test func `the exit code follows from the report`() throws {

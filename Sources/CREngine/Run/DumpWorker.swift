@@ -118,10 +118,24 @@ package struct DumpWorker {
             manifest.restore = .init(request.policy.restore)
             manifest.allowed = findings.filter { $0.severity == .allowed }.map(Manifest.Allowed.init)
             manifest.times = .init(outcome)
+            try staged.write("report.json", try report(findings))
             return try staged.publish(manifest)
         } catch {
             throw .environment("\(error)")
         }
+    }
+
+    /// This tree's part of the run's report, as far as it is known before the end.
+    private func report(_ findings: [Finding]) throws(StoreError) -> [UInt8] {
+        var reply = DumpReply(.dumped)
+        reply.findings = findings
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        let result = TargetResult(target: request.target, pid: request.root, reply: reply)
+        guard let bytes = try? encoder.encode(result) else {
+            throw StoreError(.failed, "report.json", "cannot be encoded")
+        }
+        return Array(bytes) + [UInt8(ascii: "\n")]
     }
 
     private func record(_ checkpoint: Checkpoint, _ outcome: DumpOutcome) -> CheckpointRecord {

@@ -1,4 +1,5 @@
 package import FoundationEssentials
+package import PolicyModel
 
 /// What a plan found or a run did: the JSON contract. `schema` grows with any change that a reader could trip over.
 package struct Report: Codable, Sendable, Equatable {
@@ -19,6 +20,21 @@ package struct Report: Codable, Sendable, Equatable {
         self.date = date
     }
 
+    /// Reads what `json` wrote. Throws DecodingError, or where the schema is another one.
+    package static func decoded(_ bytes: [UInt8], name: String) throws -> Report {
+        struct Version: Decodable {
+            var schema: Int
+        }
+        let decoder = JSONDecoder()
+        decoder.dateDecodingStrategy = .iso8601
+        let schema = try decoder.decode(Version.self, from: Data(bytes)).schema
+        guard schema == 1 else {
+            throw StoreError(
+                .failed, name, "has schema \(schema) and this crplan reads schema 1", remedy: "plan again")
+        }
+        return try decoder.decode(Report.self, from: Data(bytes))
+    }
+
     /// As JSON, with a newline at the end.
     package func json() throws -> String {
         let encoder = JSONEncoder()
@@ -31,6 +47,8 @@ package struct Report: Codable, Sendable, Equatable {
 /// One policy's part of a report.
 package struct PolicyRun: Codable, Sendable, Equatable {
     package var policy: String
+    /// The policy itself, in a plan that can be saved and applied.
+    package var definition: Policy?
     /// Nil when it could not be made.
     package var plan: Plan?
     /// How long the look at the processes took.
@@ -43,6 +61,8 @@ package struct PolicyRun: Codable, Sendable, Equatable {
     package var error: String?
     /// Another run of the policy is under way.
     package var isLocked = false
+    /// How the trees differ from the saved plan, one line each; nothing was begun then.
+    package var drift: [String] = []
     /// Lines for the operator that are no findings.
     package var notes: [String] = []
 
