@@ -27,6 +27,10 @@ struct TracerDeathTests {
         DeathCase(mode: "supervisor", every: 131),
         DeathCase(mode: "both", every: 71),
         DeathCase(mode: "supervisor-undo", every: 3),
+        // A signal that is delivered amid the healing stub, and a stop on it.
+        DeathCase(mode: "worker", every: 13, options: ":count=10:signal=\(SIGUSR1)"),
+        DeathCase(mode: "worker", every: 13, options: ":count=10:signal=\(SIGSTOP)"),
+        DeathCase(mode: "none", every: 13, options: ":count=10:signal=\(SIGSTOP)"),
         DeathCase(mode: "trap", every: 241),
         DeathCase(mode: "segv", every: 241),
     ]

@@ -26,6 +26,8 @@ struct KillPlan: Equatable, CustomStringConvertible {
     var count = Int.max
     /// Where the worker dies in the mode `supervisor-undo`.
     var workerPoint = 60
+    /// A signal that the root gets while the tracer is stopped at its point; SIGSTOP is followed by SIGCONT later.
+    var signal: Int32?
     /// Write a stub that cannot heal.
     var breaksStub = false
 
@@ -39,6 +41,7 @@ struct KillPlan: Equatable, CustomStringConvertible {
             case ("every", let number?) where number > 0: every = number
             case ("count", let number?): count = number
             case ("worker-point", let number?): workerPoint = number
+            case ("signal", let number?): signal = Int32(number)
             case ("break-stub", nil): breaksStub = true
             case ("mode", nil):
                 guard let mode = Mode(rawValue: value) else { throw RunFailure("\(word): no such mode") }

@@ -26,7 +26,7 @@ struct Options {
     static let usage = """
         usage: subject-runner --tool PATH --steps STEP[,STEP…] [options] NAME [ARGUMENT…]
           steps: dump restore dump-running dump-stopped dump-blocked cycle:N pause:SECONDS check
-                 kill-points[:mode=MODE][:every=N][:from=N][:count=N] kill-random:N   for the subject killtarget
+                 kill-points[:mode=MODE][:every=N][:from=N][:count=N][:signal=N] kill-random:N   for the subject killtarget
                  trace:N   the tool as for the kill steps, so often; it may fail, the tree must not notice
           --other-tool PATH       the tool of steps with other- before them, as in dump,other-restore
           --subject PATH          the program with the subjects; default: beside this one

@@ -48,6 +48,11 @@ struct TracerDeath {
         guard awaitAlone() else {
             return .harmed(["a process of the tool does not end"])
         }
+        if plan.signal == SIGSTOP {
+            let isStopped = poll(until: limit()) { statFields("/proc/\(root)/stat").first == "T" }
+            if !isStopped { return .harmed(["SIGSTOP did not stop the root"]) }
+            kill(root, SIGCONT)
+        }
         return judge(before, mayLeaveTraces: plan.mayLeaveTraces)
     }
 
@@ -63,6 +68,7 @@ struct TracerDeath {
             throw RunFailure("the tool ended with \(ending) before point \(point)", log: log())
         case .stopped: break
         }
+        if let signal = plan.signal { kill(root, signal) }
         let supervisors = childrenOf(worker)
         switch plan.mode {
         case .none:
@@ -136,6 +142,9 @@ struct TracerDeath {
     private func judge(
         _ before: (fingerprint: Fingerprint, stubs: Set<Int32>), mayLeaveTraces: Bool
     ) -> Outcome {
+        if ["Z", nil].contains(statFields("/proc/\(root)/stat").first) {
+            return .harmed(["the root has ended"])
+        }
         let faults = page.faults(until: limit())
         if !faults.isEmpty { return .harmed(faults) }
         var differences: [String] = []

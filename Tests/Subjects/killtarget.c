@@ -79,6 +79,7 @@ static void *watch(void *argument)
     MUST(pipe2(ends, O_CLOEXEC));
     sigemptyset(&mask);
     sigaddset(&mask, SIGRTMIN + 1 + (int)index);
+    sigaddset(&mask, SIGUSR1);
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
     stack_t stack = {.ss_sp = malloc(32768 + 4096 * index), .ss_size = 32768 + 4096 * index}, stack_now;
     MUST(sigaltstack(&stack, NULL));
@@ -140,6 +141,14 @@ static void join_threads(int process, pthread_t *threads)
     }
 }
 
+// Runs in the main threads, for as long as a tracer's death and all that follows it may take.
+static void handle_slowly(int signal)
+{
+    static const struct timespec a_while = {0, 300000000};
+    (void)signal;
+    nanosleep(&a_while, NULL);
+}
+
 static void one_process(void *argument)
 {
     int process = *(int *)argument;
@@ -156,6 +165,8 @@ void killtarget(int argc, char **argv)
     MUST(ftruncate(fd, sizeof *page));
     page = MUST((struct killtarget_page *)mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
     close(fd);
+    struct sigaction action = {.sa_handler = handle_slowly, .sa_flags = SA_RESTART};
+    MUST(sigaction(SIGUSR1, &action, NULL));
     page->slots = killtarget_processes * killtarget_threads;
     page->magic = killtarget_magic;
     pid_t children[killtarget_processes];
