@@ -26,7 +26,8 @@ package struct DumpExecutor {
         cp_cancellation_install()
         let buildIDs = BuildIDCache()
         let live = try collect(.live)
-        try judge(live)
+        // A tree that changes under the look is judged when it is frozen.
+        if live.events.isEmpty { try judge(live) }
         buildIDs.prepare(live)
         let supervisor = try startSupervisor()
         log.info("Supervisor \(supervisor.supervisor) watches")

@@ -55,10 +55,18 @@ package struct KcmpClasses<Value: Sendable>: Sendable {
         while low < high {
             let middle = (low + high) / 2
             let other = members[middle]
-            switch try Kcmp.compare(kind, pid, other.pid, number, other.number) {
-            case .same: return other.value
-            case .less: high = middle
-            case .greater: low = middle + 1
+            do throws(Errno) {
+                switch try Kcmp.compare(kind, pid, other.pid, number, other.number) {
+                case .same: return other.value
+                case .less: high = middle
+                case .greater: low = middle + 1
+                }
+            } catch {
+                // Of a running tree the other one may have ended since: then it is no member any more.
+                guard error == .noProcess || error == .badDescriptor else { throw error }
+                _ = try Kcmp.compare(kind, pid, pid, number, number)
+                members.remove(at: middle)
+                (low, high) = (0, members.count)
             }
         }
         let value = new()

@@ -21,6 +21,7 @@ enum OutsideScan {
             return [:]
         }
         for pid in pids where !inside.contains(pid) {
+            if !snapshot.isFrozen && descends(pid, from: inside) { continue }
             guard let process = try? proc.directory("\(pid)"), let fds = try? process.numbers("fd") else {
                 continue
             }
@@ -37,6 +38,17 @@ enum OutsideScan {
             }
         }
         return found
+    }
+
+    /// Whether a process was born in a running tree after the tree was looked at: it is not outside.
+    private static func descends(_ pid: Int32, from inside: Set<Int32>) -> Bool {
+        var next = pid
+        for _ in 0..<1000 where next > 1 {
+            if inside.contains(next) { return true }
+            guard let stat = TaskList.stat(PID(next), TID(next)) else { return false }
+            next = stat.parent.rawValue
+        }
+        return false
     }
 
     private static func holder(_ process: borrowing ProcDirectory, _ pid: Int32, _ fd: Int32) -> OutsideHolder
