@@ -13,7 +13,8 @@ struct ListCommand: ParsableCommand {
         case json
     }
 
-    @Argument(help: "Only those of this policy.") var policy: String?
+    @Argument(help: "Only those of this policy: its name, or its file, which names the store too.")
+    var policy: String?
     @OptionGroup var store: StoreArguments
     @Option(help: "text or json.") var format = Format.text
 
@@ -30,22 +31,35 @@ struct ListCommand: ParsableCommand {
     }
 
     func run() throws {
-        let checkpoints = try orFail { () throws(StoreError) in try store.store.checkpoints() }
-        let rows = try checkpoints.filter { policy == nil || $0.policy == policy }.map(row)
+        var rows: [Row] = []
+        for (place, name) in try places() {
+            let checkpoints = try orFail { () throws(StoreError) in try place.checkpoints() }
+            rows += try checkpoints.filter { name == nil || $0.policy == name }.map { try row($0, in: place) }
+        }
         switch format {
         case .json:
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
             encoder.dateEncodingStrategy = .iso8601
             print(String(decoding: try encoder.encode(rows), as: UTF8.self))
+        case .text where rows.isEmpty: print("no checkpoints")
         case .text: printTable(rows)
         }
     }
 
-    private func row(_ checkpoint: Checkpoint) throws -> Row {
+    /// Which stores to look into, and for which policy.
+    private func places() throws -> [(store: Store, policy: String?)] {
+        guard let policy, policy.contains("/") || policy.hasSuffix(".yaml") || policy.hasSuffix(".yml") else {
+            return [(store.store, policy)]
+        }
+        let arguments = try PolicyArguments.parse([policy])
+        return try arguments.load().map { (Store(path: $0.store.path), $0.name) }
+    }
+
+    private func row(_ checkpoint: Checkpoint, in place: Store) throws -> Row {
         var row = Row(id: checkpoint.id, path: checkpoint.path, isLatest: false)
         let latest = try orFail { () throws(StoreError) in
-            try store.store.latest(policy: checkpoint.policy, target: checkpoint.target)
+            try place.latest(policy: checkpoint.policy, target: checkpoint.target)
         }
         row.isLatest = latest == checkpoint.name
         do throws(StoreError) {
