@@ -69,7 +69,7 @@ enum PolicyKeys {
     }
 
     static let dump: KeyTable<DumpSettings> = KeyTable("'dump'", DumpSettings()) {
-        Key("after", \.after, .choice, "What becomes of the tree.", default: "kill", later: true)
+        Key("after", \.after, .choice, "What becomes of the tree.", default: "kill")
         Key(
             "filesystem", optional: \.filesystem, .choice,
             "With leave-running, how files open for writing stay in step with memory.", later: true)

@@ -294,7 +294,10 @@ package struct Collector {
         do throws(Errno) {
             facts = try directory.facts(range)
         } catch {
-            if error != .noEntry { snapshot.events.append(.unreadable(pid, what: range, error)) }
+            // The area, or the process with it, may have gone from a running tree.
+            if error != .noEntry && (scope.isFrozen || error != .noProcess) {
+                snapshot.events.append(.unreadable(pid, what: range, error))
+            }
         }
         let answer = paths.answer(row.name, facts, isOurView: isOurView)
         let file = MappedFile(
