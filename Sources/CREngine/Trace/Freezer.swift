@@ -133,7 +133,7 @@ struct Freezer: ~Copyable {
                 restarted[tid] = restartedCall(pid, tid)
                 if try seize(pid, tid) { taken.append(tid) }
             }
-            for tid in taken where try awaitStop(pid, tid) {
+            for tid in try awaitStops(pid, taken) {
                 var thread = FrozenThread(tid: tid)
                 thread.restartedCall = restarted[tid]
                 add(thread, to: pid)
@@ -219,47 +219,75 @@ struct Freezer: ~Copyable {
         }
     }
 
-    /// Waits for the stop of a seized thread. False when the thread has ended instead.
-    private mutating func awaitStop(_ pid: PID, _ tid: TID) throws(TraceError) -> Bool {
+    /// Waits until each of these seized threads has stopped or ended; returns those that have stopped, in order.
+    ///
+    /// All are watched at once: an execve(2) by one of them waits until we have taken the end of every other
+    /// (fs/exec.c, de_thread), of those that had stopped before too.
+    private mutating func awaitStops(_ pid: PID, _ tids: [TID]) throws(TraceError) -> [TID] {
+        var waiting = tids
+        var stopped: Set<TID> = []
         var backoff = Backoff()
         while true {
-            let status: WaitStatus?
-            do throws(Errno) {
-                status = try Wait.poll(tid)
-            } catch {
-                // Gone with the exec(2) of another thread, or already stopped when its attachment was seen.
-                seized.remove(tid)
-                if (try? Ptrace.registers(tid)) != nil {
-                    seized.insert(tid)
-                    return true
+            var still: [TID] = []
+            for tid in waiting {
+                switch try progress(pid, tid) {
+                case .nothing: still.append(tid)
+                case .stopped: stopped.insert(tid)
+                case .ended: break
                 }
-                return false
             }
-            switch status {
-            case .interruptStop:
-                return true
-            case .groupStop(let signal):
-                if let place = placeOf[pid] { processes[place].state = .stopped(signal: signal) }
-                return true
-            case .exited, .killed:
-                seized.remove(tid)
-                if tid == root.leader { throw .died(tid) }
-                return false
-            case .event(let event):
-                try noteBirth(tid, event: event)
-                try goOn(tid, signal: 0)
-            case .signalStop(let signal):
-                try goOn(tid, signal: signal)
-            case .systemCallStop, .continued:
-                try goOn(tid, signal: 0)
-            case nil:
-                if cp_cancellation_signal() != 0 { throw .cancelled }
-                if deadline.hasPassed {
-                    throw .timedOut(tid: tid, detail: "it sleeps in \(TaskList.sleepingIn(pid, tid))")
-                }
-                backoff.pause()
+            waiting = still
+            guard let first = waiting.first else { break }
+            if cp_cancellation_signal() != 0 { throw .cancelled }
+            if deadline.hasPassed {
+                throw .timedOut(tid: first, detail: "it sleeps in \(TaskList.sleepingIn(pid, first))")
             }
+            takeEnds(of: pid, and: stopped)
+            backoff.pause()
         }
+        return tids.filter { stopped.contains($0) }
+    }
+
+    private enum Progress { case nothing, stopped, ended }
+
+    /// Takes one change of a thread's state, if there is one.
+    private mutating func progress(_ pid: PID, _ tid: TID) throws(TraceError) -> Progress {
+        let status: WaitStatus?
+        do throws(Errno) {
+            status = try Wait.poll(tid)
+        } catch {
+            // Gone with the execve(2) of another thread, or already stopped when its attachment was seen.
+            if (try? Ptrace.registers(tid)) != nil { return .stopped }
+            seized.remove(tid)
+            return .ended
+        }
+        switch status {
+        case .interruptStop:
+            return .stopped
+        case .groupStop(let signal):
+            if let place = placeOf[pid] { processes[place].state = .stopped(signal: signal) }
+            return .stopped
+        case .exited, .killed:
+            seized.remove(tid)
+            if tid == root.leader { throw .died(tid) }
+            return .ended
+        case .event(let event):
+            try noteBirth(tid, event: event)
+            try goOn(tid, signal: 0)
+        case .signalStop(let signal):
+            try goOn(tid, signal: signal)
+        case .systemCallStop, .continued:
+            try goOn(tid, signal: 0)
+        case nil:
+            break
+        }
+        return .nothing
+    }
+
+    /// Takes the end of threads that had stopped and were killed since; `forgetLost` drops them.
+    private func takeEnds(of pid: PID, and others: Set<TID>) {
+        guard let place = placeOf[pid] else { return }
+        for tid in others.union(processes[place].threads.map(\.tid)) { _ = Self.hasEnded(tid) }
     }
 
     /// A task that is born while its creator is seized belongs to us already. A vfork(2) child must run on, or its
