@@ -35,9 +35,13 @@ struct TracerDeathTests {
         DeathCase(mode: "segv", every: 241),
     ]
 
-    private func run(_ steps: String) throws -> Command {
+    /// The tool that only looks, and a whole dump that leaves its tree running.
+    private static let examine = "internal examine {pid}"
+    private static let dump = "dump -t {pid} -D {dir} -R"
+
+    private func run(_ steps: String, tracer: String = Self.examine) throws -> Command {
         let words = [
-            BuiltPrograms.subjectRunner, "--tool", BuiltPrograms.crplan,
+            BuiltPrograms.subjectRunner, "--tool", BuiltPrograms.crplan, "--tracer", tracer,
             "--timeout", Self.isLong ? "2400" : "240", "--steps", steps, "killtarget", "page",
         ]
         return try Command.run(words, timeout: Self.isLong ? 2500 : 300)
@@ -56,9 +60,15 @@ struct TracerDeathTests {
         #expect(run.ending == .exit(0), "\(run.output)")
     }
 
+    @Test func `a tree survives the death of a dump`() throws {
+        let points = "kill-points:mode=worker:every=\(Self.isLong ? 1 : 97)"
+        let run = try run("\(points),kill-random:\(Self.isLong ? 100 : 8),check", tracer: Self.dump)
+        #expect(run.ending == .exit(0), "\(run.output)")
+    }
+
     /// Without its stub a thread in a session is lost: the other tests can fail.
     @Test func `a useless stub loses the thread and is noticed`() throws {
-        let run = try run("kill-points:mode=worker:from=20:count=1:break-stub")
+        let run = try run("kill-points:mode=both:from=20:count=1:break-stub")
         #expect(run.ending == .exit(1))
         #expect(run.output.contains("1 losses"), "\(run.output)")
     }

@@ -42,7 +42,9 @@ struct KillTargetPage {
     }
 
     /// What is wrong with a target that ought to be well: every thread must go on by so many turns, without damage.
-    func faults(turns: UInt64 = 1, until deadline: Double) -> [String] {
+    func faults(turns: UInt64 = 1, until deadline: Double, orOnce isHopeless: () -> Bool = { false })
+        -> [String]
+    {
         let before = slots()
         if before.isEmpty { return ["the target's page has no slots"] }
         var after = before
@@ -51,7 +53,8 @@ struct KillTargetPage {
         }
         _ = poll(until: deadline, every: 1) {
             after = slots()
-            return after.count == before.count && (standing().isEmpty || after.contains { $0.damage != nil })
+            if after.count != before.count { return false }
+            return standing().isEmpty || after.contains { $0.damage != nil } || isHopeless()
         }
         let damaged = after.compactMap { slot in slot.damage.map { "thread \(slot.tid): \($0)" } }
         return damaged.isEmpty ? standing().map { "thread \($0.tid) makes no progress" } : damaged

@@ -142,10 +142,8 @@ struct TracerDeath {
     private func judge(
         _ before: (fingerprint: Fingerprint, stubs: Set<Int32>), mayLeaveTraces: Bool
     ) -> Outcome {
-        if ["Z", nil].contains(statFields("/proc/\(root)/stat").first) {
-            return .harmed(["the root has ended"])
-        }
-        let faults = page.faults(until: limit())
+        let faults = page.faults(until: limit(), orOnce: rootHasEnded)
+        if rootHasEnded() { return .harmed(["the root has ended"]) }
         if !faults.isEmpty { return .harmed(faults) }
         var differences: [String] = []
         _ = poll(until: limit()) {
@@ -158,6 +156,10 @@ struct TracerDeath {
             differences = stubs().subtracting(before.stubs).map { "process \($0) keeps a stub" }
         }
         return differences.isEmpty ? .well : .harmed(differences)
+    }
+
+    private func rootHasEnded() -> Bool {
+        ["Z", nil].contains(statFields("/proc/\(root)/stat").first)
     }
 
     private func look() -> (fingerprint: Fingerprint, stubs: Set<Int32>) {
@@ -207,10 +209,17 @@ struct TracerDeath {
     /// Reaps until the target is our only child: orphans of the tool come to us.
     private func awaitAlone() -> Bool {
         poll(until: limit(), every: 1) {
-            let others = childrenOf(getpid()).filter { $0 != root }
+            let others = childrenOf(getpid()).filter { $0 != root && isOfTool($0) }
             for pid in others { waitpid(pid, nil, WNOHANG) }
             return others.isEmpty
         }
+    }
+
+    /// Children of a target that died come to us too.
+    private func isOfTool(_ pid: Int32) -> Bool {
+        let program = (text(of: "/proc/\(pid)/cmdline") ?? "").split(separator: "\0").first ?? ""
+        return statFields("/proc/\(pid)/stat").first == "Z"
+            || program.split(separator: "/").last == tool.split(separator: "/").last
     }
 
     private func childrenOf(_ pid: Int32) -> [Int32] {
