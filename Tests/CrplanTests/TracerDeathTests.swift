@@ -22,17 +22,17 @@ struct TracerDeathTests {
     /// The distances share no factor with the 19 steps of a session's frame or the 4 of a call, so that a sample
     /// meets each kind of step.
     static let cases = [
-        DeathCase(mode: "none", every: 307),
-        DeathCase(mode: "worker", every: 67),
-        DeathCase(mode: "supervisor", every: 131),
-        DeathCase(mode: "both", every: 71),
-        DeathCase(mode: "supervisor-undo", every: 3),
+        DeathCase(mode: "none", every: 613),
+        DeathCase(mode: "worker", every: 127),
+        DeathCase(mode: "supervisor", every: 307),
+        DeathCase(mode: "both", every: 127),
+        DeathCase(mode: "supervisor-undo", every: 4),
         // A signal that is delivered amid the healing stub, and a stop on it.
-        DeathCase(mode: "worker", every: 13, options: ":count=10:signal=\(SIGUSR1)"),
-        DeathCase(mode: "worker", every: 13, options: ":count=10:signal=\(SIGSTOP)"),
-        DeathCase(mode: "none", every: 13, options: ":count=10:signal=\(SIGSTOP)"),
-        DeathCase(mode: "trap", every: 241),
-        DeathCase(mode: "segv", every: 241),
+        DeathCase(mode: "worker", every: 13, options: ":count=5:signal=\(SIGUSR1)"),
+        DeathCase(mode: "worker", every: 13, options: ":count=5:signal=\(SIGSTOP)"),
+        DeathCase(mode: "none", every: 13, options: ":count=5:signal=\(SIGSTOP)"),
+        DeathCase(mode: "trap", every: 409),
+        DeathCase(mode: "segv", every: 409),
     ]
 
     /// The tool that only looks, and a whole dump that leaves its tree running.
@@ -56,13 +56,13 @@ struct TracerDeathTests {
     }
 
     @Test func `a tree survives the death of its tracer at any moment`() throws {
-        let run = try run("kill-random:\(Self.isLong ? 100 : 16),check")
+        let run = try run("kill-random:\(Self.isLong ? 100 : 10),check")
         #expect(run.ending == .exit(0), "\(run.output)")
     }
 
     @Test func `a tree survives the death of a dump`() throws {
-        let points = "kill-points:mode=worker:every=\(Self.isLong ? 1 : 97)"
-        let run = try run("\(points),kill-random:\(Self.isLong ? 100 : 8),check", tracer: Self.dump)
+        let points = "kill-points:mode=worker:every=\(Self.isLong ? 1 : 331)"
+        let run = try run("\(points),kill-random:\(Self.isLong ? 100 : 4),check", tracer: Self.dump)
         #expect(run.ending == .exit(0), "\(run.output)")
     }
 
@@ -76,7 +76,7 @@ struct TracerDeathTests {
     /// A crash of ours puts registers back by itself: where the stub is useless the rescue handler must have done it.
     @Test(arguments: ["trap", "segv"])
     func `a crash of the tracer needs no stub`(_ mode: String) throws {
-        let run = try run("kill-points:mode=\(mode):from=20:every=37:count=12:break-stub,check")
+        let run = try run("kill-points:mode=\(mode):from=20:every=67:count=5:break-stub,check")
         #expect(run.ending == .exit(0), "\(run.output)")
     }
 }
