@@ -64,7 +64,11 @@ struct RestoreCommand: ParsableCommand {
         } catch {
             log.error("\(error)")
             log.error("Restoring FAILED.")
-            if place.log != nil { EngineLog(descriptor: 2, level: .error).error("\(error)") }
+            if checkpoint != nil {
+                printError("crplan: \(error)")
+            } else if place.log != nil {
+                EngineLog(descriptor: 2, level: .error).error("\(error)")
+            }
             log.flush()
             throw ExitStatus.failed.exit
         }
