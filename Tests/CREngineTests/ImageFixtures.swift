@@ -149,6 +149,10 @@ enum RichTree {
         thread.seccompMode = 2
         thread.seccompFilter = 1
         thread.affinity = [0b11, 1 << 63]
+        thread.commBytes = [0x61, 0xff]
+        thread.timerSlack = 50_001
+        thread.ioPriority = 0x4007
+        thread.slice = 700_000
         return thread
     }
 

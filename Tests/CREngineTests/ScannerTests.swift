@@ -67,6 +67,40 @@ func addFile(
                 == [.regularFile, .directory, .memoryDevice, .pipe])
     }
 
+    @Test func `a thread clock without an id blocks where there are several threads`() {
+        var snapshot = ordinarySnapshot()
+        let ofThread = TimerRow(id: 0, signal: 34, sigval: 0, notify: 0, target: 100, clock: -2)
+        snapshot.tasks[0].posixTimers = [ofThread]
+        #expect(codes(snapshot) == [])
+        snapshot.tasks[0].threads.append(snapshot.tasks[0].threads[0])
+        #expect(codes(snapshot) == [.threadTimer])
+        snapshot.tasks[0].posixTimers[0].clock = -6
+        #expect(codes(snapshot) == [])
+    }
+
+    @Test func `a flusher and a machine check policy block`() {
+        var snapshot = ordinarySnapshot()
+        snapshot.tasks[0].threads[0].flags = 0x18_0000
+        #expect(codes(snapshot) == [.flusher])
+        snapshot.tasks[0].threads[0].flags = 0x80
+        #expect(codes(snapshot) == [.machineCheckPolicy])
+    }
+
+    @Test func `a protection key blocks, but not the one of memory that may only be run`() throws {
+        let text = """
+            7f0000000000-7f0000001000 rw-p 00000000 00:00 0
+            ProtectionKey:         1
+            VmFlags: rd wr mr mw me ac
+
+            """
+        let flags = try #require(try AreaList.parse(Array(text.utf8)).first?.flags)
+        var snapshot = ordinarySnapshot()
+        snapshot.tasks[0].areas[0].flags = flags
+        #expect(codes(snapshot) == [.protectionKey])
+        snapshot.tasks[0].areas[0].protection = 4
+        #expect(codes(snapshot) == [])
+    }
+
     @Test func `a deleted file is a ghost up to the limit and a blocker above`() {
         var snapshot = ordinarySnapshot()
         addFile(&snapshot, fd: 3, link: "/tmp/x", mode: 0o100600, reach: .gone) {

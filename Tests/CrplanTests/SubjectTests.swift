@@ -42,6 +42,7 @@ struct SubjectTests {
         "epoll", "signalfd", "timerfd", "pidfd", "memfd", "pty", "fifo", "packet-pipe", "flock", "posix-lock",
         "ofd-lock",
         "lease", "namespace", "proc", "userfaultfd", "perf", "outside-pipe", "seccomp", "deleted-cwd",
+        "packets", "directory-watch", "outside-owner",
     ]
 
     static var cases: [SubjectCase] {

@@ -123,6 +123,29 @@ static int hold_packet_pipe(void)
     MUST(pipe2(ends, O_DIRECT));
     return ends[0];
 }
+// The read end alone does not tell that what is unread are packets.
+static int hold_packets(void)
+{
+    int ends[2];
+    MUST(pipe2(ends, O_DIRECT));
+    CHECK(write(ends[1], "one", 3) == 3 && write(ends[1], "two", 3) == 3, "write: %s", strerror(errno));
+    close(ends[1]);
+    return ends[0];
+}
+static int hold_directory_watch(void)
+{
+    MUST(mkdir("holder.watched", 0700));
+    int fd = MUST(open("holder.watched", O_RDONLY | O_DIRECTORY));
+    MUST(fcntl(fd, F_NOTIFY, DN_CREATE | DN_MULTISHOT));
+    return fd;
+}
+static int hold_outside_owner(void)
+{
+    int ends[2];
+    MUST(pipe(ends));
+    MUST(fcntl(ends[0], F_SETOWN, getppid()));
+    return ends[0];
+}
 static int hold_flock(void)
 {
     int fd = MUST(open("holder.lock", O_RDWR | O_CREAT, 0600));
@@ -201,7 +224,8 @@ static const struct kind {
     {"inotify", hold_inotify},         {"epoll", hold_epoll},             {"signalfd", hold_signalfd},
     {"timerfd", hold_timerfd},         {"pidfd", hold_pidfd},             {"memfd", hold_memfd},
     {"pty", hold_pty},                 {"fifo", hold_fifo}, {"packet-pipe", hold_packet_pipe},
-                  {"flock", hold_flock},
+    {"packets", hold_packets},         {"directory-watch", hold_directory_watch},
+    {"outside-owner", hold_outside_owner}, {"flock", hold_flock},
     {"posix-lock", hold_posix_lock},   {"ofd-lock", hold_ofd_lock},       {"lease", hold_lease},
     {"namespace", hold_namespace},     {"proc", hold_proc},               {"userfaultfd", hold_userfaultfd},
     {"perf", hold_perf},               {"outside-pipe", hold_outside_pipe},

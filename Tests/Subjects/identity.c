@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static void read_small(const char *path, char *text, size_t size)
@@ -48,11 +49,13 @@ static void *run_thread(void *argument)
     MUST(setpriority(PRIO_PROCESS, gettid(), 11));
     struct sched_param zero = {0};
     MUST(sched_setscheduler(0, SCHED_IDLE, &zero));
+    MUST(prctl(PR_SET_TIMERSLACK, 777777));
     thread_ready = 1;
     while (!thread_go) pause_ns(2000000);
     errno = 0;
     int nice_value = getpriority(PRIO_PROCESS, gettid());
     CHECK(nice_value == 11, "the thread's nice value is %d", nice_value);
+    CHECK(prctl(PR_GET_TIMERSLACK) == 777777, "the thread's timer slack is %d", prctl(PR_GET_TIMERSLACK));
     CHECK(sched_getscheduler(0) == SCHED_IDLE, "the thread's policy is %d", sched_getscheduler(0));
     return NULL;
 }
@@ -68,13 +71,19 @@ void identity(int argc, char **argv)
     MUST(chmod("where", 0700));
     MUST(chdir("where"));
     CHECK(getcwd(directory, sizeof directory), "getcwd: %s", strerror(errno));
-    MUST(prctl(PR_SET_NAME, "a) (name"));
+    // Cut in the middle of a letter, as the kernel cuts long names.
+    MUST(prctl(PR_SET_NAME, "a) (na\nme\xc3"));
     MUST(prctl(PR_SET_PDEATHSIG, 0));
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
         MUST(setrlimit(limits[i].resource, &limits[i].value));
     MUST(setpriority(PRIO_PROCESS, 0, 5));
     struct sched_param zero = {0};
-    MUST(sched_setscheduler(0, SCHED_BATCH, &zero));
+    const int policy = SCHED_BATCH | SCHED_RESET_ON_FORK;
+    MUST(sched_setscheduler(0, policy, &zero));
+    MUST(prctl(PR_SET_TIMERSLACK, 123456));
+    const int io_priority = 2 << 13 | 7;
+    MUST(syscall(SYS_ioprio_set, 1, 0, io_priority));
+    write_small("/proc/self/coredump_filter", "0x5");
     cpu_set_t affinity, affinity_now;
     MUST(sched_getaffinity(0, sizeof affinity, &affinity));
     int last = 0;
@@ -96,7 +105,7 @@ void identity(int argc, char **argv)
     CHECK(mask == 0137, "umask is 0%o", mask);
     CHECK(getcwd(now, sizeof now) && strcmp(now, directory) == 0, "cwd was %s, is %s", directory, now);
     MUST(prctl(PR_GET_NAME, text));
-    CHECK(strcmp(text, "a) (name") == 0, "comm is %s", text);
+    CHECK(strcmp(text, "a) (na\nme\xc3") == 0, "comm is %s", text);
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
         struct rlimit limit;
         MUST(getrlimit(limits[i].resource, &limit));
@@ -104,7 +113,11 @@ void identity(int argc, char **argv)
               "limit %d is %lu of %lu", limits[i].resource, limit.rlim_cur, limit.rlim_max);
     }
     CHECK(getpriority(PRIO_PROCESS, 0) == 5, "nice value is %d", getpriority(PRIO_PROCESS, 0));
-    CHECK(sched_getscheduler(0) == SCHED_BATCH, "policy is %d", sched_getscheduler(0));
+    CHECK(prctl(PR_GET_TIMERSLACK) == 123456, "timer slack is %d", prctl(PR_GET_TIMERSLACK));
+    CHECK(syscall(SYS_ioprio_get, 1, 0) == io_priority, "I/O priority is %ld", syscall(SYS_ioprio_get, 1, 0));
+    read_small("/proc/self/coredump_filter", text, sizeof text);
+    CHECK(strtol(text, NULL, 16) == 5, "coredump_filter is %s", text);
+    CHECK(sched_getscheduler(0) == policy, "policy is %d", sched_getscheduler(0));
     MUST(sched_getaffinity(0, sizeof affinity_now, &affinity_now));
     CHECK(CPU_EQUAL(&affinity, &affinity_now), "the affinity changed");
     read_small("/proc/self/oom_score_adj", text, sizeof text);

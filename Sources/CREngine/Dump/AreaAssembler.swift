@@ -70,6 +70,7 @@ struct AreaAssembler {
             area.flags?.contains(row.flag) == true ? bits | 1 << row.number : bits
         }
         if advice != 0 { image.advice = advice }
+        image.locksOnFault = area.flags?.contains(.lockedOnFault) == true
         return image
     }
 

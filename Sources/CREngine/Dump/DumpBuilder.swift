@@ -49,6 +49,7 @@ struct DumpBuilder: ~Copyable {
             throw .environment(
                 "process \(facts.pid): its exe, cwd or root cannot be read (CAP_SYS_PTRACE is needed)")
         }
+        if let refusal = remote.refusals.first { throw .cannotCarry("process \(facts.pid): \(refusal)") }
         let assembler = TaskAssembler(facts: facts, frozen: process, remote: remote)
         var task = try assembler.assemble { cgroups.number(of: $0) }
         let exeFile = try id(exe, "/proc/\(facts.pid)/exe")
@@ -120,13 +121,39 @@ struct DumpBuilder: ~Copyable {
                 owner = try FileOwner.read(pidfd: pidfd.rawValue, descriptor: descriptor.fd)
                 try peek(file, pidfd.rawValue, descriptor.fd)
             } catch {
+                if error == .notSupported {
+                    throw .cannotCarry(
+                        "process \(facts.pid): fd \(descriptor.fd) (\(file.link)) holds packets (O_DIRECT), which are not carried"
+                    )
+                }
                 throw .task(facts.pid, "fd \(descriptor.fd) (\(file.link)) cannot be examined", error)
             }
+            try refuse(owner, of: file, facts.pid, descriptor.fd)
             let id = try files.id(of: file, owner: owner)
             images.append(
                 DescriptorImage(fd: descriptor.fd, file: id, flags: descriptor.closesOnExec ? 1 : 0))
         }
         return images
+    }
+
+    /// Refuses an owner (F_SETOWN) that would be somebody else after a restore, and directory watches of F_NOTIFY,
+    /// which show by the owner alone.
+    private func refuse(_ owner: OwnerImage, of file: OpenFile, _ pid: PID, _ fd: Int32) throws(DumpError) {
+        if owner.pid == 0 { return }
+        let subject = "process \(pid): fd \(fd) (\(file.link))"
+        if file.facts?.type == .directory {
+            throw .cannotCarry("\(subject): a directory watched with F_NOTIFY is not carried; close it")
+        }
+        let id = Int32(truncatingIfNeeded: owner.pid)
+        let isInside: Bool =
+            switch owner.kind {
+            case 0: snapshot.tasks.contains { $0.threads.contains { $0.tid == TID(id) } }
+            case 1: snapshot.task(PID(id)) != nil
+            default: snapshot.tasks.contains { $0.pgid == PID(id) }
+            }
+        if !isInside {
+            throw .cannotCarry("\(subject): its signals go to \(id), which is not in the tree (F_SETOWN)")
+        }
     }
 
     private func openPidFD(_ pid: PID) throws(DumpError) -> OwnedFD {

@@ -20,10 +20,10 @@ enum FileOwner {
             if error == .badDescriptor { return image }
             throw error
         }
+        image.signal = UInt32(try systemCall(CP_SYS_fcntl, Int(file.rawValue), getSignal))
         if owner.pid == 0 { return image }
         image.kind = UInt32(bitPattern: owner.kind)
         image.pid = UInt32(bitPattern: owner.pid)
-        image.signal = UInt32(try systemCall(CP_SYS_fcntl, Int(file.rawValue), getSignal))
         var users: (real: UInt32, effective: UInt32) = (0, 0)
         try withUnsafeMutablePointer(to: &users) { (pointer) throws(Errno) -> Void in
             try systemCall(CP_SYS_fcntl, Int(file.rawValue), getOwnerUsers, Int(bitPattern: pointer))

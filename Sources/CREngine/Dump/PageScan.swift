@@ -60,6 +60,28 @@ package struct PageScan: ~Copyable {
         }
     }
 
+    /// Throws `guardRegion` where there is one; for areas whose content nobody asks for. Kernels before 6.15 have none
+    /// in such areas.
+    package func requireNoGuards(from start: UInt64, to end: UInt64) throws(Failure) {
+        var region = cp_page_region()
+        var argument = cp_pm_scan_arg()
+        argument.size = UInt64(MemoryLayout<cp_pm_scan_arg>.size)
+        argument.start = start
+        argument.end = end
+        argument.vec_len = 1
+        argument.max_pages = 1
+        argument.category_mask = Self.isGuard
+        argument.return_mask = Self.isGuard
+        let count = withUnsafeMutablePointer(to: &region) { place in
+            argument.vec = UInt64(UInt(bitPattern: place))
+            return withUnsafeMutablePointer(to: &argument) {
+                cp_syscall(
+                    CP_SYS_ioctl, Int(pagemap.rawValue), Int(CP_PAGEMAP_SCAN), Int(bitPattern: $0), 0, 0, 0)
+            }
+        }
+        if count > 0 { throw .guardRegion(GuardRegion(start: region.start)) }
+    }
+
     private func scan(_ start: UInt64, _ end: UInt64) throws(Failure) -> [Range] {
         var found: [Range] = []
         var regions = [cp_page_region](repeating: cp_page_region(), count: 1024)

@@ -112,8 +112,12 @@ struct PagesDump: ~Copyable {
         if area.status.contains(.vdso) { return [PageScan.Range(start: area.start, end: area.end)] }
         let isOurs = area.status.contains(.anonymousPrivate) || area.status.contains(.filePrivate)
         let isKernels = area.status.contains(.vvar) || area.status.contains(.vsyscall)
-        guard isOurs, !isKernels else { return nil }
+        if isKernels { return nil }
         do throws(PageScan.Failure) {
+            if !isOurs {
+                try scan.requireNoGuards(from: area.start, to: area.end)
+                return nil
+            }
             return try scan.ranges(from: area.start, to: area.end)
         } catch {
             switch error {

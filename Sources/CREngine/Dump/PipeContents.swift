@@ -5,7 +5,7 @@ import Glibc
 package enum PipeContents {
     /// `descriptor` is any end's number in process `pid`; a write end is opened anew for reading through /proc.
     ///
-    /// Returns the bytes and the capacity (F_GETPIPE_SZ).
+    /// Returns the bytes and the capacity (F_GETPIPE_SZ). Throws ENOTSUP where they are packets (O_DIRECT).
     package static func peek(pidfd: Int32, descriptor: Int32) throws(Errno) -> (
         bytes: [UInt8], capacity: UInt32
     ) {
@@ -37,6 +37,12 @@ package enum PipeContents {
         // As many slots as the source has: fewer bytes would mean that some stayed behind.
         if copied != Int(waiting) { throw .io }
         _ = consume writer
-        return try reader.readToEnd()
+        var bytes = [UInt8](repeating: 0, count: copied)
+        let got = try bytes.withUnsafeMutableBufferPointer { (buffer) throws(Errno) -> Int in
+            try reader.read(into: UnsafeMutableRawBufferPointer(buffer))
+        }
+        // A read stops at the end of a packet, even where the pipe no longer makes any.
+        if got != copied { throw .notSupported }
+        return bytes
     }
 }

@@ -9,6 +9,8 @@ package struct RemoteFacts: Equatable, Sendable {
         package var robustListLength: UInt32 = 0
         package var parentDeathSignal: UInt32 = 0
         package var securebits: UInt32 = 0
+        /// Nanoseconds.
+        package var timerSlack: UInt64?
     }
     /// 62 dispositions, signals 1...64 without SIGKILL and SIGSTOP.
     package var signalActions = [SignalActionImage](repeating: SignalActionImage(), count: 62)
@@ -23,6 +25,14 @@ package struct RemoteFacts: Equatable, Sendable {
     package var thpDisabled = false
     /// Bit n is command 1<<n of membarrier(2). Nil before Linux 6.3.
     package var membarrierRegistrations: UInt32?
+    /// PR_GET_MDWE of prctl(2).
+    package var deniesWriteExecute: UInt32 = 0
+    /// PR_GET_MEMORY_MERGE of prctl(2).
+    package var mergesMemory = false
+    /// MCL_* of mlockall(2) for areas to come.
+    package var futureLocks: UInt32 = 0
+    /// State that no image can hold, as ends of a sentence that begins with the process.
+    package var refusals: [String] = []
     package var threads: [TID: Thread] = [:]
 
     package init() {}

@@ -1,4 +1,5 @@
 import CPlatform
+import Glibc
 
 /// Asks one frozen process what only it can tell.
 ///
@@ -62,8 +63,13 @@ package struct RemoteProbe: ~Copyable {
                     (session) throws(TraceError) -> RemoteFacts in
                     var known = facts
                     if index == 0 {
+                        let locked = lockedKilobytes()
                         try mapScratch(&session)
                         isMapped = true
+                        if lockedKilobytes() != locked { known.futureLocks = futureLocks() }
+                        known.refusals = try RemoteOddities.ask(
+                            &session, pid: process.pid, scratch: request.scratch,
+                            scratchSize: Self.scratchSize)
                         try askProcess(&session, &known)
                     }
                     known.threads[thread.tid] = try askThread(&session)
@@ -99,6 +105,28 @@ package struct RemoteProbe: ~Copyable {
         // PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS|MAP_FIXED_NOREPLACE
         try session.require(
             "mmap", CP_SYS_mmap, request.scratch.rawValue, Self.scratchSize, 3, 0x100022, .max, 0)
+    }
+
+    /// VmLck: an area that is locked from its beginning, as the scratch page may be, adds to it.
+    private func lockedKilobytes() -> Substring? {
+        guard let bytes = try? ProcDirectory.open("/proc/\(process.pid)").read("status") else { return nil }
+        return String(decoding: bytes, as: UTF8.self).split(separator: "\n").first {
+            $0.hasPrefix("VmLck:")
+        }
+    }
+
+    /// MCL_FUTURE, with MCL_ONFAULT if the locked scratch page is not there yet.
+    private func futureLocks() -> UInt32 {
+        let present: UInt64 = 1 << 63
+        var word = present
+        if let pagemap = try? OwnedFD.open("/proc/\(process.pid)/pagemap", O_RDONLY) {
+            withUnsafeMutablePointer(to: &word) {
+                _ = try? systemCall(
+                    CP_SYS_pread64, Int(pagemap.rawValue), Int(bitPattern: $0), 8,
+                    Int(request.scratch.rawValue / Self.scratchSize) * 8)
+            }
+        }
+        return word & present != 0 ? 2 : 2 | 4
     }
 
     private func unmapScratch(_ session: inout RemoteSession) throws(TraceError) {
@@ -139,6 +167,13 @@ package struct RemoteProbe: ~Copyable {
         facts.isChildSubreaper = try result(Int32.self) != 0
         if case .success(let value) = try session.call(CP_SYS_prctl, 42) {  // PR_GET_THP_DISABLE
             facts.thpDisabled = value != 0
+            if value > 1 { facts.refusals.append("PR_THP_DISABLE_EXCEPT_ADVISED is not carried") }
+        }
+        if case .success(let value) = try session.call(CP_SYS_prctl, 66) {  // PR_GET_MDWE
+            facts.deniesWriteExecute = UInt32(truncatingIfNeeded: value)
+        }
+        if case .success(let value) = try session.call(CP_SYS_prctl, 68) {  // PR_GET_MEMORY_MERGE
+            facts.mergesMemory = value != 0
         }
         if case .success(let value) = try session.call(CP_SYS_membarrier, 1 << 9) {  // GET_REGISTRATIONS
             facts.membarrierRegistrations = UInt32(truncatingIfNeeded: value)
@@ -161,6 +196,7 @@ package struct RemoteProbe: ~Copyable {
         facts.robustListLength = UInt32(truncatingIfNeeded: list.1)
         try session.require("prctl", CP_SYS_prctl, 2, scratch)  // PR_GET_PDEATHSIG
         facts.parentDeathSignal = try result(UInt32.self)
+        facts.timerSlack = try session.require("prctl", CP_SYS_prctl, 30)  // PR_GET_TIMERSLACK
         facts.securebits = UInt32(truncatingIfNeeded: try session.require("prctl", CP_SYS_prctl, 27))
         return facts
     }

@@ -52,6 +52,10 @@ struct TaskAssembler {
         image.pendingSignals = frozen.pendingSignals
         image.loginuid = facts.loginuid
         image.oomScoreAdjust = facts.oomScoreAdjust
+        image.coredumpFilter = facts.coredumpFilter
+        if remote.deniesWriteExecute != 0 { image.deniesWriteExecute = remote.deniesWriteExecute }
+        if remote.mergesMemory { image.mergesMemory = true }
+        if remote.futureLocks != 0 { image.futureLocks = remote.futureLocks }
         image.childSubreaper = remote.isChildSubreaper
         if let registrations = remote.membarrierRegistrations, registrations != 0 {
             image.membarrierRegistrations = registrations
@@ -78,6 +82,10 @@ struct TaskAssembler {
         image.schedulingPolicy = known.schedulingPolicy
         if known.realtimePriority != 0 { image.schedulingPriority = known.realtimePriority }
         image.affinity = known.affinity
+        image.commBytes = known.commBytes
+        image.timerSlack = remote.timerSlack
+        image.ioPriority = known.ioPriority
+        if known.slice != 0 { image.slice = known.slice }
         image.credentials = credentials(known.status, securebits: remote.securebits)
         return image
     }

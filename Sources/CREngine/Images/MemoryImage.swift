@@ -42,6 +42,8 @@ package struct AreaImage: Equatable, Sendable {
     package var advice: UInt64?
     /// Open mode for the mapped file: 0 read, 1 write, 2 both.
     package var openMode: UInt32?
+    /// With MAP_LOCKED: MLOCK_ONFAULT of mlock2(2). In our own `crplan.json`.
+    package var locksOnFault = false
     package init(start: UInt64, end: UInt64, protection: UInt32, flags: UInt32, status: AreaStatus) {
         self.start = start
         self.end = end

@@ -31,6 +31,15 @@ package struct ThreadImage: Equatable, Sendable {
     package var cgroupSet: UInt32? = 1
     /// CPUs of sched_getaffinity(2) as 64-bit words; CRIU has no field for it, so it is in our own `crplan.json`.
     package var affinity: [UInt64] = []
+    // These too are in `crplan.json` alone.
+    /// Bytes of a comm that is no UTF-8.
+    package var commBytes: [UInt8]?
+    /// Nanoseconds, PR_SET_TIMERSLACK of prctl(2).
+    package var timerSlack: UInt64?
+    /// class<<13|level of ioprio_set(2).
+    package var ioPriority: UInt32?
+    /// Nanoseconds, sched_runtime of sched_setattr(2) for SCHED_OTHER and SCHED_BATCH.
+    package var slice: UInt64?
 
     package init(tid: TID, comm: String) {
         self.tid = tid

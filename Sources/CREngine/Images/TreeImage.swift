@@ -121,6 +121,15 @@ package struct ProcessImage: Equatable, Sendable {
     package var oomScoreAdjust: Int32? = 0
     package var childSubreaper: Bool?
     package var membarrierRegistrations: UInt32?
+    // CRIU has no fields for these; they are in our own `crplan.json`.
+    /// /proc/PID/coredump_filter
+    package var coredumpFilter: UInt32?
+    /// PR_SET_MDWE of prctl(2); nil for none.
+    package var deniesWriteExecute: UInt32?
+    /// PR_SET_MEMORY_MERGE of prctl(2); nil for no.
+    package var mergesMemory: Bool?
+    /// MCL_* of mlockall(2) for areas to come; nil for none.
+    package var futureLocks: UInt32?
     package init() {}
 }
 

@@ -26,6 +26,8 @@ enum AreaRules {
         Row(code: .userfaultMapping) {
             $0.has([.faultsMissing, .faultsMinor, .faultsWriteProtected])
         },
+        // Memory that may only be run has a key of the kernel's own, which mmap(2) gives it again.
+        Row(code: .protectionKey) { $0.has(.protectionKey) && $0.protection != 4 },
         Row(code: .unknownAreaFlag) { $0.has(.unknown) },
     ]
 

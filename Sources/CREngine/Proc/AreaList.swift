@@ -44,6 +44,8 @@ package struct AreaFlags: OptionSet, Hashable, Sendable {
     package static let lockedOnFault = AreaFlags(rawValue: 1 << 35)
     package static let droppable = AreaFlags(rawValue: 1 << 36)
     package static let guarded = AreaFlags(rawValue: 1 << 37)
+    /// Not of that line: `ProtectionKey:` is not 0.
+    package static let protectionKey = AreaFlags(rawValue: 1 << 62)
     /// A code that this build does not know.
     package static let unknown = AreaFlags(rawValue: 1 << 63)
 
@@ -94,17 +96,25 @@ package enum AreaList {
     /// In order of address. Throws where a head line is malformed.
     package static func parse(_ bytes: [UInt8]) throws(ProcFormatError) -> [AreaRow] {
         var rows: [AreaRow] = []
+        // The key comes before the flags.
+        var hasKey = false
         for line in bytes.lines {
             guard let first = line.first else { continue }
             // Lines of details start with a capital letter, head lines with a hexadecimal digit in lower case.
             if first >= UInt8(ascii: "A") && first <= UInt8(ascii: "Z") {
-                if line.starts(with: "VmFlags:"), !rows.isEmpty {
-                    rows[rows.count - 1].flags = AreaFlags(parsing: line.dropFirst("VmFlags:".utf8.count))
+                guard !rows.isEmpty else { continue }
+                if line.starts(with: "ProtectionKey:") {
+                    hasKey = line.dropFirst("ProtectionKey:".utf8.count).trimmed.decimal != 0
+                } else if line.starts(with: "VmFlags:") {
+                    var flags = AreaFlags(parsing: line.dropFirst("VmFlags:".utf8.count))
+                    if hasKey { flags.insert(.protectionKey) }
+                    rows[rows.count - 1].flags = flags
                 }
                 continue
             }
             guard let row = head(line) else { throw ProcFormatError(file: "maps", detail: line.text) }
             rows.append(row)
+            hasKey = false
         }
         return rows
     }

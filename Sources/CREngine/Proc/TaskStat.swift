@@ -3,6 +3,8 @@ package struct TaskStat: Equatable, Sendable {
     package var id: Int32 = 0
     /// At most 15 bytes; may hold blanks and parentheses.
     package var comm = ""
+    /// The same byte by byte, where it is no UTF-8.
+    package var commBytes: [UInt8]?
     /// R S D T t Z X I
     package var state: UInt8 = 0
     package var parent: Int32 = 0
@@ -67,6 +69,9 @@ package struct TaskStat: Equatable, Sendable {
         }
         self.id = Int32(truncatingIfNeeded: id)
         comm = bytes[(open + 1)..<close].text
+        if comm.utf8.count != close - open - 1 || !comm.utf8.elementsEqual(bytes[(open + 1)..<close]) {
+            commBytes = Array(bytes[(open + 1)..<close])
+        }
         state = letter
         parent = Int32(truncatingIfNeeded: try field(4))
         processGroup = Int32(truncatingIfNeeded: try field(5))

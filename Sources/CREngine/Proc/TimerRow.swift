@@ -9,6 +9,10 @@ package struct TimerRow: Equatable, Sendable {
     package var target: Int32
     package var clock: Int32
 
+    /// CPU clocks are negative: the complement of an id above three bits, of which 4 says that it is a thread's. Without
+    /// an id it is that of whoever made the timer. See include/linux/posix-timers_types.h.
+    package var isOfUnknownThread: Bool { clock < 0 && clock & 4 != 0 && clock >> 3 == -1 }
+
     /// All timers of the file. Throws where a record is incomplete.
     package static func parse(_ bytes: [UInt8]) throws(ProcFormatError) -> [TimerRow] {
         var rows: [TimerRow] = []

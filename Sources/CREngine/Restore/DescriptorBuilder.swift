@@ -46,11 +46,12 @@ struct DescriptorBuilder {
     static func setOwner(
         _ thread: StubThread, fd: Int32, _ owner: OwnerImage, flags: UInt32
     ) throws(RestoreError) {
-        if owner.pid == 0 { return }
         let setOwnerEx = 15
         let setSignal = 10
-        let address = try thread.put((Int32(owner.kind), Int32(owner.pid)))
-        try thread.call("fcntl", CP_SYS_fcntl, Int(fd), setOwnerEx, address)
+        if owner.pid != 0 {
+            let address = try thread.put((Int32(owner.kind), Int32(owner.pid)))
+            try thread.call("fcntl", CP_SYS_fcntl, Int(fd), setOwnerEx, address)
+        }
         if owner.signal != 0 { try thread.call("fcntl", CP_SYS_fcntl, Int(fd), setSignal, Int(owner.signal)) }
         if flags & UInt32(O_ASYNC) != 0 {
             try thread.call("fcntl", CP_SYS_fcntl, Int(fd), Int(F_SETFL), Int(flags & ~UInt32(O_ACCMODE)))

@@ -94,8 +94,29 @@ struct MemoryBuilder {
         case .success(let address) where address == Int(area.start): return
         case .success:
             throw RestoreError("task \(thread.tid)", "area \(area.name) came out at another address")
+        case .failure(.noMemory)
+        where area.protection & 2 != 0 && flags & 2 != 0 && area.end - area.start > Self.part:
+            try mapInParts(thread, area, flags: flags, fd: fd)
         case .failure(let errno):
             throw RestoreError("task \(thread.tid)", "area \(area.name) cannot be mapped", errno: errno)
+        }
+    }
+
+    private static let part: UInt64 = 256 << 20
+
+    /// The kernel refuses a private area that is larger than all memory, and takes one that became writable part by
+    /// part, as the old one must have. See overcommit_memory in proc_sys_vm(5).
+    private func mapInParts(
+        _ thread: StubThread, _ area: AreaImage, flags: UInt32, fd: Int
+    ) throws(RestoreError) {
+        let mayWrite: UInt32 = 2
+        try thread.call(
+            "mmap", CP_SYS_mmap, Int(area.start), Int(area.end - area.start),
+            Int(area.protection & ~mayWrite), Int(flags), fd, fd < 0 ? 0 : Int(area.offset))
+        for start in stride(from: area.start, to: area.end, by: Int(Self.part)) {
+            try thread.call(
+                "mprotect", CP_SYS_mprotect, Int(start), Int(min(Self.part, area.end - start)),
+                Int(area.protection))
         }
     }
 
@@ -119,7 +140,12 @@ struct MemoryBuilder {
                 try thread.call("madvise", CP_SYS_madvise, Int(area.start), length, bit)
             }
             if area.flags & 0x2000 != 0 {
-                try thread.call("mlock", CP_SYS_mlock, Int(area.start), length)
+                let onFault = 1
+                if area.locksOnFault {
+                    try thread.call("mlock2", CP_SYS_mlock2, Int(area.start), length, onFault)
+                } else {
+                    try thread.call("mlock", CP_SYS_mlock, Int(area.start), length)
+                }
             }
         }
         for area in image.areas where area.status.contains(.guardRegion) {

@@ -54,10 +54,19 @@ enum ProcessBuilder {
         guard let personality = Int(String(image.personality), radix: 16) else {
             throw RestoreError("task \(process.pid)", "its personality \(image.personality) is no number")
         }
-        if personality != 0 { try thread.call("personality", CP_SYS_personality, personality) }
+        try thread.call("personality", CP_SYS_personality, personality)
+        if image.mergesMemory == true { try thread.call("prctl", CP_SYS_prctl, 67, 1) }
+        if let locks = image.futureLocks { try thread.call("mlockall", CP_SYS_mlockall, Int(locks)) }
+        if let denial = image.deniesWriteExecute { try thread.call("prctl", CP_SYS_prctl, 65, Int(denial)) }
         if image.childSubreaper == true { try thread.call("prctl", CP_SYS_prctl, 36, 1) }
         for bit in 0..<32 where (image.membarrierRegistrations ?? 0) >> UInt32(bit) & 1 == 1 {
             try thread.call("membarrier", CP_SYS_membarrier, 1 << bit, 0, 0)
+        }
+        if let filter = image.coredumpFilter {
+            let path = "/proc/\(process.pid)/coredump_filter"
+            try RestoreError.about(path, "0x\(String(filter, radix: 16)) cannot be set") {
+                () throws(Errno) -> Void in try ProcText.write(path, "0x" + String(filter, radix: 16))
+            }
         }
         if let adjust = image.oomScoreAdjust {
             let path = "/proc/\(process.pid)/oom_score_adj"

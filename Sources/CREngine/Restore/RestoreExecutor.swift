@@ -115,7 +115,7 @@ package struct RestoreExecutor {
     private func endZombies(_ builder: TreeBuilder, _ threads: ThreadBuilder) throws(RestoreError) {
         for process in builder.processes {
             guard case .dead(let status) = process.image.state else { continue }
-            try threads.name(process.leader, process.image.threads[0].comm)
+            try threads.name(process.leader, process.image.threads[0])
             let parent = builder.processes.first { $0.pid == process.image.parent }
             try ZombieEnding.end(process, status: status, parent: parent?.leader)
         }

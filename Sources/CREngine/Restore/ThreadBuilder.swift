@@ -20,7 +20,7 @@ struct ThreadBuilder {
 
     /// Name, addresses that the kernel writes to at the thread's end, alternate stack, rseq, scheduling.
     func prepare(_ thread: StubThread, _ image: ThreadImage) throws(RestoreError) {
-        try name(thread, image.comm)
+        try name(thread, image)
         if image.clearTIDAddress != 0 {
             try thread.call("set_tid_address", CP_SYS_set_tid_address, Int(image.clearTIDAddress))
         }
@@ -43,9 +43,9 @@ struct ThreadBuilder {
         try schedule(thread, image)
     }
 
-    func name(_ thread: StubThread, _ comm: String) throws(RestoreError) {
-        let bytes = Array(comm.utf8.prefix(15)) + [0]
-        try thread.call("prctl", CP_SYS_prctl, 15, try thread.put(bytes))
+    func name(_ thread: StubThread, _ image: ThreadImage) throws(RestoreError) {
+        let bytes = (image.commBytes ?? Array(image.comm.utf8)).prefix(15) + [0]
+        try thread.call("prctl", CP_SYS_prctl, 15, try thread.put(Array(bytes)))
     }
 
     private func schedule(_ thread: StubThread, _ image: ThreadImage) throws(RestoreError) {
@@ -54,8 +54,8 @@ struct ThreadBuilder {
         try RestoreError.about("task \(tid)", "its CPU affinity cannot be set") { () throws(Errno) -> Void in
             try Affinity.set(thread.tid, cpus)
         }
-        let resetOnFork: UInt32 = 0x4000_0000
-        if let policy = image.schedulingPolicy, policy != 0 {
+        let resetOnFork = SchedulingAttributes.resetOnFork
+        if let policy = image.schedulingPolicy {
             try RestoreError.about("task \(tid)", "its scheduling policy \(policy) cannot be set") {
                 () throws(Errno) -> Void in
                 let isRealTime = [1, 2].contains(policy & ~resetOnFork)
@@ -73,6 +73,22 @@ struct ThreadBuilder {
                     try systemCall(CP_SYS_setpriority, 0, tid, Int(nice))
                 }
             }
+        }
+        if let slice = image.slice, SchedulingAttributes.of(thread.tid)?.slice != slice {
+            try RestoreError.about("task \(tid)", "its time slice of \(slice) ns cannot be set") {
+                () throws(Errno) -> Void in try SchedulingAttributes.setSlice(thread.tid, slice)
+            }
+        }
+        if let priority = image.ioPriority, IOPriority.of(thread.tid) != priority {
+            try RestoreError.about("task \(tid)", "its I/O priority \(priority) cannot be set") {
+                () throws(Errno) -> Void in try IOPriority.set(thread.tid, priority)
+            }
+        }
+        let setTimerSlack = 29
+        let isRealTime = [1, 2].contains((image.schedulingPolicy ?? 0) & ~resetOnFork)
+        // A real-time thread has none, and the kernel takes none from it.
+        if let slack = image.timerSlack, slack != 0, !isRealTime {
+            try thread.call("prctl", CP_SYS_prctl, setTimerSlack, Int(clamping: slack))
         }
     }
 }

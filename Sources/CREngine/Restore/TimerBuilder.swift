@@ -39,7 +39,8 @@ enum TimerBuilder {
         let intervals = [image.realTimer, image.virtualTimer, image.profilingTimer]
         for (which, timer) in intervals.enumerated() where timer != IntervalTimerImage() {
             var (seconds, rest) = (timer.valueSeconds, timer.valueMicroseconds)
-            if seconds == 0 && rest == 0 {
+            // ITIMER_REAL waits for its signal to be taken; the others are at rest so.
+            if which == 0 && seconds == 0 && rest == 0 {
                 (seconds, rest) = (timer.intervalSeconds, timer.intervalMicroseconds)
             }
             let value = try thread.put((timer.intervalSeconds, timer.intervalMicroseconds, seconds, rest))

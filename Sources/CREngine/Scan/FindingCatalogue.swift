@@ -349,6 +349,11 @@ extension FindingCode {
                 .block, "shared memory that a process outside the tree maps too",
                 "After a restore each side would have memory of its own; checkpoint both sides as one "
                     + "tree.")
+        case .protectionKey:
+            Entry(
+                .block, "mapping with a protection key",
+                "This build does not take keys of pkey_alloc(2) again yet, and without its key the memory "
+                    + "would be open to code that must not touch it.")
         case .seccomp:
             Entry(.block, "seccomp", "This build does not carry seccomp filters yet.")
         case .traced:
@@ -432,6 +437,20 @@ extension FindingCode {
             Entry(
                 .warn, "process that ended during the look",
                 "The tree is changing; what is dumped is what is there when it is frozen.")
+        case .threadTimer:
+            Entry(
+                .block, "timer on the CPU clock of a thread",
+                "The kernel does not tell whose clock of several threads it is, and the timer would go on "
+                    + "with that of the first.")
+        case .flusher:
+            Entry(
+                .block, "flusher of block devices",
+                "The thread serves a device (PR_SET_IO_FLUSHER), and whoever uses that would hang while "
+                    + "it is frozen.")
+        case .machineCheckPolicy:
+            Entry(
+                .block, "policy for memory errors of its own",
+                "This build does not carry PR_MCE_KILL.")
         case .unsupportedKey:
             Entry(
                 .block, "policy key without effect in this build",

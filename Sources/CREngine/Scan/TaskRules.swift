@@ -73,6 +73,9 @@ enum TaskRules {
         {
             found.append(Finding(.program32, object, task.comm))
         }
+        for timer in task.posixTimers where timer.isOfUnknownThread && task.threads.count > 1 {
+            found.append(Finding(.threadTimer, object, "timer \(timer.id), CLOCK_THREAD_CPUTIME_ID"))
+        }
         if task.status.sharedPending != 0 {
             found.append(
                 Finding(.pendingSignals, object, "signals \(numbers(task.status.sharedPending)) pending"))
@@ -127,6 +130,8 @@ enum TaskRules {
         if !thread.sharesFilesWithLeader || !thread.sharesFileSystemWithLeader {
             add(.threadOwnFiles, "thread \(thread.tid)")
         }
+        if thread.isFlusher { add(.flusher, "thread \(thread.tid)") }
+        if thread.hasMachineCheckPolicy { add(.machineCheckPolicy, "thread \(thread.tid)") }
         if thread.namespaces != nil { add(.threadNamespace, "thread \(thread.tid)") }
         if thread.cgroups != nil { add(.threadCgroup, "thread \(thread.tid)") }
         return found

@@ -171,6 +171,7 @@ package struct Collector {
         ).dropLast().map { String(decoding: $0, as: UTF8.self) }
         task.personality = note("personality", directory, task.pid) ?? ""
         task.oomScoreAdjust = Self.text("oom_score_adj", directory).flatMap { Int32($0) } ?? 0
+        task.coredumpFilter = Self.text("coredump_filter", directory).flatMap { UInt32($0, radix: 16) }
         task.loginuid = Self.text("loginuid", directory).flatMap { UInt32($0) } ?? .max
         task.auxv = try Self.parse("auxv", directory) { (bytes) throws(ProcFormatError) in
             try AuxiliaryVector.parse(bytes)
@@ -229,6 +230,11 @@ package struct Collector {
             thread.uninterruptibleIn = Self.text("wchan", directory) ?? ""
         }
         thread.affinity = Self.affinity(thread.tid)
+        if let scheduling = SchedulingAttributes.of(thread.tid) {
+            if scheduling.resetsOnFork { thread.schedulingPolicy |= SchedulingAttributes.resetOnFork }
+            thread.slice = scheduling.slice
+        }
+        thread.ioPriority = IOPriority.of(thread.tid)
         if thread.tid == task.pid.leader { return thread }
         let cgroups = try Self.parse("cgroup", directory) { (bytes) throws(ProcFormatError) in
             try CgroupRow.parse(bytes)

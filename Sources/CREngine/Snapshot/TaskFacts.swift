@@ -74,6 +74,8 @@ package struct TaskFacts: Equatable, Sendable {
     /// Words with the terminator.
     package var auxv: [UInt64] = []
     package var oomScoreAdjust: Int32 = 0
+    /// /proc/PID/coredump_filter; nil where it cannot be read.
+    package var coredumpFilter: UInt32?
     /// All ones: never set.
     package var loginuid: UInt32 = .max
     /// 16, by RLIMIT_* number.
@@ -140,13 +142,19 @@ package struct ThreadFacts: Equatable, Sendable {
     /// R S D T t Z X I
     package var state: UInt8
     package var comm: String
+    /// The same byte by byte, where it is no UTF-8.
+    package var commBytes: [UInt8]?
     /// PF_*
     package var flags: UInt32
     /// -20...19
     package var nice: Int32
-    /// SCHED_*
+    /// SCHED_*, with SCHED_RESET_ON_FORK
     package var schedulingPolicy: UInt32
     package var realtimePriority: UInt32
+    /// Nanoseconds that it runs in one go; 0 where the policy or the kernel knows none.
+    package var slice: UInt64 = 0
+    /// As ioprio_get(2) has it: class<<13|level; nil where the kernel refused.
+    package var ioPriority: UInt32?
     /// CPUs that it may run on, 64-bit words; empty where the kernel refused.
     package var affinity: [UInt64] = []
     /// Ids, capabilities, signals and seccomp of this thread.
@@ -165,6 +173,7 @@ package struct ThreadFacts: Equatable, Sendable {
         tid = TID(stat.id)
         state = stat.state
         comm = stat.comm
+        commBytes = stat.commBytes
         flags = stat.flags
         nice = stat.nice
         schedulingPolicy = stat.schedulingPolicy
@@ -172,6 +181,10 @@ package struct ThreadFacts: Equatable, Sendable {
         startTime = stat.startTime
     }
 
+    /// PF_MEMALLOC_NOIO and PF_LOCAL_THROTTLE, which prctl(2) PR_SET_IO_FLUSHER sets together.
+    package var isFlusher: Bool { flags & 0x18_0000 == 0x18_0000 }
+    /// PF_MCE_PROCESS: prctl(2) PR_MCE_KILL was called.
+    package var hasMachineCheckPolicy: Bool { flags & 0x80 != 0 }
     /// PF_IO_WORKER or PF_USER_WORKER: a thread of io_uring or vhost that never runs user code.
     package var isKernelWorker: Bool { flags & 0x4010 != 0 }
 }

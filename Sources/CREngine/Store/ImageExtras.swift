@@ -8,10 +8,31 @@ struct ImageExtras: Codable, Equatable {
         var tid: Int32
         /// CPUs as 64-bit words, as sched_getaffinity(2) gives them.
         var affinity: [UInt64]
+        /// Bytes of a name that is no UTF-8.
+        var comm: [UInt8]?
+        /// Nanoseconds.
+        var timerSlack: UInt64?
+        /// class<<13|level
+        var ioPriority: UInt32?
+        /// Nanoseconds.
+        var slice: UInt64?
+    }
+    struct Process: Codable, Equatable {
+        var pid: Int32
+        var coredumpFilter: UInt32?
+        /// PR_SET_MDWE of prctl(2).
+        var deniesWriteExecute: UInt32?
+        /// PR_SET_MEMORY_MERGE of prctl(2).
+        var mergesMemory: Bool?
+        /// MCL_* of mlockall(2).
+        var futureLocks: UInt32?
+        /// Start addresses of areas locked with MLOCK_ONFAULT.
+        var lockedOnFault: [UInt64]?
     }
     /// Raised when a reader of an older version would misunderstand the file.
     var version = 1
     var threads: [Thread] = []
+    var processes: [Process]?
 
     private static let currentVersion = 1
     /// 16384 CPUs, twice what the kernel can be built for.
@@ -19,16 +40,28 @@ struct ImageExtras: Codable, Equatable {
     private static let longestFile = 64 << 20
 
     init(_ tree: TreeImage) {
+        var processes: [Process] = []
         for task in tree.tasks {
-            for thread in task.threads where !thread.affinity.isEmpty {
-                threads.append(Thread(tid: thread.tid.rawValue, affinity: thread.affinity))
+            for thread in task.threads {
+                let row = Thread(
+                    tid: thread.tid.rawValue, affinity: thread.affinity, comm: thread.commBytes,
+                    timerSlack: thread.timerSlack, ioPriority: thread.ioPriority, slice: thread.slice)
+                if row != Thread(tid: thread.tid.rawValue, affinity: []) { threads.append(row) }
             }
+            let onFault = (task.memory?.areas ?? []).filter(\.locksOnFault).map(\.start)
+            let row = Process(
+                pid: task.pid.rawValue, coredumpFilter: task.process?.coredumpFilter,
+                deniesWriteExecute: task.process?.deniesWriteExecute,
+                mergesMemory: task.process?.mergesMemory, futureLocks: task.process?.futureLocks,
+                lockedOnFault: onFault.isEmpty ? nil : onFault)
+            if row != Process(pid: task.pid.rawValue) { processes.append(row) }
         }
+        if !processes.isEmpty { self.processes = processes }
     }
 
     /// Writes the file, unless there is nothing to say.
     func write(to directory: borrowing OwnedFD) throws(ImageError) {
-        if threads.isEmpty { return }
+        if threads.isEmpty && processes == nil { return }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
         let data: [UInt8]
@@ -75,14 +108,29 @@ struct ImageExtras: Codable, Equatable {
         return extras
     }
 
-    /// Puts what the file says into the tree's threads.
+    /// Puts what the file says into the tree's processes and threads.
     func apply(to tree: inout TreeImage) {
-        let byThread = Dictionary(
-            threads.map { ($0.tid, $0.affinity) }, uniquingKeysWith: { first, _ in first })
+        let byThread = Dictionary(threads.map { ($0.tid, $0) }, uniquingKeysWith: { first, _ in first })
+        let byProcess = Dictionary(
+            (processes ?? []).map { ($0.pid, $0) }, uniquingKeysWith: { first, _ in first })
         for task in tree.tasks.indices {
-            for thread in tree.tasks[task].threads.indices {
-                let tid = tree.tasks[task].threads[thread].tid.rawValue
-                if let affinity = byThread[tid] { tree.tasks[task].threads[thread].affinity = affinity }
+            for place in tree.tasks[task].threads.indices {
+                guard let row = byThread[tree.tasks[task].threads[place].tid.rawValue] else { continue }
+                tree.tasks[task].threads[place].affinity = row.affinity
+                tree.tasks[task].threads[place].commBytes = row.comm
+                tree.tasks[task].threads[place].timerSlack = row.timerSlack
+                tree.tasks[task].threads[place].ioPriority = row.ioPriority
+                tree.tasks[task].threads[place].slice = row.slice
+            }
+            guard let row = byProcess[tree.tasks[task].pid.rawValue] else { continue }
+            tree.tasks[task].process?.coredumpFilter = row.coredumpFilter
+            tree.tasks[task].process?.deniesWriteExecute = row.deniesWriteExecute
+            tree.tasks[task].process?.mergesMemory = row.mergesMemory
+            tree.tasks[task].process?.futureLocks = row.futureLocks
+            let onFault = Set(row.lockedOnFault ?? [])
+            for area in (tree.tasks[task].memory?.areas ?? []).indices {
+                guard let start = tree.tasks[task].memory?.areas[area].start else { continue }
+                tree.tasks[task].memory?.areas[area].locksOnFault = onFault.contains(start)
             }
         }
     }
