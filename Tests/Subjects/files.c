@@ -77,6 +77,9 @@ void files(int argc, char **argv)
     MUST(fchmod(sparse, 0604));
     MUST(unlink("sparse"));
 
+    int nameless = MUST(open(".", O_TMPFILE | O_RDWR, 0640));
+    put(nameless, "no name yet");
+
     subject_ready();
     subject_await_check();
 
@@ -108,6 +111,14 @@ void files(int argc, char **argv)
     expect_device(random, 8);
     expect_device(urandom, 9);
     CHECK(write(full, "x", 1) == -1 && errno == ENOSPC, "/dev/full took a byte");
+
+    expect_bytes(nameless, 0, "no name yet");
+    expect_offset(nameless, 11);
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", nameless);
+    MUST(linkat(AT_FDCWD, link, AT_FDCWD, "named-late", AT_SYMLINK_FOLLOW));
+    int named = MUST(open("named-late", O_RDONLY));
+    expect_bytes(named, 0, "no name yet");
 
     struct stat status;
     expect_bytes(deleted, 0, "gone but open");

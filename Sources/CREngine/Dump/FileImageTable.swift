@@ -150,6 +150,10 @@ struct FileImageTable {
         guard facts.type == .regular else {
             throw .cannotCarry("\(path) is deleted and no regular file; it is not carried yet")
         }
+        // A list of any length but of none: an image has no place for extended attributes.
+        if content.withCString({ cp_syscall(CP_SYS_listxattr, Int(bitPattern: $0), 0, 0, 0, 0, 0) }) > 0 {
+            throw .cannotCarry("\(path) is deleted and has extended attributes, which are not carried")
+        }
         let number = UInt32(ghosts.count + 1)
         var image = GhostImage(
             number: number, uid: facts.uid, gid: facts.gid, mode: facts.mode, size: facts.size)

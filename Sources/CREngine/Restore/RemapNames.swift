@@ -14,11 +14,14 @@ final class RemapNames {
     private var ghostNames: [UInt32: String] = [:]
     private var temporaryFiles: [String] = []
     private var temporaryDirectories: [String] = []
+    /// Deleted files that never had a name.
+    private let nameless: NamelessFiles
     /// Helper names that the dump left, which go when the restore has succeeded.
     private var spentHelpers: Set<String> = []
 
     init(tree: TreeImage, source: any GhostSource) {
         self.source = source
+        nameless = NamelessFiles(tree: tree)
         files = Dictionary(tree.files.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
         remaps = Dictionary(tree.remaps.map { ($0.file, $0) }, uniquingKeysWith: { first, _ in first })
         ghosts = Dictionary(tree.ghosts.map { ($0.number, $0) }, uniquingKeysWith: { first, _ in first })
@@ -44,6 +47,13 @@ final class RemapNames {
                 let name = try ghostDirectory(ghost, path: path)
                 return try RestoreError.about(path, "cannot be opened") { () throws(Errno) in
                     try OwnedFD.open(name, flags)
+                }
+            }
+            if nameless.has(ghost.number) {
+                return try nameless.open(id, ghost.number, path: path, flags: flags) {
+                    (name) throws(RestoreError) -> Void in
+                    try source.write(ghost, to: name)
+                    try applyAttributes(ghost, name: name, path: path)
                 }
             }
             return try openLinked(from: try ghostName(ghost, path: path), path: path, flags: flags)
