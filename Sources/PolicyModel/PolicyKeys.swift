@@ -122,26 +122,20 @@ enum PolicyKeys {
     }
 
     static let retention: KeyTable<RetentionSettings> = KeyTable("'retention'", RetentionSettings()) {
-        Key("keep-last", optional: \.keepLast, .integer(1...1_000_000), "The newest so many.", later: true)
-        Key(
-            "keep-within", optional: \.keepWithin, .duration(least: "1s"), "All that are younger.",
-            later: true)
+        Key("keep-last", optional: \.keepLast, .integer(1...1_000_000), "The newest so many.")
+        Key("keep-within", optional: \.keepWithin, .duration(least: "1s"), "All that are younger.")
         Key(
             "keep-hourly", optional: \.keepHourly, .integer(1...1_000_000),
-            "The last of each of so many hours.",
-            later: true)
+            "The last of each of so many hours.")
         Key(
-            "keep-daily", optional: \.keepDaily, .integer(1...1_000_000), "The last of each of so many days.",
-            later: true)
+            "keep-daily", optional: \.keepDaily, .integer(1...1_000_000), "The last of each of so many days.")
         Key(
             "keep-weekly", optional: \.keepWeekly, .integer(1...1_000_000),
-            "The last of each of so many weeks.",
-            later: true)
+            "The last of each of so many weeks.")
         Key(
             "keep-monthly", optional: \.keepMonthly, .integer(1...1_000_000),
-            "The last of each of so many months.",
-            later: true)
-        Key("max-total", optional: \.maxTotal, .size, "Past this the oldest go.", later: true)
+            "The last of each of so many months.")
+        Key("max-total", optional: \.maxTotal, .size, "Past this the oldest go.")
     }
 
     static let schedule: KeyTable<ScheduleSettings> = KeyTable("'schedule'", ScheduleSettings()) {

@@ -25,6 +25,14 @@ enum DurationUnit {
         let (product, overflow) = count.multipliedReportingOverflow(by: unit)
         return overflow ? Int64.max : product
     }
+
+    /// As a policy writes it, in the largest unit that divides it: `90m`, `0`. Less than a millisecond is left out.
+    static func text(_ duration: Duration) -> String {
+        let count = Int64(duration / .milliseconds(1))
+        if count == 0 { return "0" }
+        let largest = milliseconds.filter { count % $0.value == 0 }.max { $0.value < $1.value }
+        return largest.map { "\(count / $0.value)\($0.key)" } ?? "\(count)ms"
+    }
 }
 
 /// Units of size.

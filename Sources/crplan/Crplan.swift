@@ -8,7 +8,8 @@ struct Crplan: ParsableCommand {
         version: version,
         subcommands: [
             ValidateCommand.self, PlanCommand.self, ApplyCommand.self, ExplainCommand.self, ListCommand.self,
-            ShowCommand.self, VerifyCommand.self, DumpCommand.self,
+            ShowCommand.self, VerifyCommand.self, PinCommand.self, UnpinCommand.self, PruneCommand.self,
+            DumpCommand.self,
             RestoreCommand.self, CheckCommand.self, InternalCommand.self,
         ])
 

@@ -27,6 +27,7 @@ struct ListCommand: ParsableCommand {
         var bytes: UInt64?
         var after: String?
         var isLatest: Bool
+        var isPinned: Bool
         var error: String?
     }
 
@@ -57,7 +58,8 @@ struct ListCommand: ParsableCommand {
     }
 
     private func row(_ checkpoint: Checkpoint, in place: Store) throws -> Row {
-        var row = Row(id: checkpoint.id, path: checkpoint.path, isLatest: false)
+        var row = Row(
+            id: checkpoint.id, path: checkpoint.path, isLatest: false, isPinned: checkpoint.isPinned)
         let latest = try orFail { () throws(StoreError) in
             try place.latest(policy: checkpoint.policy, target: checkpoint.target)
         }
@@ -86,7 +88,9 @@ struct ListCommand: ParsableCommand {
             let size = Size.text(row.bytes ?? 0)
             let count = Counted.text(row.processes ?? 0, "process", "processes")
             let mark = row.isLatest ? "  \(terminal.paint("latest", .green))" : ""
-            print("\(name)  \(String(repeating: " ", count: max(0, 9 - size.count)))\(size)  \(count)\(mark)")
+            let pin = row.isPinned ? "  \(terminal.paint("pinned", .yellow))" : ""
+            let gap = String(repeating: " ", count: max(0, 9 - size.count))
+            print("\(name)  \(gap)\(size)  \(count)\(mark)\(pin)")
         }
     }
 }

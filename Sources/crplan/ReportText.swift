@@ -35,6 +35,7 @@ struct ReportText {
             lines.append(
                 terminal.paint("differs from the plan: ", .red) + terminal.wrap(line, indent: 4, first: 23))
         }
+        if let pruned = run.pruned { lines += [""] + PruneText(terminal: terminal).lines(pruned) }
         if let error = run.error {
             let label = run.isLocked ? "not begun: " : "failed: "
             lines.append(terminal.paint(label, .red) + terminal.wrap(error, indent: 4, first: label.count))

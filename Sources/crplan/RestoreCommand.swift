@@ -54,7 +54,12 @@ struct RestoreCommand: ParsableCommand {
         var place = Place(images: givenDirectory ?? ".", work: workDirectory ?? givenDirectory ?? ".")
         place.log = logFile
         place.isDetached = isDetached
-        if let checkpoint { place = try Self.verified(try store.resolve(checkpoint), self) }
+        var hold: CheckpointHold?
+        if let checkpoint {
+            let found = try store.resolve(checkpoint)
+            hold = try orFail { () throws(StoreError) in try CheckpointHold(found, .shared) }
+            place = try Self.verified(found, self)
+        }
         if plan { return try tellProblems(place) }
         if !place.isDetached { AttachedRoot.prepare() }
         let log = try openLog(place)
@@ -72,6 +77,7 @@ struct RestoreCommand: ParsableCommand {
             log.flush()
             throw ExitStatus.failed.exit
         }
+        hold.take()?.end()
         log.info("Restore finished successfully. Tasks resumed.")
         log.flush()
         if checkpoint != nil {

@@ -21,7 +21,7 @@ struct StoreArguments: ParsableArguments {
 }
 
 /// A value of the store, or its error as one line on standard error and exit 1.
-func orFail<Value>(_ body: () throws(StoreError) -> Value) throws -> Value {
+func orFail<Value: ~Copyable>(_ body: () throws(StoreError) -> Value) throws -> Value {
     do throws(StoreError) {
         return try body()
     } catch {

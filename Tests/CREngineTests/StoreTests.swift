@@ -39,6 +39,16 @@ import Testing
         #expect(CheckpointName(".incomplete-2026-11-23T07:17:00Z-00a4") == nil)
     }
 
+    @Test func `of two names of one second the later one sorts last`() {
+        let date = Date(timeIntervalSince1970: 1_795_418_220.9)
+        let first = CheckpointName(at: date, tail: 0xfffe)
+        let second = CheckpointName(at: date, after: first)
+        #expect(second.text == "2026-11-23T07:17:00Z-ffff")
+        #expect(CheckpointName(at: date, after: second).date == Date(timeIntervalSince1970: 1_795_418_221))
+        #expect(CheckpointName(at: date.addingTimeInterval(60), after: second) > second)
+        #expect(CheckpointName(at: date, after: nil).date == first.date)
+    }
+
     @Test func `what is published is whole, private, and found again`() throws {
         let checkpoint = try temporary.publish()
         #expect(try store.checkpoints() == [checkpoint])

@@ -19,7 +19,9 @@ final class TemporaryStore {
     deinit { try? FileManager.default.removeItem(atPath: root) }
 
     /// Publishes a checkpoint whose images are the smallest tree that holds together.
-    func publish(target: String = "solver", second: Double = 0) throws -> Checkpoint {
+    func publish(
+        target: String = "solver", second: Double = 0, parent: CheckpointName? = nil
+    ) throws -> Checkpoint {
         let date = Date(timeIntervalSince1970: 1_795_000_000 + second)
         var staged = try StagedCheckpoint(
             in: store, policy: "nightly", target: target, name: CheckpointName(at: date))
@@ -31,7 +33,9 @@ final class TemporaryStore {
         let images = try staged.images()
         try ImageSet.write(TreeImage(inventory: inventory, tasks: [task], files: []), to: images)
         try staged.write("report.json", Array("{}\n".utf8))
-        return try staged.publish(manifest(staged.name, target: target, at: date))
+        var manifest = try manifest(staged.name, target: target, at: date)
+        manifest.parent = parent
+        return try staged.publish(manifest)
     }
 
     func manifest(_ name: CheckpointName, target: String, at date: Date) throws -> Manifest {

@@ -77,15 +77,14 @@ import Testing
                 dump: {after: leave-running, filesystem: append-only, timeout: 10m, compress: none}
                 except: [{comm: "a", tty: none}]
                 hooks: [{name: snap, at: frozen, argv: [/bin/snap, "-x"]}]
-                retention: {keep-last: 7}
                 batch: {parallel: 1, retries: 2}
                 """)
         let keys = policy.unsupportedKeys()
         #expect(
             keys.map(\.keyPath) == [
-                "except[0].tty", "dump.filesystem", "hooks", "retention.keep-last", "batch.retries",
+                "except[0].tty", "dump.filesystem", "hooks", "batch.retries",
             ])
-        #expect(keys.map(\.mark?.line) == [5, 4, 6, 7, 8])
+        #expect(keys.map(\.mark?.line) == [5, 4, 6, 7])
         #expect(keys[2].text == "[{name: snap, at: frozen, argv: [/bin/snap, \"-x\"]}]")
     }
 

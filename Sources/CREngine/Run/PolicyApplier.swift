@@ -57,9 +57,12 @@ package struct PolicyApplier {
         let ready = plan.ready
         if ready.isEmpty || (ready.count < plan.targets.count && !policy.batch.keepGoing) { return }
         try Store(path: policy.store.path).checkSpace(minimum: policy.store.minFree.bytes)
-        let jobs = ready.map { request(policy, $0, protected: planned.protected) }
+        let jobs = try ready.map { try request(policy, $0, protected: planned.protected) }
         let replies = BatchRunner(parallel: policy.batch.parallel).run(jobs, stop: stop, started: started)
         run.results = zip(jobs, replies).map { TargetResult(target: $0.target, pid: $0.root, reply: $1) }
+        if replies.contains(where: { $0.checkpoint?.isConfirmed == true }), policy.retention.isSet {
+            run.pruned = Retainer(policy).prune(now: Date.now)
+        }
     }
 
     /// How the trees that were ready differ now, one line each.
@@ -77,10 +80,15 @@ package struct PolicyApplier {
         }
     }
 
-    private func request(_ policy: Policy, _ target: PlannedTarget, protected: Set<PID>) -> DumpRequest {
+    private func request(
+        _ policy: Policy, _ target: PlannedTarget, protected: Set<PID>
+    ) throws(StoreError) -> DumpRequest {
         let now = Date.now
+        // Two runs may fall into one second, and the later one's checkpoint is the newer.
+        let newest = try Store(path: policy.store.path).newest(policy: policy.name, target: target.name)
         return DumpRequest(
             policy: policy, target: target.name, root: target.pid, startTime: target.fingerprint.startTime,
-            checkpoint: CheckpointName(at: now), date: now, protected: protected.sorted(), version: version)
+            checkpoint: CheckpointName(at: now, after: newest), date: now, protected: protected.sorted(),
+            version: version)
     }
 }

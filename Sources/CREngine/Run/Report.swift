@@ -57,6 +57,8 @@ package struct PolicyRun: Codable, Sendable, Equatable {
     package var keepsGoing: Bool
     /// What became of the targets; empty for a plan.
     package var results: [TargetResult] = []
+    /// What retention deleted after checkpoints were published; nil where it had nothing to look at.
+    package var pruned: PruneRecord?
     /// Why nothing was planned or begun, one line.
     package var error: String?
     /// Another run of the policy is under way.

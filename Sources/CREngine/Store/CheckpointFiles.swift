@@ -3,8 +3,9 @@ import Glibc
 
 /// The files of one checkpoint's directory.
 enum CheckpointFiles {
-    /// Logs grow while the rest is sealed, and a restore adds its own and its statistics, so no digest covers them.
-    static let logs: Set<String> = ["dump.log", "restore.log", "stats-restore"]
+    /// Logs grow while the rest is sealed, a restore adds its own and its statistics, and pins come and go, so no
+    /// digest covers them.
+    static let unsealed: Set<String> = ["dump.log", "restore.log", "stats-restore", Pin.fileName]
 
     /// A name below the checkpoint's directory that its manifest can tell of.
     struct Found: Sendable, Equatable {
@@ -14,11 +15,11 @@ enum CheckpointFiles {
         var size: UInt64
     }
 
-    /// Everything below a directory except directories, the manifest and the logs, by path.
+    /// Everything below a directory except directories, the manifest and what no digest covers, by path.
     static func list(_ directory: borrowing StoreDirectory) throws(StoreError) -> [Found] {
         var all: [Found] = []
         try list(directory, prefix: "", into: &all)
-        return all.filter { $0.path != Manifest.fileName && !logs.contains($0.path) }
+        return all.filter { $0.path != Manifest.fileName && !unsealed.contains($0.path) }
     }
 
     private static func list(
@@ -57,7 +58,7 @@ enum CheckpointFiles {
                 try StoreError.about(directory.pathOf(entry.name), "cannot be made durable") {
                     () throws(Errno) -> Void in try systemCall(CP_SYS_fsync, Int(file.rawValue))
                 }
-                if logs.contains(path) { continue }
+                if unsealed.contains(path) { continue }
                 let (digest, size) = try Digest.ofFile(file, name: directory.pathOf(entry.name))
                 files.append(Manifest.File(path: path, size: size, sha256: digest))
             case .symbolicLink, .other:

@@ -22,6 +22,21 @@ package struct CheckpointName: Hashable, Comparable, Sendable, Codable, CustomSt
     /// A name that no other run of this second has, but for one chance in 65536.
     package init(at date: Date) { self.init(at: date, tail: UInt16.random(in: 0...UInt16.max)) }
 
+    /// A name that sorts after `present` where that is of the same second.
+    package init(at date: Date, after present: CheckpointName?) {
+        guard let present, present.text.hasPrefix(CheckpointName.second(date)),
+            let tail = UInt16(present.text.suffix(4), radix: 16)
+        else {
+            self.init(at: date)
+            return
+        }
+        if tail == UInt16.max {
+            self.init(at: date.addingTimeInterval(1))
+        } else {
+            self.init(at: date, tail: UInt16.random(in: tail + 1...UInt16.max))
+        }
+    }
+
     /// `tail` tells checkpoints of one second apart.
     package init(at date: Date, tail: UInt16) {
         let digits = String(tail, radix: 16)

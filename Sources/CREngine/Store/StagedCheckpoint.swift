@@ -37,6 +37,11 @@ package struct StagedCheckpoint: ~Copyable {
         if let entry = try? parent.entry(StagedCheckpoint.prefix + name.text) { try? parent.remove(entry) }
     }
 
+    /// Whether an unfinished dump or an unfinished deletion gave a name.
+    static func isLeftover(_ name: String) -> Bool {
+        name.hasPrefix(prefix) || name.hasPrefix(Retainer.deletedPrefix)
+    }
+
     /// Removes what runs that are over left unfinished for a target.
     static func discard(in store: Store, policy: String, target: String) throws(StoreError) {
         let path = "\(store.path)/\(policy)/\(target)"
@@ -44,7 +49,7 @@ package struct StagedCheckpoint: ~Copyable {
     }
 
     private static func discard(in parent: borrowing StoreDirectory) throws(StoreError) {
-        for entry in try parent.entries() where entry.name.hasPrefix(prefix) { try parent.remove(entry) }
+        for entry in try parent.entries() where isLeftover(entry.name) { try parent.remove(entry) }
     }
 
     /// The directory as a whole.

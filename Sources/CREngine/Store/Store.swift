@@ -16,12 +16,15 @@ package struct Store: Sendable, Equatable {
         self.path = String(trimmed)
     }
 
-    /// All checkpoints, by policy, target and age, oldest first. A store that was never written to has none.
-    package func checkpoints() throws(StoreError) -> [Checkpoint] {
+    /// All checkpoints, or those of one policy, by policy, target and age, oldest first.
+    ///
+    /// A store that was never written to has none.
+    package func checkpoints(of wanted: String? = nil) throws(StoreError) -> [Checkpoint] {
         var all: [Checkpoint] = []
         guard access(path, F_OK) == 0 else { return [] }
         let root = try StoreDirectory.open(path)
         for policy in try root.entries() where policy.kind == .directory && !policy.name.hasPrefix(".") {
+            if let wanted, policy.name != wanted { continue }
             let targets = try root.subdirectory(policy.name)
             for target in try targets.entries() where target.kind == .directory {
                 let directory = try targets.subdirectory(target.name)
@@ -33,6 +36,13 @@ package struct Store: Sendable, Equatable {
             }
         }
         return all
+    }
+
+    /// The newest checkpoint of a target by its name, read back or not; nil when there is none.
+    package func newest(policy: String, target: String) throws(StoreError) -> CheckpointName? {
+        let place = "\(path)/\(policy)/\(target)"
+        guard access(place, F_OK) == 0 else { return nil }
+        return try StoreDirectory.open(place).entries().compactMap { CheckpointName($0.name) }.max()
     }
 
     /// The newest checkpoint of a target whose digests were read back; nil when there is none.

@@ -9,6 +9,8 @@ package struct StoreError: Error, Equatable, Sendable, CustomStringConvertible {
         case ambiguous
         /// The file system has less free space than the policy demands.
         case noSpace
+        /// Somebody holds the checkpoint, or it is held by what came in between.
+        case inUse
     }
     package var reason: Reason
     package var subject: String
