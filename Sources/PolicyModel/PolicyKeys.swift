@@ -45,18 +45,16 @@ enum PolicyKeys {
         Key("comm", optional: \.comm, .glob, "On /proc/PID/comm.")
         Key("cmdline", optional: \.cmdline, .regex, "On the arguments joined by blanks, unanchored.")
         Key("user", \.user, .oneOrMore(.principal), "Effective user, by name or number.")
-        Key("group", \.group, .oneOrMore(.principal), "Effective group, by name or number.", later: true)
-        Key("cgroup", optional: \.cgroup, .pathGlob, "On the path of the control group.", later: true)
-        Key("systemd-unit", optional: \.systemdUnit, .glob, "On the name of the systemd unit.", later: true)
-        Key("env", \.env, .map(of: .glob), "On environment variables at exec time.", later: true)
-        Key("session", optional: \.session, .processID, "A session by its id.", later: true)
-        Key("tty", optional: \.tty, .tty, "On the controlling terminal, or none.", later: true)
-        Key("min-age", optional: \.minAge, .duration(), "Since the process started.", later: true)
-        Key(
-            "min-cpu-time", optional: \.minCPUTime, .duration(), "User and system time together.", later: true
-        )
-        Key("min-rss", optional: \.minRSS, .size, "Least resident set.", later: true)
-        Key("max-rss", optional: \.maxRSS, .size, "Greatest resident set.", later: true)
+        Key("group", \.group, .oneOrMore(.principal), "Effective group, by name or number.")
+        Key("cgroup", optional: \.cgroup, .pathGlob, "On the path of the control group.")
+        Key("systemd-unit", optional: \.systemdUnit, .glob, "On the name of the systemd unit.")
+        Key("env", \.env, .map(of: .glob), "On environment variables at exec time.")
+        Key("session", optional: \.session, .processID, "A session by its id.")
+        Key("tty", optional: \.tty, .tty, "On the controlling terminal, or none.")
+        Key("min-age", optional: \.minAge, .duration(), "Since the process started.")
+        Key("min-cpu-time", optional: \.minCPUTime, .duration(), "User and system time together.")
+        Key("min-rss", optional: \.minRSS, .size, "Least resident set.")
+        Key("max-rss", optional: \.maxRSS, .size, "Greatest resident set.")
         Key(
             "container", optional: \.container, container.type(), "The container that holds the process.",
             later: true)

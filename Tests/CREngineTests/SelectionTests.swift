@@ -11,7 +11,7 @@ import Testing
             var facts = ProcessFacts(
                 pid: PID(pid), parent: PID(parent), startTime: UInt64(pid) * 10, comm: comm)
             facts.exe = "/opt/\(comm)/bin/\(comm)"
-            facts.arguments = [comm, "--case", "\(pid)"]
+            facts.commandLine = "\(comm) --case \(pid)"
             facts.user = user
             return facts
         }
@@ -80,10 +80,13 @@ import Testing
     }
 
     @Test func `the list of this host holds this test and protects it`() throws {
-        let list = try ProcessList.collect()
+        var needs = ProcessNeeds()
+        needs.owner = true
+        needs.commandLine = true
+        let list = try ProcessList.collect(needs)
         let own = try #require(list.processes.first { $0.pid == PID(getpid()) })
         #expect(own.user == geteuid())
-        #expect(!own.arguments.isEmpty)
+        #expect(own.commandLine?.isEmpty == false)
         #expect(list.protected.isSuperset(of: [PID(getpid()), PID(getppid()), PID(1)]))
         var held = HeldProcesses()
         let isHeld = held.hold(own)

@@ -75,14 +75,14 @@ import Testing
         let policy = try loadOne(
             leastPolicy + """
                 dump: {after: leave-running, filesystem: append-only, timeout: 10m, compress: none}
-                except: [{comm: "a", tty: none}]
+                except: [{comm: "a", tty: none, container: {id: "x*"}}]
                 hooks: [{name: snap, at: frozen, argv: [/bin/snap, "-x"]}]
                 batch: {parallel: 1, retries: 2}
                 """)
         let keys = policy.unsupportedKeys()
         #expect(
             keys.map(\.keyPath) == [
-                "except[0].tty", "dump.filesystem", "hooks", "batch.retries",
+                "except[0].container", "dump.filesystem", "hooks", "batch.retries",
             ])
         #expect(keys.map(\.mark?.line) == [5, 4, 6, 7])
         #expect(keys[2].text == "[{name: snap, at: frozen, argv: [/bin/snap, \"-x\"]}]")

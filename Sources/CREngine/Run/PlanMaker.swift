@@ -27,21 +27,13 @@ package enum PlanError: Error, Sendable, CustomStringConvertible {
 /// Looks at this host and plans: the one place where selection, snapshots and planner meet. Stops and changes nothing.
 package struct PlanMaker: Sendable {
     private let host: HostFacts
-    private let list: ProcessList
 
-    /// Lists all processes.
-    package init(host: HostFacts) throws(PlanError) {
-        self.host = host
-        do throws(CollectorError) {
-            list = try ProcessList.collect()
-        } catch {
-            throw .collector(error)
-        }
-    }
+    package init(host: HostFacts) { self.host = host }
 
     /// A target that ends while it is looked at is left out.
     package func plan(_ policy: Policy) throws(PlanError) -> PlannedPolicy {
         let begin = MonotonicClock.now()
+        let list = try processes(ProcessNeeds(policy))
         let selection = Selection.select(policy, from: list, names: .resolve(policy))
         var candidates: [DumpPlanner.Candidate] = []
         for match in selection.matches {
@@ -63,6 +55,14 @@ package struct PlanMaker: Sendable {
                 milliseconds: (MonotonicClock.now() - begin) / 1_000_000)
         } catch {
             throw .store(error)
+        }
+    }
+
+    private func processes(_ needs: ProcessNeeds) throws(PlanError) -> ProcessList {
+        do throws(CollectorError) {
+            return try ProcessList.collect(needs)
+        } catch {
+            throw .collector(error)
         }
     }
 }

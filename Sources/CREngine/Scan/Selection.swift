@@ -5,10 +5,12 @@ package struct Selection: Equatable, Sendable {
     /// One tree to be: the root and how it was found.
     package struct Match: Equatable, Sendable {
         package var process: ProcessFacts
-        /// Place in `select`.
-        package var entry: Int
+        /// Place in `select`; nil for a root that came with a session or a control group.
+        package var entry: Int?
         /// The pidfile of that entry.
         package var pidfile: String?
+        /// The roots that are frozen together have the same; nil for a root alone.
+        package var group: String?
     }
     /// What a name of the policy stands for on this host.
     package struct Names: Equatable, Sendable {
@@ -24,9 +26,20 @@ package struct Selection: Equatable, Sendable {
             self.pidfiles = pidfiles
         }
     }
+    /// Why a process that meets an entry of `select` is no target.
+    package enum Exclusion: Equatable, Sendable {
+        /// Place in `except`.
+        case excepted(Int)
+        /// It is in the tree of another match.
+        case nested(below: PID)
+        /// The first process, crplan itself, or what crplan runs under.
+        case protected
+    }
 
     /// By start time, topmost only.
     package var matches: [Match] = []
+    /// Of those that meet an entry.
+    package var excluded: [PID: Exclusion] = [:]
     /// Processes that were looked at.
     package var examined = 0
     package var findings: [Finding] = []
@@ -36,99 +49,103 @@ package struct Selection: Equatable, Sendable {
         var selection = Selection()
         selection.examined = list.processes.count
         var chosen: [PID: Match] = [:]
-        let eligible = list.processes.filter {
-            !$0.isKernelThread && !$0.isZombie && !list.protected.contains($0.pid)
-        }
+        let eligible = list.processes.filter { !$0.isKernelThread && !$0.isZombie }
         for (place, matcher) in policy.select.enumerated() {
-            for process in matching(matcher, eligible, names, "select[\(place)]", &selection.findings)
+            let keyPath = "select[\(place)]"
+            let criteria = matcher.criteria(names, keyPath, &selection.findings)
+            for process in meeting(criteria, eligible, list.moment, keyPath, &selection.findings)
             where chosen[process.pid] == nil {
-                chosen[process.pid] = Match(process: process, entry: place, pidfile: matcher.pidfile)
+                if list.protected.contains(process.pid) {
+                    selection.excluded[process.pid] = .protected
+                } else {
+                    chosen[process.pid] = Match(process: process, entry: place, pidfile: matcher.pidfile)
+                }
             }
         }
         for (place, matcher) in policy.except.enumerated() {
-            for process in matching(matcher, eligible, names, "except[\(place)]", &selection.findings) {
+            let keyPath = "except[\(place)]"
+            let criteria = matcher.criteria(names, keyPath, &selection.findings)
+            let candidates = chosen.values.map(\.process)
+            for process in meeting(
+                criteria, candidates, list.moment, keyPath, orUnknown: true, &selection.findings)
+            {
                 chosen[process.pid] = nil
+                selection.excluded[process.pid] = .excepted(place)
             }
         }
-        let topmost = policy.tree == .process ? Array(chosen.values) : withoutNested(chosen, list)
-        selection.matches = topmost.sorted {
+        let roots: [Match]
+        switch policy.tree {
+        case .process: roots = Array(chosen.values)
+        case .descendants: roots = withoutNested(chosen, list, &selection.excluded)
+        case .session, .cgroup:
+            roots = ProcessGroups(list, policy.tree).roots(of: chosen, &selection.excluded)
+        }
+        selection.matches = roots.sorted {
             ($0.process.startTime, $0.process.pid) < ($1.process.startTime, $1.process.pid)
         }
         return selection
     }
 
     /// Those that descend from no other one.
-    private static func withoutNested(_ chosen: [PID: Match], _ list: ProcessList) -> [Match] {
-        let parents = Dictionary(list.processes.map { ($0.pid, $0.parent) }) { first, _ in first }
+    private static func withoutNested(
+        _ chosen: [PID: Match], _ list: ProcessList, _ excluded: inout [PID: Exclusion]
+    ) -> [Match] {
+        let ancestry = Ancestry(list)
         return chosen.values.filter { match in
-            var seen: Set<PID> = [match.process.pid]
-            var next = parents[match.process.pid]
-            while let pid = next, seen.insert(pid).inserted {
-                if chosen[pid] != nil { return false }
-                next = parents[pid]
+            guard let top = ancestry.topmost(above: match.process.pid, where: { chosen[$0] != nil }) else {
+                return true
             }
-            return true
+            excluded[match.process.pid] = .nested(below: top)
+            return false
         }
     }
 
-    /// Processes that meet every key of a matcher. An empty matcher meets none.
-    private static func matching(
-        _ matcher: Matcher, _ processes: [ProcessFacts], _ names: Names, _ key: String,
-        _ findings: inout [Finding]
+    /// Processes that meet every key. No keys are met by none. With `orUnknown` what the kernel does not show counts
+    /// as met: who wants a process left alone gets that.
+    private static func meeting(
+        _ criteria: [Criterion], _ processes: [ProcessFacts], _ moment: UInt64, _ keyPath: String,
+        orUnknown: Bool = false, _ findings: inout [Finding]
     ) -> [ProcessFacts] {
+        if criteria.isEmpty { return [] }
         var left = processes
-        var isEmpty = true
-        func narrow(_ keep: (ProcessFacts) -> Bool) {
-            isEmpty = false
-            left = left.filter(keep)
-        }
-        if let pid = matcher.pid { narrow { $0.pid.rawValue == pid } }
-        if let pidfile = matcher.pidfile {
-            let pid = names.pidfiles[pidfile]
-            if pid == nil {
-                findings.append(
-                    Finding(.pidfileUnusable, FindingObject(path: pidfile, key: "\(key).pidfile"), pidfile))
+        for criterion in criteria {
+            guard case .cmdline(let pattern) = criterion else {
+                left = left.filter { process in
+                    let verdict = criterion.verdict(on: process, at: moment)
+                    return verdict == .met || (orUnknown && verdict == .unknown)
+                }
+                continue
             }
-            narrow { $0.pid == pid }
-        }
-        if let exe = matcher.exe { narrow { $0.exe.map { exe.matches($0) } ?? false } }
-        if let comm = matcher.comm { narrow { comm.matches($0.comm) } }
-        if !matcher.user.isEmpty {
-            let ids = numbers(matcher.user, names.users, "\(key).user", &findings)
-            narrow { ids.contains($0.user) }
-        }
-        if !matcher.group.isEmpty {
-            let ids = numbers(matcher.group, names.groups, "\(key).group", &findings)
-            narrow { ids.contains($0.group) }
-        }
-        // Last, because it costs most.
-        if let pattern = matcher.cmdline {
-            isEmpty = false
-            let outcomes = pattern.search(left.map { $0.arguments.joined(separator: " ") })
+            let outcomes = pattern.search(left.map { $0.commandLine ?? "" })
             if outcomes.contains(where: { $0 == .timedOut || $0 == .broken }) {
                 findings.append(
-                    Finding(.brokenPattern, FindingObject(key: "\(key).cmdline"), pattern.text))
+                    Finding(.brokenPattern, FindingObject(key: "\(keyPath).cmdline"), pattern.text))
             }
-            left = zip(left, outcomes).filter { $0.1 == .matched }.map(\.0)
+            left = zip(left, outcomes).filter { process, outcome in
+                outcome == .matched || (orUnknown && process.commandLine == nil)
+            }.map(\.0)
         }
-        return isEmpty ? [] : left
+        return left
+    }
+}
+
+/// Who descends from whom in a list of processes.
+struct Ancestry {
+    private let parents: [PID: PID]
+
+    init(_ list: ProcessList) {
+        parents = Dictionary(list.processes.map { ($0.pid, $0.parent) }) { first, _ in first }
     }
 
-    private static func numbers(
-        _ principals: [Principal], _ known: [String: UInt32], _ key: String, _ findings: inout [Finding]
-    ) -> Set<UInt32> {
-        var ids: Set<UInt32> = []
-        for principal in principals {
-            switch principal {
-            case .number(let number): ids.insert(number)
-            case .name(let name):
-                if let number = known[name] {
-                    ids.insert(number)
-                } else {
-                    findings.append(Finding(.unknownPrincipal, FindingObject(key: key), name))
-                }
-            }
+    /// The farthest ancestor that fits; nil where none does.
+    func topmost(above pid: PID, where fits: (PID) -> Bool) -> PID? {
+        var found: PID?
+        var seen: Set<PID> = [pid]
+        var next = parents[pid]
+        while let ancestor = next, seen.insert(ancestor).inserted {
+            if fits(ancestor) { found = ancestor }
+            next = parents[ancestor]
         }
-        return ids
+        return found
     }
 }
