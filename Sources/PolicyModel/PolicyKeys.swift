@@ -138,24 +138,19 @@ enum PolicyKeys {
 
     static let schedule: KeyTable<ScheduleSettings> = KeyTable("'schedule'", ScheduleSettings()) {
         Key(
-            "cron", optional: \.cron, .cron, "Five fields as in crontab(5), or @hourly and the like.",
-            later: true)
+            "cron", optional: \.cron, .cron, "Five fields as in crontab(5), or @hourly and the like.")
         Key(
-            "every", optional: \.every, .duration(least: "1m"), "From the end of one run to the next.",
-            later: true)
-        Key("time-zone", optional: \.timeZone, .timeZone, "An IANA name; the host's without.", later: true)
+            "every", optional: \.every, .duration(least: "1m"),
+            "The multiples of this since 1970-01-01T00:00:00Z.")
+        Key("time-zone", optional: \.timeZone, .timeZone, "An IANA name; the host's without.")
         Key(
-            "jitter", \.jitter, .duration(), "Deterministic per host and policy.", default: "0",
-            later: true)
+            "jitter", \.jitter, .duration(), "Deterministic per host and policy.", default: "0")
         Key(
-            "catch-up", \.catchUp, .choice, "For runs missed while the host was off.", default: "none",
-            later: true)
+            "catch-up", \.catchUp, .choice, "For runs missed while the host was off.", default: "none")
         Key(
-            "overlap", \.overlap, .choice, "When the run before still goes on.", default: "skip",
-            later: true)
+            "overlap", \.overlap, .choice, "When the run before still goes on.", default: "skip")
         Key(
-            "kills", \.kills, .boolean, "Consent to runs that kill unattended.", default: "false",
-            later: true)
+            "kills", \.kills, .boolean, "Consent to runs that kill unattended.", default: "false")
     }
 
     static let batch: KeyTable<BatchSettings> = KeyTable("'batch'", BatchSettings()) {

@@ -40,6 +40,9 @@ enum PolicyRules {
         if written["schedule.cron"] != nil, written["schedule.every"] != nil {
             context.diagnostics.append(.cronWithEvery(place("schedule.every")))
         }
+        if policy.schedule.every != nil, policy.schedule.timeZone != nil {
+            context.diagnostics.append(.zoneWithEvery(place("schedule.time-zone")))
+        }
         let trigger = ["schedule.cron", "schedule.every"].first { written[$0] != nil }
         let kills = written["dump.after"].map { $0.text == "kill" } ?? true
         let isUnasked = written["schedule.kills"].map { $0.text == "false" } ?? true
@@ -84,6 +87,12 @@ extension Diagnostic {
 
     static func cronWithEvery(_ location: Location) -> Diagnostic {
         Diagnostic(location, "'schedule.every' and 'schedule.cron' exclude each other; remove one of them")
+    }
+
+    static func zoneWithEvery(_ location: Location) -> Diagnostic {
+        Diagnostic(
+            location,
+            "'schedule.every' counts from 1970-01-01T00:00:00Z in every zone; remove 'schedule.time-zone'")
     }
 
     static func scheduledKill(_ location: Location) -> Diagnostic {

@@ -274,6 +274,24 @@ import Testing
                     """#)
     }
 
+    @Test func `a duration has no zone`() {
+        #expect(
+            faults(
+                #"""
+                version: 1
+                name: x
+                select: [{exe: /a}]
+                schedule: {every: 6h, time-zone: UTC, kills: true}
+
+                """#)
+                    == #"""
+                    p.yaml:4:34: error: 'schedule.every' counts from 1970-01-01T00:00:00Z in every zone; remove 'schedule.time-zone'
+                     4 | schedule: {every: 6h, time-zone: UTC, kills: true}
+                       |                                  ^~~
+                    1 error
+                    """#)
+    }
+
     @Test func `a schedule has one trigger, a known zone, and consent to kill`() {
         #expect(
             faults(

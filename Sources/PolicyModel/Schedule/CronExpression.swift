@@ -12,9 +12,14 @@ package struct CronExpression: Sendable, Equatable, Codable {
     package var months: UInt64 = 0
     /// Bit n: day n of the week, 0...6 from Sunday.
     package var weekdays: UInt64 = 0
-    /// The day of the month began with `*`: only the day of the week counts. crontab(5).
+    /// The minute began with `*`.
+    package var anyMinute = false
+    /// The hour began with `*`.
+    package var anyHour = false
+    /// The day of the month began with `*`. If neither kind of day does, one of them is enough; else both must agree.
+    /// crontab(5).
     package var anyDay = false
-    /// The day of the week began with `*`: only the day of the month counts. crontab(5).
+    /// The day of the week began with `*`.
     package var anyWeekday = false
 
     /// Why a text is not an expression.
@@ -77,6 +82,8 @@ package struct CronExpression: Sendable, Equatable, Codable {
         days = sets[2]
         months = sets[3]
         weekdays = (sets[4] | sets[4] >> 7) & 0x7f
+        anyMinute = words[0].hasPrefix("*")
+        anyHour = words[1].hasPrefix("*")
         anyDay = words[2].hasPrefix("*")
         anyWeekday = words[4].hasPrefix("*")
         if !everComes {
