@@ -16,6 +16,16 @@ struct ApplyCommand: ParsableCommand {
     @OptionGroup var output: ReportOutput
     @Flag(help: "Plan only.") var dryRun = false
     @Option(help: "Only the target of this name or pid; may be given again.") var only: [String] = []
+    @Option(help: "Only the policy of this name, of those in the files.") var policy: String?
+    @Flag(help: "Begun by cron or systemd: prints only what needs attention.") var scheduled = false
+    @Flag(help: "Do nothing unless a scheduled time has come since the last run; as --scheduled besides.")
+    var ifDue = false
+
+    func validate() throws {
+        if ifDue, dryRun || !only.isEmpty {
+            throw ValidationError("--if-due begins a whole run and goes with neither --dry-run nor --only")
+        }
+    }
 
     func run() throws {
         let work = try load()
@@ -29,16 +39,37 @@ struct ApplyCommand: ParsableCommand {
         let applier = PolicyApplier(host: .collect(), version: Crplan.version)
         var report = Report(version: Crplan.version, command: .apply, date: Date.now)
         for (policy, saved) in work {
-            report.runs.append(applier.apply(policy, saved: saved, only: only, stop: stop) { _ in })
+            let run = applier.apply(
+                policy, saved: saved, only: only, occasion: isScheduled ? .scheduled : .manual, ifDue: ifDue,
+                stop: stop
+            ) { _ in }
+            if let run { report.runs.append(run) }
         }
-        try output.write(report)
-        throw ExitStatus(apply: report).exit
+        let status = ExitStatus(apply: report)
+        // cron mails what is printed: a run that went well, or was skipped as the policy says, is no news.
+        let isNews =
+            ![.done, .locked, .skipped].contains(status) || report.runs.contains { !$0.notes.isEmpty }
+        if !isScheduled || isNews || output.output != nil {
+            try output.write(report, prints: !isScheduled || isNews)
+        }
+        throw status.exit
     }
+
+    private var isScheduled: Bool { scheduled || ifDue }
 
     /// The policies of files, or those of a saved plan with it.
     private func load() throws -> [(policy: Policy, saved: Plan?)] {
         guard let path = policies.files.first(where: { $0.hasSuffix(".json") }) else {
-            return try policies.load().map { ($0, nil) }
+            let all = try policies.load()
+            guard let policy else { return all.map { ($0, nil) } }
+            guard let found = all.first(where: { $0.name == policy }) else {
+                throw ValidationError(
+                    "no policy is named \(policy) here; there are \(all.map(\.name).joined(separator: ", "))")
+            }
+            return [(found, nil)]
+        }
+        if ifDue || scheduled || policy != nil {
+            throw ValidationError("a saved plan is applied by hand, as it was saved")
         }
         guard policies.files.count == 1 else {
             throw ValidationError("a saved plan is applied alone, without policies or other plans")

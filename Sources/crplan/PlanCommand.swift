@@ -52,7 +52,8 @@ struct ReportOutput: ParsableArguments {
     @Option(name: [.short, .long], help: "Write the report as JSON to this file too.", completion: .file())
     var output: String?
 
-    func write(_ report: Report) throws {
+    /// `prints` is false where only the file is wanted.
+    func write(_ report: Report, prints: Bool = true) throws {
         if let output {
             do {
                 try Data(try report.json().utf8).write(to: URL(filePath: output), options: .atomic)
@@ -61,6 +62,7 @@ struct ReportOutput: ParsableArguments {
                 throw ExitStatus.failed.exit
             }
         }
+        if !prints { return }
         switch format {
         case .text: print(ReportText(terminal: .output).render(report))
         case .json: print(try report.json(), terminator: "")

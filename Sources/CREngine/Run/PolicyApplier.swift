@@ -18,22 +18,72 @@ package struct PolicyApplier {
     /// With a saved plan, exactly the targets that are ready in it, and none where one is another tree than then.
     /// Nothing is begun where the policy as a whole is blocked, where a target is and `batch.keep-going` is false, or
     /// where the store has too little room. `started` is called before each dump.
+    ///
+    /// The run is written down in the policy's history, and one that is not begun because another one goes on too.
+    /// Nil with `ifDue` when no scheduled time has come that is not answered yet; nothing is written down then.
     package func apply(
-        _ policy: Policy, saved: Plan? = nil, only: [String], stop: borrowing StopSignals,
-        started: (DumpRequest) -> Void
-    ) -> PolicyRun {
+        _ policy: Policy, saved: Plan? = nil, only: [String], occasion: RunOccasion = .manual,
+        ifDue: Bool = false, stop: borrowing StopSignals, started: (DumpRequest) -> Void
+    ) -> PolicyRun? {
+        let recorder = RunRecorder(policy, occasion)
         var run = PolicyRun(policy: policy.name, keepsGoing: policy.batch.keepGoing)
+        var due: UnixTime?
         do {
-            let lock = try PolicyLock(policy: policy.name, directory: lockDirectory)
+            let times = try HostSchedule().times(of: policy)
+            if ifDue {
+                due = try dueTime(policy, times, recorder)
+                if due == nil { return nil }
+            }
+            let lock = try PolicyLock.take(
+                policy: policy.name, directory: lockDirectory, until: patience(policy, times), stop: stop)
+            if ifDue {
+                // The run that we waited for may have answered it.
+                due = try dueTime(policy, times, recorder)
+                if due == nil { return nil }
+            }
+            let begin = MonotonicClock.now()
             if let holder = lock.tookOverFrom {
                 run.notes.append("the lock that pid \(holder.pid) left behind was taken over")
             }
-            try apply(policy, saved: saved, only: only, stop: stop, into: &run, started: started)
+            recorder.started(due: due, tookOverFrom: lock.tookOverFrom, into: &run.notes)
+            do {
+                try apply(policy, saved: saved, only: only, stop: stop, into: &run, started: started)
+            } catch {
+                run.error = "\(error)"
+            }
+            let milliseconds = (MonotonicClock.now() - begin) / 1_000_000
+            recorder.finished(run, milliseconds: milliseconds, into: &run.notes)
         } catch {
-            if case .held? = error as? LockError { run.isLocked = true }
             run.error = "\(error)"
+            if case .held(_, let holder)? = error as? LockError {
+                run.isLocked = true
+                recorder.skipped(due: due, holder: holder, error: "\(error)", into: &run.notes)
+            }
         }
         return run
+    }
+
+    /// The scheduled time that a run begun now would answer; nil when there is none.
+    private func dueTime(
+        _ policy: Policy, _ times: ScheduleTimes?, _ recorder: RunRecorder
+    ) throws -> UnixTime? {
+        guard let times else {
+            throw ScheduleError(
+                "policy \(policy.name)", "has no schedule, so nothing of it is ever due",
+                remedy: "give it schedule.cron or schedule.every")
+        }
+        return times.decision(at: .now, answered: try recorder.lastAnswer()).time
+    }
+
+    /// Longest wait for another run of the policy, seconds.
+    private static let longestWait: Int64 = 3600
+
+    /// How long to wait for another run: not at all, or until the next run would wait as well.
+    private func patience(_ policy: Policy, _ times: ScheduleTimes?) -> Deadline {
+        guard policy.schedule.overlap == .wait else { return .after(milliseconds: 0) }
+        let now = UnixTime.now
+        let next = times?.next(after: now).map { $0 - now } ?? PolicyApplier.longestWait
+        return .after(milliseconds: UInt64(min(max(0, next), PolicyApplier.longestWait)) * 1000)
     }
 
     private func apply(

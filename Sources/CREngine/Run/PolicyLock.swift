@@ -32,6 +32,8 @@ package struct LockHolder: Codable, Sendable, Equatable {
 package enum LockError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Another run of the policy is under way.
     case held(path: String, by: LockHolder?)
+    /// A signal came while we waited for that run to end.
+    case stopped(path: String, signal: Int32)
     case failed(path: String, Errno)
 
     package var description: String {
@@ -39,6 +41,8 @@ package enum LockError: Error, Sendable, Equatable, CustomStringConvertible {
         case .held(let path, let holder):
             "\(path): another run of this policy holds it" + (holder.map { ", pid \($0.pid)" } ?? "")
                 + "; wait for it to end"
+        case .stopped(let path, let signal):
+            "\(path): stopped by \(SignalName(signal)) while another run of this policy held it; nothing was begun"
         case .failed(let path, let errno): "\(path): the lock cannot be taken: \(errno); run crplan as root"
         }
     }
@@ -76,6 +80,22 @@ package struct PolicyLock: ~Copyable {
         } catch {
             if error == .again { throw .held(path: path, by: PolicyLock.holder(at: path)) }
             throw .failed(path: path, error)
+        }
+    }
+
+    /// Takes the lock, and waits for it until the deadline has passed or a signal says to stop.
+    static func take(
+        policy: String, directory: String, until deadline: Deadline, stop: borrowing StopSignals
+    ) throws(LockError) -> PolicyLock {
+        while true {
+            do throws(LockError) {
+                return try PolicyLock(policy: policy, directory: directory)
+            } catch {
+                guard case .held(let path, _) = error, !deadline.hasPassed else { throw error }
+                var watched = pollfd(fd: stop.descriptor, events: Int16(POLLIN), revents: 0)
+                _ = poll(&watched, 1, 100)
+                if let signal = stop.next() { throw .stopped(path: path, signal: signal) }
+            }
         }
     }
 

@@ -28,6 +28,7 @@ package struct HostSchedule: Sendable {
 
     /// Nil for a policy without `schedule.cron` and `schedule.every`.
     package func times(of policy: Policy) throws(ScheduleError) -> ScheduleTimes? {
+        guard policy.schedule.cron != nil || policy.schedule.every != nil else { return nil }
         let zone = try zone(named: policy.schedule.timeZone)
         let seed = policy.schedule.jitter > .zero ? try seed(for: policy.name) : 0
         return ScheduleTimes(policy.schedule, zone: zone, seed: seed)

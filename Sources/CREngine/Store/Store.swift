@@ -16,6 +16,13 @@ package struct Store: Sendable, Equatable {
         self.path = String(trimmed)
     }
 
+    /// The policies that have a directory here, by name.
+    package func policies() throws(StoreError) -> [String] {
+        guard access(path, F_OK) == 0 else { return [] }
+        return try StoreDirectory.open(path).entries()
+            .filter { $0.kind == .directory && !$0.name.hasPrefix(".") }.map(\.name)
+    }
+
     /// All checkpoints, or those of one policy, by policy, target and age, oldest first.
     ///
     /// A store that was never written to has none.
