@@ -91,8 +91,3 @@ func reportJSON(_ value: some Encodable) throws -> String {
     encoder.dateEncodingStrategy = .iso8601
     return String(decoding: try encoder.encode(value), as: UTF8.self)
 }
-
-extension UnixTime {
-    init(_ date: Date) { self.init(Int64(date.timeIntervalSince1970.rounded(.down))) }
-    static var now: UnixTime { UnixTime(Date.now) }
-}

@@ -20,9 +20,9 @@ struct StoreArguments: ParsableArguments {
     }
 }
 
-/// A value of the store, or its error as one line on standard error and exit 1.
-func orFail<Value: ~Copyable>(_ body: () throws(StoreError) -> Value) throws -> Value {
-    do throws(StoreError) {
+/// A value, or why it cannot be had as one line on standard error and exit 1.
+func orFail<Value: ~Copyable, Failure: Error>(_ body: () throws(Failure) -> Value) throws -> Value {
+    do throws(Failure) {
         return try body()
     } catch {
         printError("crplan: \(error)")
