@@ -11,7 +11,8 @@ struct Crplan: ParsableCommand {
             PlanCommand.self, ApplyCommand.self, ExplainCommand.self, ListCommand.self,
             ShowCommand.self, VerifyCommand.self, PinCommand.self, UnpinCommand.self, PruneCommand.self,
             DumpCommand.self,
-            RestoreCommand.self, ScheduleCommand.self, CheckCommand.self, InternalCommand.self,
+            RestoreCommand.self, ScheduleCommand.self, StatusCommand.self, HistoryCommand.self,
+            CheckCommand.self, InternalCommand.self,
         ])
 
     /// Of this build.

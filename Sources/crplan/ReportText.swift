@@ -158,11 +158,20 @@ extension FindingObject {
 enum LocalTime {
     /// `2026-11-23 08:17:00 +0100 (CET)`
     static func text(_ secondsSince1970: Double) -> String {
+        text(secondsSince1970, "%Y-%m-%d %H:%M:%S %z (%Z)")
+    }
+
+    /// `2026-11-23 08:17:00`
+    static func shortText(_ secondsSince1970: Double) -> String {
+        text(secondsSince1970, "%Y-%m-%d %H:%M:%S")
+    }
+
+    private static func text(_ secondsSince1970: Double, _ format: String) -> String {
         var seconds = time_t(secondsSince1970)
         var parts = tm()
         localtime_r(&seconds, &parts)
         var buffer = [CChar](repeating: 0, count: 64)
-        let count = strftime(&buffer, buffer.count, "%Y-%m-%d %H:%M:%S %z (%Z)", &parts)
+        let count = strftime(&buffer, buffer.count, format, &parts)
         return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }
