@@ -45,12 +45,20 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["CREngine", "CPlatform"], path: "Tests/TestSupport",
             swiftSettings: strict),
-        .testTarget(name: "PolicyModelTests", dependencies: ["PolicyModel"], swiftSettings: strict),
+        // Damaged policy files by the million.
+        .executableTarget(
+            name: "loader-fuzzer", dependencies: ["PolicyModel"], path: "Tests/LoaderFuzzer",
+            swiftSettings: strict),
+        .testTarget(
+            name: "PolicyModelTests", dependencies: ["PolicyModel"], swiftSettings: strict),
         .testTarget(
             name: "CREngineTests", dependencies: ["CREngine"], exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
             name: "CrplanTests",
-            dependencies: ["crplan", "subject", "subject-runner", "TestSupport", "CREngine"],
+            dependencies: [
+                "crplan", "subject", "subject-runner", "loader-fuzzer", "TestSupport", "CREngine",
+                "PolicyModel",
+            ],
             swiftSettings: strict),
     ]
 )

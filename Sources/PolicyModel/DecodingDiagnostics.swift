@@ -136,6 +136,10 @@ extension Diagnostic {
         Diagnostic(location, "'\(keyPath)' goes through '..' in \(text); write the path without")
     }
 
+    static func globTooLong(_ keyPath: String, _ location: Location) -> Diagnostic {
+        Diagnostic(location, "'\(keyPath)' is a glob of at most \(Glob.maximumLength) bytes, as paths are")
+    }
+
     static func brokenGlob(_ keyPath: String, _ text: String, _ location: Location) -> Diagnostic {
         Diagnostic(
             location,

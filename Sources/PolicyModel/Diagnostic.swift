@@ -28,7 +28,7 @@ package struct Diagnostic: Sendable, Equatable {
     init(_ location: Location, _ message: String, suggestion: String? = nil) {
         self.file = location.mark.file
         self.location = location
-        self.message = message
+        self.message = Diagnostic.short(message)
         self.suggestion = suggestion
     }
 
@@ -38,6 +38,11 @@ package struct Diagnostic: Sendable, Equatable {
         self.message = message
         suggestion = nil
         location = nil
+    }
+
+    /// A name out of a file can be as long as the file.
+    private static func short(_ message: String) -> String {
+        message.utf8.count <= 1000 ? message : message.prefix(999) + "…"
     }
 
     /// Nil when the whole file is meant.
@@ -96,10 +101,18 @@ package struct Diagnostic: Sendable, Equatable {
 package struct PolicyError: Error, Equatable {
     /// In the order of the files and of the lines in them; never empty.
     package let diagnostics: [Diagnostic]
+    /// How many there are besides in files that have a great many.
+    package let untold: Int
+
+    init(diagnostics: [Diagnostic], untold: Int = 0) {
+        self.diagnostics = diagnostics
+        self.untold = untold
+    }
 
     /// All of them as a compiler prints them, with how many there are at the end.
     package func render(colour: Bool = false) -> String {
-        let count = diagnostics.count == 1 ? "1 error" : "\(diagnostics.count) errors"
+        var count = diagnostics.count == 1 ? "1 error" : "\(diagnostics.count) errors"
+        if untold > 0 { count += ", and \(untold) more that are not told; mend these first" }
         return (diagnostics.map { $0.render(colour: colour) } + [count]).joined(separator: "\n")
     }
 }

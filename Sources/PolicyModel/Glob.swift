@@ -3,6 +3,9 @@
 /// `*` stands for any run without `/`, `**` for any run, `?` for one byte other than `/`, `[a-z]` and `[!a-z]` for one
 /// byte other than `/` out of a set; a backslash takes the next character as itself. The whole subject must match.
 package struct Glob: Sendable, Equatable, Codable, CustomStringConvertible {
+    /// Bytes. No path is longer; see PATH_MAX in limits.h(0p).
+    static let maximumLength = 4096
+
     package let text: String
     private let tokens: [Token]
 
@@ -10,11 +13,22 @@ package struct Glob: Sendable, Equatable, Codable, CustomStringConvertible {
         case byte(UInt8)
         /// Any one byte but `/`.
         case one
-        case set(ByteSet)
+        indirect case set(ByteSet)
         /// A run without `/`.
         case run
         /// A run of anything.
         case deepRun
+
+        var isRun: Bool { self == .run || self == .deepRun }
+
+        func takes(_ byte: UInt8) -> Bool {
+            switch self {
+            case .byte(let wanted): byte == wanted
+            case .one, .run: byte != Glob.slash
+            case .set(let set): byte != Glob.slash && set.contains(byte)
+            case .deepRun: true
+            }
+        }
     }
 
     /// 256 bits.
@@ -25,9 +39,11 @@ package struct Glob: Sendable, Equatable, Codable, CustomStringConvertible {
         func contains(_ byte: UInt8) -> Bool { words[Int(byte >> 6)] >> UInt64(byte & 63) & 1 == 1 }
     }
 
-    /// Nil where the pattern is broken: a `[` without `]`, a reversed range, or a backslash at the end.
+    /// Nil where the pattern is broken: a `[` without `]`, a reversed range, a backslash at the end, or too long.
     package init?(_ text: String) {
-        guard let tokens = Glob.tokens(Array(text.utf8)) else { return nil }
+        guard text.utf8.count <= Glob.maximumLength, let tokens = Glob.tokens(Array(text.utf8)) else {
+            return nil
+        }
         self.text = text
         self.tokens = tokens
     }
@@ -64,37 +80,52 @@ package struct Glob: Sendable, Equatable, Codable, CustomStringConvertible {
     /// Takes time in proportion to the subject times the pattern at worst: a step keeps the set of all places in the
     /// pattern that the bytes so far can lead to, and never goes back.
     package func matches(_ subject: String) -> Bool {
-        var places = [Bool](repeating: false, count: tokens.count + 1)
-        places[0] = true
-        skipRuns(&places)
+        tokens.count < 64 ? matchesShort(subject) : matchesLong(subject)
+    }
+
+    /// The set of places in one word, so that nothing is allocated.
+    private func matchesShort(_ subject: String) -> Bool {
+        var places: UInt64 = 1
+        if tokens.first?.isRun == true { places |= 2 }
         for byte in subject.utf8 {
-            var next = [Bool](repeating: false, count: tokens.count + 1)
-            var alive = false
-            for (index, token) in tokens.enumerated() where places[index] {
-                switch token {
-                case .byte(let wanted): if byte == wanted { next[index + 1] = true; alive = true }
-                case .one: if byte != Glob.slash { next[index + 1] = true; alive = true }
-                case .set(let set):
-                    if byte != Glob.slash, set.contains(byte) { next[index + 1] = true; alive = true }
-                case .run: if byte != Glob.slash { next[index] = true; alive = true }
-                case .deepRun: next[index] = true; alive = true
-                }
+            var next: UInt64 = 0
+            while places != 0 {
+                let index = places.trailingZeroBitCount
+                places &= places - 1
+                guard index < tokens.count, tokens[index].takes(byte) else { continue }
+                // A run goes on; what is behind it was reached when it was.
+                let place = tokens[index].isRun ? index : index + 1
+                next |= 1 << UInt64(place)
+                // A run may be empty: whoever stands before it stands behind it too.
+                if place < tokens.count, tokens[place].isRun { next |= 1 << UInt64(place + 1) }
             }
-            guard alive else { return false }
-            skipRuns(&next)
+            if next == 0 { return false }
+            places = next
+        }
+        return places >> UInt64(tokens.count) & 1 == 1
+    }
+
+    private func matchesLong(_ subject: String) -> Bool {
+        let blank = [Bool](repeating: false, count: tokens.count + 1)
+        var places = blank
+        places[0] = true
+        if tokens.first?.isRun == true { places[1] = true }
+        for byte in subject.utf8 {
+            var next = blank
+            var isAlive = false
+            for (index, token) in tokens.enumerated() where places[index] && token.takes(byte) {
+                let place = token.isRun ? index : index + 1
+                next[place] = true
+                if place < tokens.count, tokens[place].isRun { next[place + 1] = true }
+                isAlive = true
+            }
+            if !isAlive { return false }
             places = next
         }
         return places[tokens.count]
     }
 
     private static let slash = UInt8(ascii: "/")
-
-    /// A run may be empty: whoever stands before it stands behind it too.
-    private func skipRuns(_ places: inout [Bool]) {
-        for (index, token) in tokens.enumerated() where places[index] {
-            if token == .run || token == .deepRun { places[index + 1] = true }
-        }
-    }
 
     private static func tokens(_ bytes: [UInt8]) -> [Token]? {
         var tokens: [Token] = []

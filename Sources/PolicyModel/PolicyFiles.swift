@@ -6,6 +6,7 @@ extension PolicyLoader {
     package func load(paths: [String]) throws(PolicyError) -> [Policy] {
         var files: [PolicyFile] = []
         var faults: [Diagnostic] = []
+        var untold = 0
         for path in paths.flatMap({ PolicyLoader.expand($0, &faults) }) {
             PolicyLoader.read(path, &files, &faults)
         }
@@ -14,8 +15,9 @@ extension PolicyLoader {
             if faults.isEmpty { return policies }
         } catch {
             faults += error.diagnostics
+            untold = error.untold
         }
-        throw PolicyError(diagnostics: faults)
+        throw PolicyError(diagnostics: faults, untold: untold)
     }
 
     private static func expand(_ path: String, _ faults: inout [Diagnostic]) -> [String] {

@@ -28,77 +28,78 @@ package struct PolicyLoader: Sendable {
     package func load(_ files: [PolicyFile]) throws(PolicyError) -> [Policy] {
         var policies: [Policy] = []
         var diagnostics: [Diagnostic] = []
+        var untold = 0
         var names: [String: SourceMark] = [:]
         for file in files {
-            let result = decode(file)
-            diagnostics += result.diagnostics
+            var result = decode(file)
             for (policy, location) in result.named {
-                if let first = names[policy.name] {
-                    diagnostics.append(.duplicateName(policy.name, first: first, location))
+                if let first = names[policy] {
+                    result.diagnostics.append(.duplicateName(policy, first: first, location))
                 } else {
-                    names[policy.name] = location.mark
+                    names[policy] = location.mark
                 }
             }
+            diagnostics += result.diagnostics.told
+            untold += result.diagnostics.untold
             policies += result.policies
         }
-        if !diagnostics.isEmpty { throw PolicyError(diagnostics: diagnostics) }
+        if !diagnostics.isEmpty { throw PolicyError(diagnostics: diagnostics, untold: untold) }
         return policies
     }
 
     private struct Decoded {
         var policies: [Policy] = []
-        /// Those whose name could be read, with the place of the name.
-        var named: [(Policy, Diagnostic.Location)] = []
-        var diagnostics: [Diagnostic] = []
+        /// Names that could be read, with their places.
+        var named: [(String, Diagnostic.Location)] = []
+        var diagnostics = DiagnosticList()
     }
 
     private func decode(_ file: PolicyFile) -> Decoded {
         var result = Decoded()
         guard file.bytes.count <= PolicyLoader.maximumFileSize else {
-            result.diagnostics = [.fileTooLarge(file: file.name, limit: PolicyLoader.maximumFileSize)]
+            result.diagnostics.append(
+                .fileTooLarge(file: file.name, limit: PolicyLoader.maximumFileSize))
             return result
         }
-        guard let text = String(validating: file.bytes, as: UTF8.self) else {
-            result.diagnostics = [PolicyLoader.encodingFault(file)]
+        guard String(validating: file.bytes, as: UTF8.self) != nil else {
+            result.diagnostics.append(PolicyLoader.encodingFault(file))
             return result
         }
-        let source = SourceText(name: file.name, text: text)
+        let source = SourceText(name: file.name, bytes: file.bytes)
         let composed = YAMLComposer.compose(source, bytes: file.bytes)
         result.diagnostics = composed.diagnostics
         if composed.documents.isEmpty, composed.diagnostics.isEmpty {
             result.diagnostics.append(.noPolicy(file: file.name))
         }
-        for document in composed.documents {
-            if document.isEmpty {
-                result.diagnostics.append(.emptyDocument(source.location(document.place)))
-                continue
-            }
-            var context = DecodingContext(source: source, isTimeZone: isTimeZone)
-            let type = PolicyKeys.policy.type(check: PolicyRules.check)
-            if var policy = type.read(document, "", &context) {
-                policy.source = PolicySource(file: file.name, entries: context.entries)
-                result.policies.append(policy)
-                if !policy.name.isEmpty, let mark = policy.mark("name") {
-                    let place = YAMLPlace(
-                        line: mark.line, column: mark.column, length: policy.name.utf8.count)
-                    result.named.append((policy, source.location(place)))
-                }
-            }
-            result.diagnostics += context.diagnostics
-        }
-        result.diagnostics = result.diagnostics.enumerated().sorted { left, right in
-            let (first, second) = (left.element.mark, right.element.mark)
-            return (first?.line ?? 0, first?.column ?? 0, left.offset)
-                < (second?.line ?? 0, second?.column ?? 0, right.offset)
-        }.map(\.element)
+        for document in composed.documents { decode(document, source, into: &result) }
+        result.diagnostics.sort()
         return result
+    }
+
+    private func decode(_ document: YAMLNode, _ source: SourceText, into result: inout Decoded) {
+        if document.isEmpty {
+            result.diagnostics.append(.emptyDocument(source.location(document.place)))
+            return
+        }
+        var context = DecodingContext(source: source, isTimeZone: isTimeZone)
+        context.diagnostics = result.diagnostics
+        let type = PolicyKeys.policy.type(check: PolicyRules.check)
+        if var policy = type.read(document, "", &context) {
+            policy.source = PolicySource(file: source.name, entries: context.entries)
+            result.policies.append(policy)
+            if !policy.name.isEmpty, let mark = policy.mark("name") {
+                let place = YAMLPlace(line: mark.line, column: mark.column, length: policy.name.utf8.count)
+                result.named.append((policy.name, source.location(place)))
+            }
+        }
+        result.diagnostics = context.diagnostics
     }
 
     /// Points at the first byte that is not UTF-8.
     private static func encodingFault(_ file: PolicyFile) -> Diagnostic {
         let repaired = String(decoding: file.bytes, as: UTF8.self)
         let common = zip(repaired.utf8, file.bytes).prefix { $0 == $1 }.count
-        return .notUTF8(SourceText(name: file.name, text: repaired).location(atByte: common))
+        return .notUTF8(SourceText(name: file.name, bytes: Array(repaired.utf8)).location(atByte: common))
     }
 
     /// Whether the host's time zone database has a zone of this name. tzfile(5).

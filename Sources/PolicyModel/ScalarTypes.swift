@@ -150,6 +150,9 @@ extension ValueType where Value == Glob {
         ValueType(.text(pattern: absolute ? "^(/|\\*\\*)" : nil)) { node, keyPath, context in
             guard let text = context.text(node, keyPath, expected: "a glob") else { return nil }
             if text.isEmpty { return context.reject(node) { .emptyText(keyPath, $0) } }
+            if text.utf8.count > Glob.maximumLength {
+                return context.reject(node) { .globTooLong(keyPath, $0) }
+            }
             guard let glob = Glob(text) else {
                 return context.reject(node) { .brokenGlob(keyPath, node.flowText, $0) }
             }

@@ -1,19 +1,43 @@
 /// One policy file by lines, for the excerpts of diagnostics.
 struct SourceText: Sendable {
     let name: String
-    private let lines: [Substring.UTF8View]
+    private let bytes: [UInt8]
+    /// Of each line in `bytes`, and one past the end of the last; four bytes a line, as a file may be all lines.
+    private let starts: [UInt32]
 
-    init(name: String, text: String) {
+    /// `bytes` are UTF-8, at most 4 GiB.
+    init(name: String, bytes: [UInt8]) {
         self.name = name
-        lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        self.bytes = bytes
+        var starts: [UInt32] = [0]
+        for (place, byte) in bytes.enumerated() where byte == UInt8(ascii: "\n") {
+            starts.append(UInt32(place) + 1)
+        }
+        starts.append(UInt32(bytes.count) + 1)
+        self.starts = starts
+    }
+
+    /// The number of the first line that has more bytes than this; nil where none has.
+    func firstLine(longerThan limit: Int) -> Int? {
+        (1..<starts.count).first { range(ofLine: $0).count > limit }
+    }
+
+    /// Whether more lines than this begin with `%`, as YAML's directives do.
+    func countsMoreDirectives(than limit: Int) -> Bool {
+        starts.dropLast().count { $0 < bytes.count && bytes[Int($0)] == UInt8(ascii: "%") } > limit
+    }
+
+    /// Of a line without its newline; empty past the last one. Counted from 1.
+    private func range(ofLine number: Int) -> Range<Int> {
+        guard (1..<starts.count).contains(number) else { return bytes.endIndex..<bytes.endIndex }
+        return Int(starts[number - 1])..<(Int(starts[number]) - 1)
     }
 
     /// A line without its end; empty past the last one. Counted from 1.
     func line(_ number: Int) -> String {
-        guard lines.indices.contains(number - 1) else { return "" }
-        var line = lines[number - 1]
+        var line = bytes[range(ofLine: number)]
         if line.last == UInt8(ascii: "\r") { line.removeLast() }
-        return String(Substring(line))
+        return String(decoding: line, as: UTF8.self)
     }
 
     /// A place with the line that it is on.
@@ -25,16 +49,11 @@ struct SourceText: Sendable {
 
     /// The place of a byte of the text, counted from 0.
     func location(atByte offset: Int) -> Diagnostic.Location {
-        var start = 0
-        for (index, line) in lines.enumerated() {
-            if offset <= start + line.count {
-                let before = line.prefix(offset - start)
-                let column = String(decoding: before, as: UTF8.self).unicodeScalars.count + 1
-                return location(YAMLPlace(line: index + 1, column: column))
-            }
-            start += line.count + 1
-        }
-        return location(YAMLPlace(line: lines.count, column: 1))
+        let number = starts.lastIndex { $0 <= offset }.map { $0 + 1 } ?? 1
+        let line = range(ofLine: min(number, starts.count - 1))
+        let before = bytes[line.lowerBound..<max(line.lowerBound, min(offset, line.upperBound))]
+        let column = String(decoding: before, as: UTF8.self).unicodeScalars.count + 1
+        return location(YAMLPlace(line: min(number, starts.count - 1), column: column))
     }
 
     /// The character at a place; nil at the end of a line.

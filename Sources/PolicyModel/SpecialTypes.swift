@@ -116,7 +116,8 @@ extension ValueType where Value == GhostLimit {
 
 extension ValueType where Value == StdioRule.OnRestore {
     static var stdioTarget: ValueType {
-        ValueType(.text(pattern: "^(inherit|null|file:/.*)$")) { node, keyPath, context in
+        ValueType(.anyOf([.choice(["inherit", "null"]), .text(pattern: "^file:/")])) {
+            node, keyPath, context in
             guard let (text, _) = context.scalar(node, keyPath, expected: "inherit, null or file:PATH") else {
                 return nil
             }

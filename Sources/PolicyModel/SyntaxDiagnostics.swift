@@ -34,6 +34,26 @@ extension Diagnostic {
             location, "values nest deeper than \(YAMLComposer.maximumDepth) levels; no policy needs that")
     }
 
+    static func tooManyValues(_ location: Location) -> Diagnostic {
+        Diagnostic(
+            location,
+            "the file holds more than \(YAMLComposer.maximumNodes) values up to here, which no policy needs; split it"
+        )
+    }
+
+    static func lineTooLong(file: String, line: Int) -> Diagnostic {
+        let limit = ByteCount(UInt64(YAMLComposer.maximumLineLength))
+        return Diagnostic(
+            file: file, "line \(line) is longer than \(limit), which no policy needs; break it into several")
+    }
+
+    static func tooManyDirectives(file: String) -> Diagnostic {
+        Diagnostic(
+            file: file,
+            "more than \(YAMLComposer.maximumDirectives) lines begin with '%', as directives do; remove them, no policy needs one"
+        )
+    }
+
     static func aliasBomb(_ location: Location) -> Diagnostic {
         Diagnostic(
             location,

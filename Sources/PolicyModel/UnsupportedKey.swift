@@ -12,7 +12,8 @@ extension Policy {
     /// What this policy asks for and would not get: each is to block a plan by its name. In the order of the language.
     package func unsupportedKeys() -> [UnsupportedKey] {
         PolicyKeys.policy.unsupported(self, "").map {
-            UnsupportedKey(keyPath: $0, mark: mark($0), text: source.entries[$0]?.text ?? "")
+            UnsupportedKey(
+                keyPath: $0, mark: mark($0), text: String(source.entries[$0]?.text.prefix(80) ?? ""))
         }
     }
 

@@ -55,7 +55,7 @@ struct DecodingContext {
     let source: SourceText
     /// Whether a name is in the time zone database.
     let isTimeZone: @Sendable (String) -> Bool
-    var diagnostics: [Diagnostic] = []
+    var diagnostics = DiagnosticList()
     var entries: [String: PolicySource.Entry] = [:]
 
     /// Takes note of a diagnostic; nil, to be returned as "no value".
@@ -68,7 +68,7 @@ struct DecodingContext {
     mutating func record(_ keyPath: String, _ node: YAMLNode) {
         entries[keyPath] = PolicySource.Entry(
             mark: SourceMark(file: source.name, line: node.place.line, column: node.place.column),
-            text: node.flowText)
+            text: node.wholeText)
     }
 
     /// The scalar at a node, or a diagnostic.

@@ -7,13 +7,20 @@ struct YAMLComposer {
     static let maximumDepth = 64
     /// More values than this that come out of aliases are refused.
     static let maximumAliasedNodes = 10_000
+    /// A file with more values than this, those of its aliases counted, is refused.
+    static let maximumNodes = 20_000
+    /// Documents need no directives; libyaml's time grows with the square of their number.
+    static let maximumDirectives = 16
+    /// Bytes. A longer line is refused, so that every place can be shown at little cost.
+    static let maximumLineLength = 1 << 16
 
     private(set) var documents: [YAMLNode] = []
-    private(set) var diagnostics: [Diagnostic] = []
+    private(set) var diagnostics = DiagnosticList()
 
     private let source: SourceText
     private var anchors: [String: Anchored] = [:]
     private var aliasedNodes = 0
+    private var nodes = 0
 
     private struct Anchored {
         var composed: Composed
@@ -39,6 +46,14 @@ struct YAMLComposer {
     /// All documents of a text, and what is wrong with it.
     static func compose(_ source: SourceText, bytes: [UInt8]) -> YAMLComposer {
         var composer = YAMLComposer(source: source)
+        if let line = source.firstLine(longerThan: maximumLineLength) {
+            composer.diagnostics.append(.lineTooLong(file: source.name, line: line))
+            return composer
+        }
+        if source.countsMoreDirectives(than: maximumDirectives) {
+            composer.diagnostics.append(.tooManyDirectives(file: source.name))
+            return composer
+        }
         bytes.withUnsafeBufferPointer { buffer in
             guard var parser = YAMLParser(buffer) else {
                 composer.diagnostics.append(.outOfMemory(file: source.name))
@@ -80,6 +95,10 @@ struct YAMLComposer {
         _ event: YAMLEvent, _ parser: inout YAMLParser, depth: Int
     ) throws(Stop) -> Composed {
         let place = event.place
+        nodes += 1
+        if nodes + aliasedNodes > YAMLComposer.maximumNodes {
+            throw Stop(diagnostic: .tooManyValues(source.location(place)))
+        }
         if depth > YAMLComposer.maximumDepth { throw Stop(diagnostic: .tooDeep(source.location(place))) }
         switch event.kind {
         case .alias(let name): return try resolve(name, place, depth: depth)

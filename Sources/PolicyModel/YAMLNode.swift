@@ -39,20 +39,28 @@ struct YAMLNode: Sendable, Equatable {
         return text.count > 80 ? text.prefix(79) + "…" : text
     }
 
+    /// A single value as it was written, whole; a list or a mapping as `flowText`.
+    var wholeText: String {
+        guard case .scalar(let value, let plain) = content else { return flowText }
+        return plain ? value : YAMLNode.quoted(value)
+    }
+
     private func appendFlowText(to text: inout String) {
         guard text.utf8.count < 400 else { return }
         switch content {
-        case .scalar(let value, let plain): text += plain ? value : YAMLNode.quoted(value)
+        case .scalar(let value, let plain):
+            let start = String(value.unicodeScalars.prefix(400))
+            text += plain ? start : YAMLNode.quoted(start)
         case .sequence(let items):
             text += "["
-            for (index, item) in items.enumerated() {
+            for (index, item) in items.enumerated() where text.utf8.count < 400 {
                 if index > 0 { text += ", " }
                 item.appendFlowText(to: &text)
             }
             text += "]"
         case .mapping(let entries):
             text += "{"
-            for (index, entry) in entries.enumerated() {
+            for (index, entry) in entries.enumerated() where text.utf8.count < 400 {
                 if index > 0 { text += ", " }
                 text += entry.name + ": "
                 entry.value.appendFlowText(to: &text)

@@ -38,4 +38,13 @@ import Testing
         #expect(Glob("/opt/a\\*")?.literal == "/opt/a*")
         #expect(Glob("/opt/*")?.literal == nil)
     }
+
+    @Test(arguments: ["", "*", "**", "a*", "*/b", "**/b*", "[a-c]?*", "a**/*b", "*a*b*", "**a*/b**"])
+    func `a pattern of many signs matches as the same one with few`(tail: String) throws {
+        let head = String(repeating: "x", count: 80)
+        let (short, long) = (try #require(Glob(tail)), try #require(Glob(head + tail)))
+        for subject in ["", "a", "b", "/b", "a/b", "ab", "a/c/b", "cab", "a/", "ba/ab", "xa/bb/"] {
+            #expect(long.matches(head + subject) == short.matches(subject), "\(tail) on \(subject)")
+        }
+    }
 }

@@ -125,7 +125,7 @@ import Testing
     @Test func `every default that a table tells is the default that a policy has`() {
         var wrong: [String] = []
         func check<Root>(_ table: KeyTable<Root>) {
-            let source = SourceText(name: "", text: "")
+            let source = SourceText(name: "", bytes: [])
             for key in table.keys {
                 guard let text = key.description.defaultText else { continue }
                 var context = DecodingContext(source: source, isTimeZone: { _ in true })
