@@ -65,14 +65,18 @@ struct MatchReport: Codable, Equatable {
     /// How many there are.
     var nearMissCount: Int
     var findings: [Finding]
+}
 
+extension MatchReport {
     /// Looks at this host.
     init(_ policy: Policy, nearest limit: Int) throws(CollectorError) {
         let begin = MonotonicClock.now()
         let list = try ProcessList.collect(ProcessNeeds(policy))
         let names = Selection.Names.resolve(policy)
         let selection = Selection.select(policy, from: list, names: names)
-        let near = NearMiss.find(policy, from: list, names: names, limit: limit)
+        let near = NearMiss.find(
+            policy, from: list, names: names, besides: Set(selection.matches.map(\.process.pid)),
+            limit: limit)
         milliseconds = (MonotonicClock.now() - begin) / 1_000_000
         self.policy = policy.name
         tree = policy.tree

@@ -60,7 +60,9 @@ struct ReportText {
         }
         let label = "\(target.comm)[\(target.pid)]"
         let gap = String(repeating: " ", count: max(2, 18 - label.count))
-        let row = terminal.wrapRow("\(size)    \(target.name)", indent: 2 + label.count + gap.count)
+        let row = terminal.wrapRow(
+            "\(size)    \(target.name)" + (target.group.map { "    with \($0)" } ?? ""),
+            indent: 2 + label.count + gap.count)
         var lines = ["\(mark) \(terminal.paint(label, .bold))\(gap)\(row)"]
         lines += findings(target.findings)
         if let result { lines += outcome(result, planned: target.findings) }

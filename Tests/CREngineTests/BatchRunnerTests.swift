@@ -120,4 +120,64 @@ import Testing
         #expect(replies[1].outcome == .skipped)
         #expect(replies[1].error == "not begun: stopped by SIGTERM")
     }
+
+    /// Goes through all stages of a group and then says that all is done; ends with a failure where the group does.
+    private static let member = #"""
+        read -r request <&3 || true
+        for stage in 1 2 3 4; do
+            printf "\\$stage" >&5
+            [ "$(head -c 1 <&5 | od -An -tu1 | tr -d ' ')" = $stage ] || {
+                printf '{"outcome":"failed","error":"let go at %s","findings":[],"warnings":[]}' $stage >&4; exit
+            }
+        done
+        printf '{"outcome":"dumped","findings":[],"warnings":[]}' >&4
+        """#
+
+    private func group(_ targets: String...) throws -> [DumpRequest] {
+        try targets.map { target in
+            var job = try job(target: target)
+            job.group = "session 1"
+            return job
+        }
+    }
+
+    @Test func `the workers of a group run at once whatever is allowed, and meet at each stage`() throws {
+        let replies = try run(runner(Self.member, parallel: 1), group("one", "two", "three"))
+        #expect(replies.map(\.outcome) == [.dumped, .dumped, .dumped])
+    }
+
+    @Test func `where one of a group is blocked the others are let go, and say because of whom`() throws {
+        let script =
+            #"""
+            read -r request <&3 || true
+            case $request in *'"target":"two"'*)
+                printf '{"outcome":"blocked","error":"no","findings":[],"warnings":[]}' >&4; exit;;
+            esac
+            """# + "\n" + Self.member.replacing("read -r request <&3 || true\n", with: "")
+        let replies = try run(runner(script), group("one", "two", "three"))
+        #expect(replies.map(\.outcome) == [.blocked, .blocked, .blocked])
+        #expect(replies[1].error == "no")
+        #expect(replies[0].error == "let go with its group: two: no")
+    }
+
+    @Test func `where one of a group dies at its last meeting nobody goes past it`() throws {
+        let script =
+            #"""
+            read -r request <&3 || true
+            case $request in *'"target":"two"'*) last=4;; *) last=9;; esac
+            """# + "\n"
+            + Self.member.replacing("read -r request <&3 || true\n", with: "").replacing(
+                "for stage in 1 2 3 4; do", with: "for stage in 1 2 3 4; do [ $stage = $last ] && kill -9 $$")
+        let replies = try run(runner(script), group("one", "two"))
+        #expect(replies.map(\.outcome) == [.failed, .failed])
+        #expect(replies[0].error?.hasPrefix("let go with its group: two: the worker died of SIGKILL") == true)
+    }
+
+    @Test func `a group that is not whole when it stands still is let go`() throws {
+        var runner = runner(Self.member)
+        runner.check = { group, roots in "\(group) has others than \(roots.count)" }
+        let replies = try run(runner, group("one", "two"))
+        #expect(replies.map(\.outcome) == [.failed, .failed])
+        #expect(replies[1].error == "let go with its group: session 1 has others than 1")
+    }
 }

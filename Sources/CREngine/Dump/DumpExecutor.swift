@@ -17,9 +17,11 @@ package struct DumpExecutor {
     }
 
     /// `judge` decides on the frozen tree as the planner did on the running one, and throws what blocks.
+    /// `meet` is called at each stage but the last two, which are for who publishes: it waits for other trees.
     /// `beforeEnd` runs when the images are complete and synced and the tree is still stopped.
     package func run(
         into directory: borrowing OwnedFD, judge: (Snapshot) throws(DumpError) -> Void,
+        meet: (DumpStage) throws(DumpError) -> Void = { _ in },
         beforeEnd: (DumpOutcome) throws(DumpError) -> Void = { _ in }
     ) throws(DumpError) -> DumpOutcome {
         cp_rescue_install()
@@ -39,6 +41,7 @@ package struct DumpExecutor {
         log.info("Seized \(tree.processes.count) processes")
         let snapshot = try collect(.frozen)
         try judge(snapshot)
+        try meet(.frozen)
 
         var builder = try DumpBuilder(
             snapshot: snapshot, ghostLimit: options.ghostLimit, buildIDs: buildIDs, directory: directory)
@@ -53,6 +56,7 @@ package struct DumpExecutor {
         try builder.copyContents()
         let memoryTime = (MonotonicClock.now() - copied) / 1000
         let image = try builder.finish(clocks: clocks)
+        try meet(.copied)
 
         var outcome = DumpOutcome(tree: image, snapshot: snapshot)
         outcome.freezingTime = (frozen - begin) / 1000

@@ -8,9 +8,12 @@ package enum DumpPlanner {
         package var snapshot: Snapshot
         /// The pidfile by which it was found, if it was.
         package var pidfile: String?
-        package init(snapshot: Snapshot, pidfile: String? = nil) {
+        /// What it is to be frozen together with.
+        package var group: String?
+        package init(snapshot: Snapshot, pidfile: String? = nil, group: String? = nil) {
             self.snapshot = snapshot
             self.pidfile = pidfile
+            self.group = group
         }
     }
 
@@ -55,15 +58,17 @@ package enum DumpPlanner {
                     Finding(.sameName, FindingObject(pid: candidate.snapshot.root), "target \(names[place])"))
             }
             guard let root = candidate.snapshot.task(candidate.snapshot.root) else { continue }
-            let isBlocked = findings.contains { $0.severity == .block }
-            targets.append(
-                PlannedTarget(
-                    name: names[place], pid: root.pid, comm: root.comm,
-                    processes: candidate.snapshot.tasks.count, threads: candidate.snapshot.threadCount,
-                    resident: candidate.snapshot.residentBytes, findings: findings,
-                    steps: isBlocked ? [] : steps(policy, candidate.snapshot, name: names[place]),
-                    fingerprint: try TreeFingerprint(candidate.snapshot, root: root)))
+            var target = PlannedTarget(
+                name: names[place], pid: root.pid, comm: root.comm,
+                processes: candidate.snapshot.tasks.count, threads: candidate.snapshot.threadCount,
+                resident: candidate.snapshot.residentBytes, findings: findings,
+                steps: steps(policy, candidate.snapshot, name: names[place]),
+                fingerprint: try TreeFingerprint(candidate.snapshot, root: root))
+            target.group = candidate.group
+            targets.append(target)
         }
+        TargetGroups.blockTogether(&targets)
+        for place in targets.indices where targets[place].isBlocked { targets[place].steps = [] }
         return Plan(
             policy: policy.name, policyDigest: try policy.digest(), created: setting.now,
             host: setting.host,
@@ -89,7 +94,19 @@ package enum DumpPlanner {
                     .outsideExtent, FindingObject(pid: snapshot.root), children.joined(separator: ", "),
                     remedy: "tree: descendants"))
         }
+        if policy.tree == .cgroup { found += strangers(in: snapshot) }
         return found
+    }
+
+    /// Processes of the tree that are in another control group than its root.
+    private static func strangers(in snapshot: Snapshot) -> [Finding] {
+        guard let root = snapshot.task(snapshot.root) else { return [] }
+        let home = ControlGroups(root.cgroups)
+        return snapshot.tasks.filter { !$0.isZombie && ControlGroups($0.cgroups) != home }.map { task in
+            Finding(
+                .outsideGroup, FindingObject(pid: task.pid),
+                "\(task.comm)[\(task.pid)] in \(ControlGroups(task.cgroups).paths.joined(separator: ", "))")
+        }
     }
 
     /// What forbids the policy as a whole.
@@ -98,14 +115,6 @@ package enum DumpPlanner {
             Finding(
                 .unsupportedKey, FindingObject(path: key.mark?.description, key: key.keyPath),
                 key.text.isEmpty ? key.keyPath : "\(key.keyPath): \(key.text)")
-        }
-        if policy.tree == .session || policy.tree == .cgroup,
-            !found.contains(where: { $0.object.key == "tree" })
-        {
-            found.append(
-                Finding(
-                    .unsupportedKey, FindingObject(path: policy.mark("tree")?.description, key: "tree"),
-                    "tree: \(policy.tree.rawValue)"))
         }
         if count > policy.maxTargets {
             found.append(

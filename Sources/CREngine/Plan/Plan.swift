@@ -48,6 +48,8 @@ package struct PlannedTarget: Equatable, Sendable, Codable {
     package var name: String
     package var pid: PID
     package var comm: String
+    /// The targets with the same one are frozen together: `session 4711`. Nil for a target alone.
+    package var group: String?
     package var processes: Int
     package var threads: Int
     /// Bytes; what processes share is counted for each.

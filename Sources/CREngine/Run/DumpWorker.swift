@@ -26,6 +26,7 @@ package struct DumpWorker {
         let reply: DumpReply
         do {
             let request = try JSONDecoder().decode(DumpRequest.self, from: Data(try input.readToEnd()))
+            if request.group != nil { _ = fcntl(5, F_SETFD, FD_CLOEXEC) }
             reply = DumpWorker(request).run()
         } catch {
             reply = DumpReply(.failed, error: "the worker's request cannot be read: \(error)")
@@ -73,6 +74,9 @@ package struct DumpWorker {
         let log = try EngineLog(path: staged.logPath, level: .info)
         var options = DumpOptions(root: request.root, after: .init(policy.dump.after))
         options.freezeTimeout = UInt64(max(1, policy.dump.freezeTimeout / .milliseconds(1)))
+        let seat = request.group.map {
+            GroupSeat(OwnedFD(taking: 5), group: $0, patience: options.freezeTimeout)
+        }
         switch policy.allow.ghostLimit {
         case .bytes(let limit): options.ghostLimit = limit.bytes
         case .auto: options.ghostLimit = .max
@@ -88,8 +92,19 @@ package struct DumpWorker {
                     throw .cannotCarry(
                         "the frozen tree does not fit the policy: \(blocker.code.rawValue) \(blocker.what)")
                 }
+            } meet: { (stage) throws(DumpError) in
+                try seat?.meet(stage)
             } beforeEnd: { (outcome) throws(DumpError) in
-                published = try publish(&staged, outcome, found)
+                try seat?.meet(.written)
+                let checkpoint = try publish(&staged, outcome, found)
+                do throws(DumpError) {
+                    try seat?.meet(.published)
+                } catch {
+                    // All of a group or none: one that could not publish takes the others' checkpoints with it.
+                    try withdraw(checkpoint)
+                    throw error
+                }
+                published = checkpoint
             }
             state.findings = found
             guard let published else { return }
@@ -120,6 +135,14 @@ package struct DumpWorker {
             manifest.times = .init(outcome)
             try staged.write("report.json", try report(findings))
             return try staged.publish(manifest)
+        } catch {
+            throw .environment("\(error)")
+        }
+    }
+
+    private func withdraw(_ checkpoint: Checkpoint) throws(DumpError) {
+        do throws(StoreError) {
+            try StagedCheckpoint.withdraw(checkpoint)
         } catch {
             throw .environment("\(error)")
         }

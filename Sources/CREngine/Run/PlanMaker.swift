@@ -39,7 +39,7 @@ package struct PlanMaker: Sendable {
         for match in selection.matches {
             do throws(CollectorError) {
                 let snapshot = try Collector.collect(root: match.process.pid, scope: .live)
-                candidates.append(.init(snapshot: snapshot, pidfile: match.pidfile))
+                candidates.append(.init(snapshot: snapshot, pidfile: match.pidfile, group: match.group))
             } catch {
                 if case .noSuchProcess = error { continue }
                 throw .collector(error)

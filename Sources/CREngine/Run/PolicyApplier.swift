@@ -99,7 +99,7 @@ package struct PolicyApplier {
             planned.plan.targets.removeAll { !names.contains($0.name) }
         }
         if !only.isEmpty {
-            planned.plan.targets.removeAll { !only.contains($0.name) && !only.contains("\($0.pid)") }
+            planned.plan.targets = TargetGroups.only(only, of: planned.plan.targets)
         }
         let plan = planned.plan
         run.plan = plan
@@ -108,7 +108,9 @@ package struct PolicyApplier {
         if ready.isEmpty || (ready.count < plan.targets.count && !policy.batch.keepGoing) { return }
         try Store(path: policy.store.path).checkSpace(minimum: policy.store.minFree.bytes)
         let jobs = try ready.map { try request(policy, $0, protected: planned.protected) }
-        let replies = BatchRunner(parallel: policy.batch.parallel).run(jobs, stop: stop, started: started)
+        var runner = BatchRunner(parallel: policy.batch.parallel)
+        runner.check = { [extent = policy.tree] in ProcessGroups.strangers(to: $1, in: $0, extent) }
+        let replies = runner.run(jobs, stop: stop, started: started)
         run.results = zip(jobs, replies).map { TargetResult(target: $0.target, pid: $0.root, reply: $1) }
         if replies.contains(where: { $0.checkpoint?.isConfirmed == true }), policy.retention.isSet {
             run.pruned = Retainer(policy).prune(now: Date.now)
@@ -120,14 +122,16 @@ package struct PolicyApplier {
         guard saved.policyDigest == now.policyDigest else {
             return ["policy \(saved.policy): its values are not those that were planned"]
         }
-        return saved.ready.flatMap { target in
-            let label = "\(target.comm)[\(target.pid)]"
-            guard let present = now.targets.first(where: { $0.name == target.name }) else {
-                return ["\(label): it is gone, or the policy selects it no more"]
+        let groups = TargetGroups.drift(from: saved.ready, to: now.targets)
+        return groups
+            + saved.ready.flatMap { target in
+                let label = "\(target.comm)[\(target.pid)]"
+                guard let present = now.targets.first(where: { $0.name == target.name }) else {
+                    return ["\(label): it is gone, or the policy selects it no more"]
+                }
+                let changes = target.fingerprint.drift(to: present.fingerprint).map { "\(label): \($0)" }
+                return changes + (present.isBlocked && changes.isEmpty ? ["\(label): it is blocked now"] : [])
             }
-            let changes = target.fingerprint.drift(to: present.fingerprint).map { "\(label): \($0)" }
-            return changes + (present.isBlocked && changes.isEmpty ? ["\(label): it is blocked now"] : [])
-        }
     }
 
     private func request(
@@ -136,9 +140,11 @@ package struct PolicyApplier {
         let now = Date.now
         // Two runs may fall into one second, and the later one's checkpoint is the newer.
         let newest = try Store(path: policy.store.path).newest(policy: policy.name, target: target.name)
-        return DumpRequest(
+        var request = DumpRequest(
             policy: policy, target: target.name, root: target.pid, startTime: target.fingerprint.startTime,
             checkpoint: CheckpointName(at: now, after: newest), date: now, protected: protected.sorted(),
             version: version)
+        request.group = target.group
+        return request
     }
 }

@@ -16,6 +16,8 @@ package struct DumpRequest: Codable, Sendable, Equatable {
     package var protected: [PID]
     /// The crplan that asks.
     package var version: String
+    /// The trees with the same one are frozen together; their workers meet on descriptor 5. Nil for a tree alone.
+    package var group: String?
     package init(
         policy: Policy, target: String, root: PID, startTime: UInt64, checkpoint: CheckpointName, date: Date,
         protected: [PID], version: String

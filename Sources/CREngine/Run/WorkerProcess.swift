@@ -1,7 +1,8 @@
 import CPlatform
 import Glibc
 
-/// A process that does one job: request on descriptor 3, reply on 4, everything that it prints into a pipe to us.
+/// A process that does one job: request on descriptor 3, reply on 4, everything that it prints into a pipe to us; and,
+/// where it is one of a group, the group's socket on 5.
 ///
 /// It leads a process group of its own, so that a Ctrl-C reaches it only through us.
 final class WorkerProcess {
@@ -28,13 +29,13 @@ final class WorkerProcess {
     private static let longestReply = 16 << 20
     private static let longestPrint = 16 << 10
 
-    /// Starts the program without a shell. See posix_spawn(3).
-    init(_ program: Program, request: [UInt8]) throws(Errno) {
+    /// Starts the program without a shell. See posix_spawn(3). `seat` is lent.
+    init(_ program: Program, request: [UInt8], seat: Int32? = nil) throws(Errno) {
         let requestFile = try WorkerProcess.memoryFile(request)
         let reply = try PipeEnds()
         let printed = try PipeEnds()
         pid = try WorkerProcess.spawn(
-            program, [requestFile.rawValue, reply.writer.rawValue, printed.writer.rawValue])
+            program, [requestFile.rawValue, reply.writer.rawValue, printed.writer.rawValue], seat)
         replyEnd = reply.reader
         printEnd = printed.reader
     }
@@ -82,19 +83,21 @@ final class WorkerProcess {
         }
     }
 
-    private static func spawn(_ program: Program, _ descriptors: [Int32]) throws(Errno) -> PID {
+    private static func spawn(_ program: Program, _ descriptors: [Int32], _ seat: Int32?) throws(Errno) -> PID
+    {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         // First out of the way of 3 and 4, then into them: dup2 onto itself would keep close-on-exec.
-        for (index, descriptor) in descriptors.enumerated() {
+        for (index, descriptor) in (descriptors + (seat.map { [$0] } ?? [])).enumerated() {
             posix_spawn_file_actions_adddup2(&actions, descriptor, Int32(100 + index))
         }
         for (from, to) in [(100, 3), (101, 4), (102, 1), (102, 2)] as [(Int32, Int32)] {
             posix_spawn_file_actions_adddup2(&actions, from, to)
         }
-        posix_spawn_file_actions_addclosefrom_np(&actions, 5)
+        if seat != nil { posix_spawn_file_actions_adddup2(&actions, 103, 5) }
+        posix_spawn_file_actions_addclosefrom_np(&actions, seat == nil ? 5 : 6)
 
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)

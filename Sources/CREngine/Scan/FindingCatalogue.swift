@@ -481,6 +481,16 @@ extension FindingCode {
             Entry(
                 .warn, "pidfile that names no process",
                 "The file is missing or holds no number of a process, so the matcher matches nothing.")
+        case .groupBlocked:
+            Entry(
+                .block, "tree of a group that is blocked",
+                "The trees of a session or control group are frozen together, and another one of them is "
+                    + "blocked.")
+        case .outsideGroup:
+            Entry(
+                .warn, "process of another control group",
+                "It descends from a process of the group that the policy selects and is in another one; "
+                    + "a dump takes whole trees, so it comes along.")
         }
     }
 }

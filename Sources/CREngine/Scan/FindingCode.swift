@@ -116,6 +116,8 @@ package enum FindingCode: String, CaseIterable, Sendable, Codable {
     case brokenPattern = "CRP805"
     case unknownPrincipal = "CRP806"
     case pidfileUnusable = "CRP807"
+    case groupBlocked = "CRP808"
+    case outsideGroup = "CRP809"
 
     /// What is the same for all findings of a code.
     package struct Entry: Equatable, Sendable {

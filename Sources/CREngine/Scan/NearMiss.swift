@@ -17,12 +17,15 @@ package struct NearMiss: Equatable, Sendable {
 
     /// The nearest `limit` ones, most keys met first, and how many there are. Pure.
     ///
+    /// `besides` are left out: those that are targets for another reason.
     /// A process that comes near to several entries is told of the one of which it meets the most keys.
     package static func find(
-        _ policy: Policy, from list: ProcessList, names: Selection.Names, limit: Int
+        _ policy: Policy, from list: ProcessList, names: Selection.Names, besides: Set<PID> = [],
+        limit: Int
     ) -> (nearest: [NearMiss], count: Int) {
         let processes = list.processes.filter {
             !$0.isKernelThread && !$0.isZombie && !list.protected.contains($0.pid)
+                && !besides.contains($0.pid)
         }
         var best: [Score?] = processes.map { _ in nil }
         var matched: Set<Int> = []

@@ -78,4 +78,25 @@ struct ProcessGroups {
             return match
         }
     }
+
+    /// A line about processes of a group that are in none of the trees of its roots, looked for on this host now; nil
+    /// where there are none. Between a plan and the moment when all stand still others can come to it.
+    static func strangers(to roots: Set<PID>, in label: String, _ extent: TreeExtent) -> String? {
+        var needs = ProcessNeeds()
+        needs.cgroups = extent == .cgroup
+        let list: ProcessList
+        do throws(CollectorError) {
+            list = try ProcessList.collect(needs)
+        } catch {
+            return "\(error)"
+        }
+        let groups = ProcessGroups(list, extent)
+        let found = (groups.members[label] ?? []).filter { process in
+            !process.isZombie && !roots.contains(process.pid)
+                && groups.ancestry.topmost(above: process.pid, where: roots.contains) == nil
+        }
+        if found.isEmpty { return nil }
+        let names = found.prefix(8).map { "\($0.comm)[\($0.pid)]" }.joined(separator: ", ")
+        return "\(names) came to \(label) after the plan; run it again"
+    }
 }

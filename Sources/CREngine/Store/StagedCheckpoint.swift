@@ -52,6 +52,14 @@ package struct StagedCheckpoint: ~Copyable {
         for entry in try parent.entries() where isLeftover(entry.name) { try parent.remove(entry) }
     }
 
+    /// Takes back a checkpoint that was published a moment ago and that nothing leads to yet.
+    static func withdraw(_ checkpoint: Checkpoint) throws(StoreError) {
+        let parent = try StoreDirectory.open(
+            "\(checkpoint.store.path)/\(checkpoint.policy)/\(checkpoint.target)")
+        try parent.publish(checkpoint.name.text, as: prefix + checkpoint.name.text)
+        if let entry = try parent.entry(prefix + checkpoint.name.text) { try parent.remove(entry) }
+    }
+
     /// The directory as a whole.
     package var path: String { directory.path }
     package var imagesPath: String { directory.path + "/images" }
