@@ -16,21 +16,43 @@ package struct EffectivePolicy: Sendable, Equatable {
 
     package init(_ policy: Policy) {
         var rows: [Row] = []
-        EffectivePolicy.add(Policy.keys, "", in: policy.source.entries, isElement: false, to: &rows)
+        let written = Written(policy.source.entries)
+        EffectivePolicy.add(Policy.keys, "", in: written, isElement: false, to: &rows)
         self.rows = rows
     }
 
-    private typealias Entries = [String: PolicySource.Entry]
+    /// The values of a policy, and below which key paths there are keys.
+    private struct Written {
+        let entries: [String: PolicySource.Entry]
+        /// By the key path that holds them, sorted.
+        let below: [String: [String]]
+
+        init(_ entries: [String: PolicySource.Entry]) {
+            self.entries = entries
+            var below: [String: [String]] = [:]
+            for path in entries.keys.sorted() {
+                // A name of the operator's choice may hold dots, so each beginning is tried; it stands at the end, and
+                // no key of the language is that deep.
+                for place in path.indices.lazy.filter({ path[$0] == "." }).prefix(8) {
+                    let parent = String(path[..<place])
+                    if entries[parent] != nil { below[parent, default: []].append(path) }
+                }
+            }
+            self.below = below
+        }
+
+        subscript(_ path: String) -> PolicySource.Entry? { entries[path] }
+    }
 
     private static func add(
-        _ keys: [KeyDescription], _ parent: String, in entries: Entries, isElement: Bool, to rows: inout [Row]
+        _ keys: [KeyDescription], _ parent: String, in written: Written, isElement: Bool, to rows: inout [Row]
     ) {
         for key in keys {
             let path = parent.isEmpty ? key.name : "\(parent).\(key.name)"
-            if let entry = entries[path] {
-                add(entry, path, key.shape, in: entries, to: &rows)
+            if let entry = written[path] {
+                add(entry, path, key.shape, in: written, to: &rows)
             } else if case .section(let inner) = key.shape, !isElement, !inner.contains(where: \.isRequired) {
-                add(inner, path, in: entries, isElement: false, to: &rows)
+                add(inner, path, in: written, isElement: false, to: &rows)
             } else if key.defaultText != nil || !isElement {
                 rows.append(Row(key: path, value: key.defaultText, mark: nil))
             }
@@ -38,21 +60,21 @@ package struct EffectivePolicy: Sendable, Equatable {
     }
 
     private static func add(
-        _ entry: PolicySource.Entry, _ path: String, _ shape: ValueShape, in entries: Entries,
+        _ entry: PolicySource.Entry, _ path: String, _ shape: ValueShape, in written: Written,
         to rows: inout [Row]
     ) {
-        if let keys = shape.sectionKeys, entries.keys.contains(where: { $0.hasPrefix(path + ".") }) {
-            add(keys, path, in: entries, isElement: path.hasSuffix("]"), to: &rows)
+        if let keys = shape.sectionKeys, written.below[path] != nil {
+            add(keys, path, in: written, isElement: path.hasSuffix("]"), to: &rows)
             return
         }
         var elements: [(path: String, entry: PolicySource.Entry)] = []
-        while let element = entries["\(path)[\(elements.count)]"] {
+        while let element = written["\(path)[\(elements.count)]"] {
             elements.append(("\(path)[\(elements.count)]", element))
         }
         if let keys = shape.elementKeys, !elements.isEmpty {
             for element in elements {
-                if entries.keys.contains(where: { $0.hasPrefix(element.path + ".") }) {
-                    add(keys, element.path, in: entries, isElement: true, to: &rows)
+                if written.below[element.path] != nil {
+                    add(keys, element.path, in: written, isElement: true, to: &rows)
                 } else {
                     rows.append(Row(key: element.path, value: element.entry.text, mark: element.entry.mark))
                 }
@@ -60,10 +82,8 @@ package struct EffectivePolicy: Sendable, Equatable {
             return
         }
         if case .map = shape {
-            for (key, value) in entries.filter({ $0.key.hasPrefix(path + ".") }).sorted(by: {
-                $0.key < $1.key
-            }) {
-                rows.append(Row(key: key, value: value.text, mark: value.mark))
+            for key in written.below[path] ?? [] {
+                rows.append(Row(key: key, value: written[key]?.text, mark: written[key]?.mark))
             }
             return
         }

@@ -49,6 +49,25 @@ struct Campaign {
         return true
     }
 
+    /// Whether files as they are keep within their bounds; tells what each takes.
+    static func weigh(_ paths: [String]) -> Bool {
+        let files = paths.map { (path: $0, bytes: Corpus.read($0).first ?? []) }
+        let loader = PolicyLoader()
+        for bytes in Corpus.builtIn { _ = load(bytes, loader) }
+        guard limitMemory() else { return false }
+        var isGood = true
+        for file in files {
+            let begin = threadMilliseconds()
+            let isRead = load(file.bytes, loader)
+            let spent = threadMilliseconds() - begin
+            print(
+                "\(file.path): \(isRead ? "read" : "refused") in \(spent) ms, \(peakKiB()) KiB resident so far"
+            )
+            if spent > longestMilliseconds { isGood = false }
+        }
+        return isGood
+    }
+
     /// False for a file that is refused; every fault must be told in one printable line with its file.
     private static func load(_ bytes: [UInt8], _ loader: PolicyLoader) -> Bool {
         do throws(PolicyError) {
