@@ -64,6 +64,7 @@ struct MatchReport: Codable, Equatable {
     var nearMisses: [Near]
     /// How many there are.
     var nearMissCount: Int
+    /// Of the selection and of the policy as a whole, as a plan has them.
     var findings: [Finding]
 }
 
@@ -81,7 +82,8 @@ extension MatchReport {
         self.policy = policy.name
         tree = policy.tree
         examined = selection.examined
-        findings = selection.findings
+        findings =
+            selection.findings + DumpPlanner.policyFindings(policy, count: selection.matches.count)
         matches = selection.matches.map {
             Match(
                 pid: $0.process.pid.rawValue, comm: $0.process.comm,

@@ -4,6 +4,8 @@ import PolicyModel
 /// What `crplan match` found, as people read it.
 struct MatchText {
     let terminal: Terminal
+    /// Of processes that are no targets for a plain reason.
+    private static let longestList = 20
 
     /// Everything, without a newline at the end.
     func render(_ report: MatchReport) -> String {
@@ -22,7 +24,10 @@ struct MatchText {
         if !report.matches.isEmpty { lines += [""] + report.matches.map(match) }
         if !report.excluded.isEmpty {
             lines += ["", terminal.paint("matched, and no target", .bold)]
-            lines += report.excluded.map { row("-", .yellow, $0.comm, $0.pid, $0.reason) }
+            let shown = report.excluded.prefix(MatchText.longestList)
+            lines += shown.map { row("-", .yellow, $0.comm, $0.pid, $0.reason) }
+            let rest = report.excluded.count - shown.count
+            if rest > 0 { lines.append("  and \(rest) more; --format json tells all") }
         }
         if !report.nearMisses.isEmpty { lines += [""] + near(report) }
         return lines.joined(separator: "\n")

@@ -117,6 +117,20 @@ import Testing
         #expect(!matches(facts) { $0.systemdUnit = Glob("other.service") })
     }
 
+    @Test
+    func `a container is not looked at, so such an entry selects nothing and excepts all that it could mean`()
+    {
+        var container = ContainerMatcher()
+        container.id = Glob("x*")
+        #expect(!matches(process()) { $0.container = container })
+        #expect(!matches(process(), except: true) { $0.container = container })
+        #expect(
+            matches(process(), except: true) {
+                $0.container = container
+                $0.comm = Glob("other")
+            })
+    }
+
     @Test func `only what a policy asks for is read`() {
         var policy = Policy(name: "test")
         var matcher = Matcher()

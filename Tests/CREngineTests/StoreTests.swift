@@ -73,6 +73,16 @@ import Testing
         #expect(try store.checkpoints() == [])
     }
 
+    @Test func `a checkpoint that is taken back leaves nothing, and the others alone`() throws {
+        let kept = try temporary.publish(second: 0)
+        let withdrawn = try temporary.publish(second: 60)
+        try StagedCheckpoint.withdraw(withdrawn)
+        #expect(try temporary.store.checkpoints() == [kept])
+        let left = try FileManager.default.contentsOfDirectory(
+            atPath: temporary.store.path + "/nightly/solver")
+        #expect(left == [kept.name.text])
+    }
+
     @Test func `what a killed run left is removed by the next one`() throws {
         let left = store.path + "/nightly/solver/.incomplete-2026-11-23T07:17:00Z-0001/images"
         try FileManager.default.createDirectory(atPath: left, withIntermediateDirectories: true)
