@@ -160,6 +160,14 @@ extension Diagnostic {
         Diagnostic(location, "'\(keyPath)' is a regular expression, and this one is not: \(reason)")
     }
 
+    static func tooManyRegexes(_ keyPath: String, _ location: Location) -> Diagnostic {
+        let limit = ByteCount(UInt64(RegexPattern.maximumBytesOfFile))
+        return Diagnostic(
+            location,
+            "'\(keyPath)' is more than the \(limit) of regular expressions that a file may hold; shorten them, or split the file"
+        )
+    }
+
     static func regexTooLarge(_ keyPath: String, _ location: Location) -> Diagnostic {
         Diagnostic(
             location,

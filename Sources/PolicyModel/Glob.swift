@@ -8,26 +8,28 @@ package struct Glob: Sendable, Equatable, Codable, CustomStringConvertible {
 
     package let text: String
     private let tokens: [Token]
+    private let sets: [ByteSet]
 
     private enum Token: Sendable, Equatable {
         case byte(UInt8)
         /// Any one byte but `/`.
         case one
-        indirect case set(ByteSet)
+        /// Place in `sets`.
+        case set(UInt16)
         /// A run without `/`.
         case run
         /// A run of anything.
         case deepRun
 
         var isRun: Bool { self == .run || self == .deepRun }
+    }
 
-        func takes(_ byte: UInt8) -> Bool {
-            switch self {
-            case .byte(let wanted): byte == wanted
-            case .one, .run: byte != Glob.slash
-            case .set(let set): byte != Glob.slash && set.contains(byte)
-            case .deepRun: true
-            }
+    private func takes(_ token: Token, _ byte: UInt8) -> Bool {
+        switch token {
+        case .byte(let wanted): byte == wanted
+        case .one, .run: byte != Glob.slash
+        case .set(let place): byte != Glob.slash && sets[Int(place)].contains(byte)
+        case .deepRun: true
         }
     }
 
@@ -41,11 +43,11 @@ package struct Glob: Sendable, Equatable, Codable, CustomStringConvertible {
 
     /// Nil where the pattern is broken: a `[` without `]`, a reversed range, a backslash at the end, or too long.
     package init?(_ text: String) {
-        guard text.utf8.count <= Glob.maximumLength, let tokens = Glob.tokens(Array(text.utf8)) else {
+        guard text.utf8.count <= Glob.maximumLength, let parsed = Glob.tokens(Array(text.utf8)) else {
             return nil
         }
         self.text = text
-        self.tokens = tokens
+        (tokens, sets) = parsed
     }
 
     package init(from decoder: any Decoder) throws {
@@ -92,7 +94,7 @@ package struct Glob: Sendable, Equatable, Codable, CustomStringConvertible {
             while places != 0 {
                 let index = places.trailingZeroBitCount
                 places &= places - 1
-                guard index < tokens.count, tokens[index].takes(byte) else { continue }
+                guard index < tokens.count, takes(tokens[index], byte) else { continue }
                 // A run goes on; what is behind it was reached when it was.
                 let place = tokens[index].isRun ? index : index + 1
                 next |= 1 << UInt64(place)
@@ -113,7 +115,7 @@ package struct Glob: Sendable, Equatable, Codable, CustomStringConvertible {
         for byte in subject.utf8 {
             var next = blank
             var isAlive = false
-            for (index, token) in tokens.enumerated() where places[index] && token.takes(byte) {
+            for (index, token) in tokens.enumerated() where places[index] && takes(token, byte) {
                 let place = token.isRun ? index : index + 1
                 next[place] = true
                 if place < tokens.count, tokens[place].isRun { next[place + 1] = true }
@@ -127,8 +129,9 @@ package struct Glob: Sendable, Equatable, Codable, CustomStringConvertible {
 
     private static let slash = UInt8(ascii: "/")
 
-    private static func tokens(_ bytes: [UInt8]) -> [Token]? {
+    private static func tokens(_ bytes: [UInt8]) -> ([Token], [ByteSet])? {
         var tokens: [Token] = []
+        var sets: [ByteSet] = []
         var index = 0
         while index < bytes.count {
             switch bytes[index] {
@@ -143,7 +146,8 @@ package struct Glob: Sendable, Equatable, Codable, CustomStringConvertible {
             case UInt8(ascii: "?"): tokens.append(.one)
             case UInt8(ascii: "["):
                 guard let (set, end) = byteSet(bytes, from: index + 1) else { return nil }
-                tokens.append(.set(set))
+                tokens.append(.set(UInt16(sets.count)))
+                sets.append(set)
                 index = end
             case UInt8(ascii: "\\"):
                 index += 1
@@ -153,7 +157,7 @@ package struct Glob: Sendable, Equatable, Codable, CustomStringConvertible {
             }
             index += 1
         }
-        return tokens
+        return (tokens, sets)
     }
 
     /// The set after a `[`, and the index of its `]`. A `]` that comes first is a member. glob(7).

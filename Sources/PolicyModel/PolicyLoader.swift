@@ -52,6 +52,8 @@ package struct PolicyLoader: Sendable {
         /// Names that could be read, with their places.
         var named: [(String, Diagnostic.Location)] = []
         var diagnostics = DiagnosticList()
+        /// Of the regular expressions of all documents.
+        var regexBytes = 0
     }
 
     private func decode(_ file: PolicyFile) -> Decoded {
@@ -83,6 +85,7 @@ package struct PolicyLoader: Sendable {
         }
         var context = DecodingContext(source: source, isTimeZone: isTimeZone)
         context.diagnostics = result.diagnostics
+        context.regexBytes = result.regexBytes
         let type = PolicyKeys.policy.type(check: PolicyRules.check)
         if var policy = type.read(document, "", &context) {
             policy.source = PolicySource(file: source.name, entries: context.entries)
@@ -93,6 +96,7 @@ package struct PolicyLoader: Sendable {
             }
         }
         result.diagnostics = context.diagnostics
+        result.regexBytes = context.regexBytes
     }
 
     /// Points at the first byte that is not UTF-8.

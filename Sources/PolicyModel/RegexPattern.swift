@@ -15,6 +15,8 @@ package struct RegexPattern: Sendable, Equatable, Codable, CustomStringConvertib
 
     /// Characters that a pattern may have.
     static let maximumLength = 1024
+    /// Bytes of all patterns of one file: to compile one takes a thousand times as long as to read it.
+    static let maximumBytesOfFile = 32 << 10
     /// Levels to which its groups and sets may nest.
     static let maximumNesting = 32
 

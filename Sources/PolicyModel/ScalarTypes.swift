@@ -172,6 +172,10 @@ extension ValueType where Value == RegexPattern {
             guard RegexPattern.isModest(text) else {
                 return context.reject(node) { .regexTooLarge(keyPath, $0) }
             }
+            context.regexBytes += text.utf8.count
+            guard context.regexBytes <= RegexPattern.maximumBytesOfFile else {
+                return context.reject(node) { .tooManyRegexes(keyPath, $0) }
+            }
             if let fault = RegexPattern.fault(text) {
                 return context.reject(node) { .brokenRegex(keyPath, fault, $0) }
             }

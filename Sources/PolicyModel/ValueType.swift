@@ -56,6 +56,8 @@ struct DecodingContext {
     /// Whether a name is in the time zone database.
     let isTimeZone: @Sendable (String) -> Bool
     var diagnostics = DiagnosticList()
+    /// Of the regular expressions so far.
+    var regexBytes = 0
     var entries: [String: PolicySource.Entry] = [:]
 
     /// Takes note of a diagnostic; nil, to be returned as "no value".

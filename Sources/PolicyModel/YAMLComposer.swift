@@ -6,9 +6,9 @@ struct YAMLComposer {
     /// Deeper nesting is refused.
     static let maximumDepth = 64
     /// More values than this that come out of aliases are refused.
-    static let maximumAliasedNodes = 10_000
-    /// A file with more values than this, those of its aliases counted, is refused.
-    static let maximumNodes = 20_000
+    static let maximumAliasedNodes = 5_000
+    /// A file with more values than this is refused.
+    static let maximumNodes = 10_000
     /// Documents need no directives; libyaml's time grows with the square of their number.
     static let maximumDirectives = 16
     /// Bytes. A longer line is refused, so that every place can be shown at little cost.
@@ -96,7 +96,7 @@ struct YAMLComposer {
     ) throws(Stop) -> Composed {
         let place = event.place
         nodes += 1
-        if nodes + aliasedNodes > YAMLComposer.maximumNodes {
+        if nodes > YAMLComposer.maximumNodes {
             throw Stop(diagnostic: .tooManyValues(source.location(place)))
         }
         if depth > YAMLComposer.maximumDepth { throw Stop(diagnostic: .tooDeep(source.location(place))) }
