@@ -7,8 +7,20 @@ package struct Glob: Sendable, Equatable, Codable, CustomStringConvertible {
     static let maximumLength = 4096
 
     package let text: String
-    private let tokens: [Token]
-    private let sets: [ByteSet]
+    private let pattern: Pattern
+
+    /// What the text means, shared by all copies of a glob.
+    private final class Pattern: Sendable {
+        let tokens: [Token]
+        let sets: [ByteSet]
+
+        init(_ parsed: (tokens: [Token], sets: [ByteSet])) {
+            tokens = parsed.tokens
+            sets = parsed.sets
+        }
+    }
+
+    private var tokens: [Token] { pattern.tokens }
 
     private enum Token: Sendable, Equatable {
         case byte(UInt8)
@@ -28,7 +40,7 @@ package struct Glob: Sendable, Equatable, Codable, CustomStringConvertible {
         switch token {
         case .byte(let wanted): byte == wanted
         case .one, .run: byte != Glob.slash
-        case .set(let place): byte != Glob.slash && sets[Int(place)].contains(byte)
+        case .set(let place): byte != Glob.slash && pattern.sets[Int(place)].contains(byte)
         case .deepRun: true
         }
     }
@@ -38,6 +50,15 @@ package struct Glob: Sendable, Equatable, Codable, CustomStringConvertible {
         var words: SIMD4<UInt64> = .zero
 
         mutating func insert(_ byte: UInt8) { words[Int(byte >> 6)] |= 1 << UInt64(byte & 63) }
+        mutating func insert(_ range: ClosedRange<UInt8>) {
+            for place in 0..<4 {
+                let least = max(Int(range.lowerBound), place * 64)
+                let most = min(Int(range.upperBound), place * 64 + 63)
+                guard least <= most else { continue }
+                let ones = UInt64.max >> UInt64(63 - (most - least))
+                words[place] |= ones << UInt64(least - place * 64)
+            }
+        }
         func contains(_ byte: UInt8) -> Bool { words[Int(byte >> 6)] >> UInt64(byte & 63) & 1 == 1 }
     }
 
@@ -47,7 +68,7 @@ package struct Glob: Sendable, Equatable, Codable, CustomStringConvertible {
             return nil
         }
         self.text = text
-        (tokens, sets) = parsed
+        pattern = Pattern(parsed)
     }
 
     package init(from decoder: any Decoder) throws {
@@ -87,6 +108,7 @@ package struct Glob: Sendable, Equatable, Codable, CustomStringConvertible {
 
     /// The set of places in one word, so that nothing is allocated.
     private func matchesShort(_ subject: String) -> Bool {
+        let tokens = tokens
         var places: UInt64 = 1
         if tokens.first?.isRun == true { places |= 2 }
         for byte in subject.utf8 {
@@ -108,6 +130,7 @@ package struct Glob: Sendable, Equatable, Codable, CustomStringConvertible {
     }
 
     private func matchesLong(_ subject: String) -> Bool {
+        let tokens = tokens
         let blank = [Bool](repeating: false, count: tokens.count + 1)
         var places = blank
         places[0] = true
@@ -189,7 +212,7 @@ package struct Glob: Sendable, Equatable, Codable, CustomStringConvertible {
             }
             let high = bytes[index + 1]
             guard low <= high else { return nil }
-            for byte in low...high { set.insert(byte) }
+            set.insert(low...high)
             index += 2
         }
         return nil
