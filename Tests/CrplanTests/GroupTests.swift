@@ -102,6 +102,31 @@ struct GroupTests {
     }
 
     @Test(.enabled(if: hasCgroup2, "needs a cgroup2 hierarchy that can be written to"))
+    func `where one root of a control group cannot be dumped the others run on, and nothing is published`()
+        throws
+    {
+        var setting = try Setting()
+        let one = try setting.start(["/usr/bin/sleep", "98779"], inGroup: true, comm: "sleep")
+        let two = try setting.start(["/usr/bin/sleep", "98780"], inGroup: true, comm: "sleep")
+        let saved = setting.directory + "/plan.json"
+        let dry = try setting.apply("{pid: \(one)}", tree: "cgroup", "", "--dry-run", "-o", saved)
+        #expect(dry.ending == .exit(0), "\(dry.output)")
+        let report = try Report.decoded(Array((text(of: saved) ?? "").utf8), name: saved)
+        let targets = report.runs.first?.plan?.targets ?? []
+        let names = Dictionary(uniqueKeysWithValues: targets.map { ($0.pid.rawValue, $0.name) })
+        // A link to nowhere in the place of a target's directory: its worker fails.
+        mkdir(setting.store, 0o700)
+        mkdir("\(setting.store)/\(setting.name)", 0o700)
+        symlink("/nowhere", "\(setting.store)/\(setting.name)/\(try #require(names[two]))")
+        let run = try setting.apply("{pid: \(one)}", tree: "cgroup")
+        #expect(run.ending == .exit(1), "\(run.output)")
+        #expect(run.output.contains("let go with its group"))
+        #expect(setting.isRunning(one) && setting.isRunning(two))
+        let directory = "\(setting.store)/\(setting.name)/\(try #require(names[one]))"
+        #expect(TestSupport.names(in: directory).isEmpty)
+    }
+
+    @Test(.enabled(if: hasCgroup2, "needs a cgroup2 hierarchy that can be written to"))
     func `only takes the whole group`() throws {
         var setting = try Setting()
         let one = try setting.start(["/usr/bin/sleep", "98775"], inGroup: true, comm: "sleep")
