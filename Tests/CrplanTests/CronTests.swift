@@ -43,7 +43,8 @@ struct CronTests {
 
     /// Counts in its memory, and writes each number to a file as a line of 12 bytes with a write of its own.
     private static let counter = """
-        import os, time
+        import os, sys, time
+        os.chdir(sys.argv[1])
         out = os.open("counts", os.O_WRONLY | os.O_CREAT, 0o644)
         count = 0
         while True:
@@ -73,8 +74,11 @@ struct CronTests {
         var workload = try Workload(timeout: 900)
         let namespace = try PrivateCron(in: workload.directory)
         try write(Self.counter, to: workload.place + "/counter.py")
-        try workload.start(namespace.enter + ["/usr/bin/python3", "counter.py"])
-        try #require(workload.await { counts(workload) ?? 0 > 10 })
+        // Entering the namespace leaves the working directory, which would lie outside of it.
+        let program = ["/usr/bin/python3", workload.place + "/counter.py", workload.place]
+        try workload.start(namespace.enter + program)
+        let begins = poll(until: now() + 60) { counts(workload) ?? 0 > 10 }
+        try #require(begins, "\(workload.contents("log"))")
         let pid = workload.root
         let born = statFields("/proc/\(pid)/stat")[19]
 
