@@ -23,12 +23,10 @@ enum PolicyKeys {
         Key("allow", \.allow, AllowanceKeys.allow.type(), "What may lead out of the tree.")
         Key("dump", \.dump, dump.type(), "How a dump goes.")
         Key(
-            "hooks", \.hooks, .list(of: hook.type(), "hooks"), "Programs to call at the stages of a run.",
-            later: true)
+            "hooks", \.hooks, .list(of: hook.type(), "hooks"), "Programs to call at the stages of a run.")
         Key(
             "action-scripts", \.actionScripts, .list(of: .path, "paths"),
-            "Programs to call at CRIU's stages.",
-            later: true)
+            "Programs to call at CRIU's stages.")
         Key("store", \.store, store.type(), "Where checkpoints go.")
         Key(
             "retention", \.retention, retention.type(),
@@ -69,18 +67,15 @@ enum PolicyKeys {
     static let dump: KeyTable<DumpSettings> = KeyTable("'dump'", DumpSettings()) {
         Key("after", \.after, .choice, "What becomes of the tree.", default: "kill")
         Key(
-            "filesystem", optional: \.filesystem, .choice,
-            "With leave-running, how files open for writing stay in step with memory.", later: true)
+            "filesystem", optional: \.filesystem, .choice(later: [.copy, .appendOnly]),
+            "With leave-running, how files open for writing stay in step with memory.")
         Key(
             "established-tcp", \.establishedTCP, .choice,
-            "With leave-running; allowed connections break at restore.", default: "deny", later: true)
+            "With leave-running; allowed connections break at restore.", default: "deny")
         Key(
             "freeze-budget", optional: \.freezeBudget, .duration(least: "1ms"),
-            "The longest pause the program may see.",
-            later: true)
-        Key(
-            "on-budget", \.onBudget, .choice, "When the pause gets longer.", default: "abort", later: true
-        )
+            "The longest pause the program may see.")
+        Key("on-budget", \.onBudget, .choice, "When the pause gets longer.", default: "abort")
         Key(
             "freeze-timeout", \.freezeTimeout, .duration(least: "1ms"), "To seize the whole tree.",
             default: "10s")
@@ -155,10 +150,8 @@ enum PolicyKeys {
 
     static let batch: KeyTable<BatchSettings> = KeyTable("'batch'", BatchSettings()) {
         Key("parallel", \.parallel, .integer(1...1024), "Trees at once.", default: "1")
-        Key(
-            "retries", \.retries, .integer(0...100), "For transient failures only.", default: "0",
-            later: true)
-        Key("backoff", \.backoff, .duration(), "Between retries.", default: "30s", later: true)
+        Key("retries", \.retries, .integer(0...100), "For transient failures only.", default: "0")
+        Key("backoff", \.backoff, .duration(), "Between retries.", default: "30s")
         Key(
             "keep-going", \.keepGoing, .boolean, "Dump the ready trees although others are blocked.",
             default: "true")

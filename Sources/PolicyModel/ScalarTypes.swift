@@ -138,6 +138,13 @@ extension ValueType where Value: CaseIterable & RawRepresentable, Value.RawValue
             return value
         }
     }
+
+    /// A choice of which some alternatives have no effect yet.
+    static func choice(later: [Value]) -> ValueType {
+        var type = choice
+        type.unsupported = { value, keyPath in later.contains(value) ? [keyPath] : [] }
+        return type
+    }
 }
 
 extension ValueType where Value == Glob {

@@ -24,6 +24,10 @@ struct DumpCommand: ParsableCommand {
         name: .customLong("ghost-limit"),
         help: "Largest deleted file that is taken along: bytes, or with K, M, G.")
     var ghostLimit = "1M"
+    @Option(
+        name: .customLong("action-script"),
+        help: "Program or shell command to call at criu's stages; may be given again.")
+    var actionScripts: [String] = []
     @Option(name: .customLong("timeout"), help: "Seconds to stop the whole tree.")
     var timeout: UInt64 = 10
     @Option(name: [.customShort("v", allowingJoined: true), .customLong("verbosity")], help: "0 to 4.")
@@ -66,9 +70,22 @@ struct DumpCommand: ParsableCommand {
         var policy = Policy(name: "dump")
         policy.allow.ghostLimit = .bytes(ByteCount(options.ghostLimit))
         let protected = try ProcessList.collect().protected
+        // As criu has it, the one that was given last comes first.
+        let scripts = ActionScripts(
+            actionScripts.reversed(), imageDirectory: directory.rawValue,
+            workDirectory: try Self.absolute(workDirectory ?? imagesDirectory)
+        ) { log.info($0) }
+        options.writesWhileFrozen = !scripts.isEmpty
         _ = try DumpExecutor(options: options, log: log).run(into: directory) {
             (snapshot) throws(DumpError) in
             try Self.judge(DumpPlanner.findings(policy, snapshot, protected: protected), log)
+        } call: { (stage, _) throws(DumpError) in
+            do throws(HookFailure) {
+                if stage == .beforeFreeze { try scripts.call(.preDump, root: PID(root)) }
+                if stage == .imagesComplete { try scripts.call(.postDump, root: PID(root)) }
+            } catch {
+                throw .hook(error)
+            }
         }
     }
 
@@ -82,6 +99,13 @@ struct DumpCommand: ParsableCommand {
         guard let first = lines.first else { return }
         for line in lines.dropFirst() { log.error(line) }
         throw .cannotCarry(first)
+    }
+
+    /// A directory's path from the root.
+    static func absolute(_ path: String) throws -> String {
+        guard let full = realpath(path, nil) else { throw Errno(rawValue: errno) }
+        defer { free(full) }
+        return String(cString: full)
     }
 
     private func openLog() throws -> EngineLog {

@@ -78,6 +78,9 @@ struct ReportText {
                 "    \(Size.text(record.bytes)), paused for \(pause)"
                     + (record.isConfirmed ? ", read back and found good" : ", not read back"))
         }
+        if let attempts = reply.attempts, reply.outcome == .dumped {
+            lines.append("    done at try \(attempts)")
+        }
         if let error = reply.error {
             let label = reply.outcome.rawValue
             lines.append(

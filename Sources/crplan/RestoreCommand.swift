@@ -1,6 +1,7 @@
 import ArgumentParser
 import CREngine
 import Glibc
+import PolicyModel
 
 /// Brings a tree back, from a checkpoint of the store or from an image directory with CRIU's spellings of the options.
 struct RestoreCommand: ParsableCommand {
@@ -30,6 +31,10 @@ struct RestoreCommand: ParsableCommand {
     var logFile: String?
     @Option(name: .customLong("pidfile"), help: "Write the root's pid to this file.")
     var pidfile: String?
+    @Option(
+        name: .customLong("action-script"),
+        help: "Program or shell command to call at criu's stages; may be given again.")
+    var actionScripts: [String] = []
     @Option(name: .customLong("timeout"), help: "Give up after this many seconds.")
     var timeout = 0
     @Option(name: .customLong("file-validation"), help: "filesize or buildid.")
@@ -63,12 +68,21 @@ struct RestoreCommand: ParsableCommand {
         if plan { return try tellProblems(place) }
         if !place.isDetached { AttachedRoot.prepare() }
         let log = try openLog(place)
+        let images = try OwnedFD.open(place.images, O_RDONLY | O_DIRECTORY)
+        let calls = try calls(place, images: images.rawValue, log)
         let restored: RestoredTree
         do {
-            restored = try restore(place, log)
+            try calls.begin()
+            restored = try restore(place, log, calls)
         } catch {
             log.error("\(error)")
             log.error("Restoring FAILED.")
+            if let putOff = calls.putOff {
+                log.flush()
+                if checkpoint != nil { print("skipped: \(putOff)") }
+                throw ExitStatus.skipped.exit
+            }
+            for failure in calls.failed("\(error)") { printError("crplan: \(failure)") }
             if checkpoint != nil {
                 printError("crplan: \(error)")
             } else if place.log != nil {
@@ -78,12 +92,19 @@ struct RestoreCommand: ParsableCommand {
             throw ExitStatus.failed.exit
         }
         hold.take()?.end()
+        let failures = calls.end(restored.root)
+        for failure in failures { log.error("\(failure)") }
+        _ = consume images
         log.info("Restore finished successfully. Tasks resumed.")
         log.flush()
         if checkpoint != nil {
             print("restored \(Counted.text(restored.tasks, "process", "processes")), root \(restored.root)")
         }
-        if place.isDetached || isSibling { return }
+        for failure in failures { printError("crplan: the tree runs, and \(failure)") }
+        if place.isDetached || isSibling {
+            if failures.contains(where: { $0.effect == .abortRun }) { throw ExitStatus.failed.exit }
+            return
+        }
         switch try AttachedRoot.wait(for: restored.root) {
         case .exited(let code): throw ExitCode(code)
         case .killed(let signal): throw ExitCode(128 + signal)
@@ -96,6 +117,10 @@ struct RestoreCommand: ParsableCommand {
         var work: String
         var log: String?
         var isDetached = true
+        var hooks: [Hook] = []
+        var scripts: [String] = []
+        /// What hooks are told of the checkpoint.
+        var environment: [(name: String, value: String)] = []
 
         func inWork(_ path: String) -> String { path.hasPrefix("/") ? path : work + "/" + path }
     }
@@ -112,10 +137,26 @@ struct RestoreCommand: ParsableCommand {
                 "crplan: warning: this processor lacks \(features.joined(separator: ", ")), which the dump's had"
             )
         }
-        return Place(
+        var place = Place(
             images: checkpoint.imagesPath, work: command.workDirectory ?? checkpoint.path,
             log: command.logFile ?? "restore.log",
             isDetached: command.isDetached || manifest.restore.detach)
+        place.hooks = manifest.restore.hooks ?? []
+        place.scripts = manifest.restore.actionScripts ?? []
+        place.environment = [
+            ("CRPLAN_POLICY", manifest.policy.name), ("CRPLAN_TARGET", manifest.target),
+            ("CRPLAN_CHECKPOINT", checkpoint.path), ("CRPLAN_IMAGES", checkpoint.imagesPath),
+        ]
+        return place
+    }
+
+    /// What the policy had called, then what the command line asks for, the last one first as criu has it.
+    private func calls(_ place: Place, images: Int32, _ log: EngineLog) throws -> RestoreCalls {
+        let scripts = ActionScripts(
+            place.scripts + actionScripts.reversed(), imageDirectory: images,
+            workDirectory: try DumpCommand.absolute(place.work)
+        ) { log.info($0) }
+        return RestoreCalls(place.hooks, environment: place.environment, scripts: scripts, log: log)
     }
 
     private func tellProblems(_ place: Place) throws {
@@ -139,8 +180,10 @@ struct RestoreCommand: ParsableCommand {
         return RestoreExecutor(tree: tree, directory: directory, options: options, log: log)
     }
 
-    private func restore(_ place: Place, _ log: EngineLog) throws -> RestoredTree {
-        let restored = try executor(place, log).restore()
+    private func restore(_ place: Place, _ log: EngineLog, _ calls: RestoreCalls) throws -> RestoredTree {
+        let restored = try executor(place, log).restore { (stage, root) throws(RestoreError) in
+            try calls.call(stage, root)
+        }
         var stats = RestoreStatsImage()
         stats.forkingTime = UInt32(clamping: restored.forkingTime)
         stats.restoreTime = UInt32(clamping: restored.restoreTime)

@@ -38,6 +38,7 @@ extension ExitStatus {
 
     private static func faults(_ run: PolicyRun) -> [ExitStatus] {
         if run.isLocked { return [.locked] }
+        if run.isSkipped { return [.skipped] }
         if !run.drift.isEmpty { return [.drift] }
         if run.error != nil { return [.failed] }
         let planned = plan(run)

@@ -1,3 +1,4 @@
+import Dispatch
 import FoundationEssentials
 import Glibc
 import PolicyModel
@@ -105,6 +106,97 @@ import Testing
         let listed = try #require(try run(runner(script), [job()]).first?.error)
         // The fifth is the directory that ls reads.
         #expect(listed == "0 1 2 3 4 5 ")
+    }
+
+    /// Says the first text on the first calls, one of which leaves a line in `calls`, and then that it is done.
+    private func failing(_ times: Int, _ reply: String) -> String {
+        let calls = temporary.root + "/calls"
+        return """
+            echo >>\(calls)
+            if [ $(wc -l <\(calls)) -le \(times) ]; then reply='\(reply)'; else
+            reply='{"outcome":"dumped","findings":[],"warnings":[]}'; fi
+            printf %s "$reply" >&4
+            """
+    }
+
+    private func calls() -> Int {
+        ((try? String(contentsOfFile: temporary.root + "/calls", encoding: .utf8)) ?? "").count
+    }
+
+    private static let transient =
+        #"{"outcome":"failed","error":"busy","findings":[],"warnings":[],"isTransient":true}"#
+    private static let lasting = #"{"outcome":"failed","error":"broken","findings":[],"warnings":[]}"#
+    private static let blocked =
+        #"{"outcome":"blocked","error":"no","findings":[],"warnings":[],"isTransient":true}"#
+
+    private func retrying(_ times: Int, backoff: Duration = .milliseconds(20)) throws -> DumpRequest {
+        var job = try job()
+        job.policy.batch.retries = times
+        job.policy.batch.backoff = backoff
+        return job
+    }
+
+    @Test func `what passes by itself is tried again, after the backoff`() throws {
+        let begin = ContinuousClock.now
+        let job = try retrying(3, backoff: .milliseconds(150))
+        let reply = try run(runner(failing(2, Self.transient)), [job])[0]
+        #expect(reply.outcome == .dumped && reply.attempts == 3 && reply.error == nil)
+        #expect(calls() == 3)
+        #expect(ContinuousClock.now - begin >= .milliseconds(300))
+    }
+
+    @Test func `no more often than the policy says`() throws {
+        let reply = try run(runner(failing(9, Self.transient)), [retrying(2)])[0]
+        #expect(reply.outcome == .failed && reply.error == "busy (try 3 of 3)")
+        #expect(calls() == 3)
+    }
+
+    @Test(arguments: [Self.lasting, Self.blocked])
+    func `what does not pass by itself is not tried again`(_ text: String) throws {
+        let reply = try run(runner(failing(9, text)), [retrying(2)])[0]
+        #expect(reply.outcome != .dumped && reply.attempts == nil)
+        #expect(calls() == 1)
+    }
+
+    @Test func `a signal ends the wait for another try`() throws {
+        let stop = try StopSignals()
+        let batch = runner(failing(9, Self.transient))
+        let job = try retrying(9, backoff: .seconds(3600))
+        let thread = pthread_self()
+        let path = temporary.root + "/calls"
+        // The only worker has ended when its line is there and its reply was read; then the signal comes.
+        DispatchQueue.global().async {
+            while access(path, F_OK) != 0 { usleep(1000) }
+            usleep(300_000)
+            pthread_kill(thread, SIGTERM)
+        }
+        let replies = batch.run([job], stop: stop) { _ in }
+        #expect(replies[0].outcome == .failed && calls() == 1)
+    }
+
+    @Test func `a hook that ends the run lets what is under way finish and begins nothing more`() throws {
+        let reply =
+            #"{"outcome":"failed","error":"hook","findings":[],"warnings":[],"endsRun":true}"#
+        let jobs = [try job(target: "one"), try job(target: "two")]
+        let replies = try run(runner(failing(1, reply)), jobs)
+        #expect(replies.map(\.outcome) == [.failed, .skipped])
+        #expect(replies[1].error == "not begun: a hook of one ended the run")
+    }
+
+    @Test func `errors that pass by themselves are told from those that do not`() {
+        let pid = PID(5)
+        let passing: [DumpError] = [
+            .trace(.timedOut(tid: pid.leader, detail: "")), .trace(.treeKeepsChanging(root: pid)),
+            .trace(.died(pid.leader)), .task(pid, "", .noProcess), .task(pid, "", .again),
+            .image("", .noMemory), .trace(.failed(operation: "", tid: pid.leader, errno: .again)),
+        ]
+        let lasting: [DumpError] = [
+            .image("", .noSpace), .cannotCarry(""), .environment(""), .pauseTooLong(""), .imageFormat(""),
+            .trace(.cancelled), .trace(.refused(tid: pid.leader, reason: "")), .task(pid, "", .perm),
+            .hook(HookFailure(subject: "", fact: "", effect: .abortRun)),
+        ]
+        #expect(passing.filter { !$0.isTransient } == [])
+        #expect(lasting.filter(\.isTransient) == [])
     }
 
     @Test func `a signal ends the worker, and the jobs after it are not begun`() throws {

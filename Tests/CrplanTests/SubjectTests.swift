@@ -27,7 +27,8 @@ struct SubjectTests {
         "poll",
         "poll-timed", "ppoll-timed", "select", "select-timed", "pselect-timed", "futex", "futex-timed",
         "futex-bitset",
-        "read", "write", "wait4", "waitid", "sigwaitinfo", "sigtimedwait", "pause", "sigsuspend", "msgrcv",
+        "read", "write", "write-atomic", "wait4", "waitid", "sigwaitinfo", "sigtimedwait", "pause",
+        "sigsuspend", "msgrcv",
         "semop",
         "semtimedop",
     ]

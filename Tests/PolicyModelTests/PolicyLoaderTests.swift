@@ -78,14 +78,15 @@ import Testing
                 except: [{comm: "a", tty: none, container: {id: "x*"}}]
                 hooks: [{name: snap, at: frozen, argv: [/bin/snap, "-x"]}]
                 batch: {parallel: 1, retries: 2}
+                restore: {inherit-fd: ["fd[3]:pipe[7]"]}
                 """)
         let keys = policy.unsupportedKeys()
         #expect(
             keys.map(\.keyPath) == [
-                "except[0].container", "dump.filesystem", "hooks", "batch.retries",
+                "except[0].container", "dump.filesystem", "restore.inherit-fd",
             ])
-        #expect(keys.map(\.mark?.line) == [5, 4, 6, 7])
-        #expect(keys[2].text == "[{name: snap, at: frozen, argv: [/bin/snap, \"-x\"]}]")
+        #expect(keys.map(\.mark?.line) == [5, 4, 8])
+        #expect(keys[2].text == "[\"fd[3]:pipe[7]\"]")
     }
 
     @Test func `anchors, aliases and merges are followed, and a key of one's own wins`() throws {

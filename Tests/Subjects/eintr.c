@@ -162,6 +162,28 @@ static long write_all(void)
     }
     return transfer_size;
 }
+// A write that a full pipe has no room for, and that is done whole or not at all: it must return all, once.
+enum { atomic_size = 4096 };
+static int pipe_size;
+static void make_full_pipe(void)
+{
+    make_pipe();
+    pipe_size = MUST(fcntl(ends[1], F_GETPIPE_SZ));
+    transfer = malloc(pipe_size + atomic_size);
+    pattern_fill(transfer, pipe_size + atomic_size, 1);
+    CHECK(write(ends[1], transfer, pipe_size) == pipe_size, "write: %s", strerror(errno));
+}
+static long write_atomic(void) { return syscall(SYS_write, ends[1], transfer + pipe_size, atomic_size); }
+static void drain_full_pipe(void)
+{
+    char *received = malloc(pipe_size + atomic_size);
+    for (int got = 0; got < pipe_size + atomic_size;) {
+        ssize_t length = read(ends[0], received + got, pipe_size + atomic_size - got);
+        CHECK(length > 0, "the writer stopped after %d bytes", got);
+        got += length;
+    }
+    pattern_check(received, pipe_size + atomic_size, 1, "bytes through the full pipe");
+}
 static void drain(void)
 {
     char *received = malloc(transfer_size);
@@ -346,6 +368,7 @@ static const struct call calls[] = {
     {"futex-bitset", SYS_futex, make_deadline, futex_bitset, NULL, -1, ETIMEDOUT, nearly},
     {"read", SYS_read, make_pipe, read_pipe, write_byte, 1, 0, 0},
     {"write", SYS_write, make_transfer, write_all, drain, transfer_size, 0, 0},
+    {"write-atomic", SYS_write, make_full_pipe, write_atomic, drain_full_pipe, atomic_size, 0, 0},
     {"wait4", SYS_wait4, make_child, wait_child, write_byte, 0, 0, 0},
     {"waitid", SYS_waitid, make_child, waitid_child, write_byte, 0, 0, 0},
     {"sigwaitinfo", SYS_rt_sigtimedwait, block_signal, wait_signal, send_signal, SIGUSR1, 0, 0},

@@ -4,6 +4,7 @@ import Glibc
 /// Builds the images of a frozen tree, process by process: first all facts, then the contents.
 struct DumpBuilder: ~Copyable {
     private let snapshot: Snapshot
+    private let pause: PauseClock
     private let directory: OwnedFD
     private var files: FileImageTable
     private var numbers = KernelObjectNumbers()
@@ -15,12 +16,14 @@ struct DumpBuilder: ~Copyable {
     private(set) var pages: PagesDump
 
     init(
-        snapshot: Snapshot, ghostLimit: UInt64, buildIDs: BuildIDCache, directory: borrowing OwnedFD
+        snapshot: Snapshot, ghostLimit: UInt64, buildIDs: BuildIDCache, directory: borrowing OwnedFD,
+        pause: PauseClock
     ) throws(DumpError) {
-        let pages = try PagesDump(directory: directory)
+        let pages = try PagesDump(directory: directory, pause: pause)
         let copy = try Self.duplicate(directory)
         let own = try Self.ownCgroups()
         self.snapshot = snapshot
+        self.pause = pause
         self.directory = copy
         self.pages = pages
         files = FileImageTable(ghostLimit: ghostLimit, buildIDs: buildIDs)
@@ -38,6 +41,7 @@ struct DumpBuilder: ~Copyable {
 
     /// Takes in one process; contents come later.
     mutating func add(_ remote: RemoteFacts, _ process: FrozenProcess) throws(DumpError) {
+        try pause.check()
         guard let facts = snapshot.task(process.pid) else {
             throw .environment("process \(process.pid) was frozen and is not in /proc")
         }
@@ -81,7 +85,10 @@ struct DumpBuilder: ~Copyable {
             let pagemap = try pages.dumpShared(path: path, size: inode.size)
             sharedMemory.append(SharedMemoryImage(shmid: UInt64(inode.shmid), pages: pagemap))
         }
-        for ghost in files.ghosts { try copy(ghost) }
+        for ghost in files.ghosts {
+            try pause.check()
+            try copy(ghost)
+        }
     }
 
     /// The whole image set but for contents.

@@ -18,11 +18,40 @@ package struct DumpExecutor {
 
     /// `judge` decides on the frozen tree as the planner did on the running one, and throws what blocks.
     /// `meet` is called at each stage but the last two, which are for who publishes: it waits for other trees.
-    /// `beforeEnd` runs when the images are complete and synced and the tree is still stopped.
+    /// `beforeEnd` runs when the images are complete and synced; a tree that does not run on is still stopped then.
+    /// `call` is for programs of the operator; its deadline is that of the pause.
     package func run(
         into directory: borrowing OwnedFD, judge: (Snapshot) throws(DumpError) -> Void,
         meet: (DumpStage) throws(DumpError) -> Void = { _ in },
+        call: (CallStage, Deadline?) throws(DumpError) -> Void = { _, _ in },
         beforeEnd: (DumpOutcome) throws(DumpError) -> Void = { _ in }
+    ) throws(DumpError) -> DumpOutcome {
+        var isOwedThaw = false
+        do throws(DumpError) {
+            return try dump(
+                into: directory, judge: judge, meet: meet,
+                call: { (stage, deadline) throws(DumpError) -> Void in
+                    isOwedThaw = stage != .beforeFreeze && stage != .thawed
+                    try call(stage, deadline)
+                }, beforeEnd: beforeEnd)
+        } catch {
+            // Whoever prepared for the pause must hear of its end; the error that ended it is the one to be told.
+            if isOwedThaw {
+                do throws(DumpError) {
+                    try call(.thawed, nil)
+                } catch {
+                    log.error("\(error)")
+                }
+            }
+            throw error
+        }
+    }
+
+    private func dump(
+        into directory: borrowing OwnedFD, judge: (Snapshot) throws(DumpError) -> Void,
+        meet: (DumpStage) throws(DumpError) -> Void,
+        call: (CallStage, Deadline?) throws(DumpError) -> Void,
+        beforeEnd: (DumpOutcome) throws(DumpError) -> Void
     ) throws(DumpError) -> DumpOutcome {
         cp_rescue_install()
         cp_cancellation_install()
@@ -31,20 +60,26 @@ package struct DumpExecutor {
         // A tree that changes under the look is judged when it is frozen.
         if live.events.isEmpty { try judge(live) }
         buildIDs.prepare(live)
+        try call(.beforeFreeze, nil)
         let supervisor = try startSupervisor()
         log.info("Supervisor \(supervisor.supervisor) watches")
+        Transfers.awaitGoodMoment(live)
         log.flush()
 
         let begin = MonotonicClock.now()
-        var tree = try freeze()
+        let pause = PauseClock(options.after == .leaveRunning ? options.pauseLimit : nil)
+        var tree = try freeze(pause)
         let frozen = MonotonicClock.now()
         log.info("Seized \(tree.processes.count) processes")
         let snapshot = try collect(.frozen)
         try judge(snapshot)
+        try pause.check()
         try meet(.frozen)
+        try call(.frozen, pause.deadline)
 
         var builder = try DumpBuilder(
-            snapshot: snapshot, ghostLimit: options.ghostLimit, buildIDs: buildIDs, directory: directory)
+            snapshot: snapshot, ghostLimit: options.ghostLimit, buildIDs: buildIDs, directory: directory,
+            pause: pause)
         let clocks = try readClocks()
         for place in order(of: tree, in: snapshot) {
             let process = tree.processes[place]
@@ -63,16 +98,28 @@ package struct DumpExecutor {
         outcome.memoryTime = memoryTime
         outcome.pagesScanned = builder.pages.pagesScanned
         outcome.pagesWritten = builder.pages.pagesWritten
+        outcome.cutTransfers = Transfers.cut(tree.processes, snapshot)
+        for cut in outcome.cutTransfers { log.warning("\(cut)") }
+        try pause.check()
 
         switch options.after {
         case .leaveRunning:
+            if options.writesWhileFrozen {
+                try write(image, builder, to: directory, outcome)
+                try call(.imagesComplete, pause.deadline)
+            }
+            try call(.beforeThaw, pause.deadline)
             tree.thaw()
             outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
             try retire(supervisor)
-            try write(image, builder, to: directory, outcome)
+            let ran = pause.elapsed
+            try call(.thawed, nil)
+            outcome.pauseExcess = try pause.judge(ran)
+            if !options.writesWhileFrozen { try write(image, builder, to: directory, outcome) }
             try beforeEnd(outcome)
         case .leaveStopped:
             try write(image, builder, to: directory, outcome)
+            try call(.imagesComplete, nil)
             outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
             try beforeEnd(outcome)
             tree.thawStopped()
@@ -80,6 +127,7 @@ package struct DumpExecutor {
             try retire(supervisor)
         case .kill:
             try write(image, builder, to: directory, outcome)
+            try call(.imagesComplete, nil)
             outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
             try beforeEnd(outcome)
             try kill(tree, supervisor)
@@ -108,11 +156,13 @@ package struct DumpExecutor {
         }
     }
 
-    private func freeze() throws(DumpError) -> FrozenTree {
+    private func freeze(_ pause: PauseClock) throws(DumpError) -> FrozenTree {
         do throws(TraceError) {
+            let timeout = Deadline.after(milliseconds: options.freezeTimeout)
             return try FrozenTree.freeze(
-                root: options.root, deadline: .after(milliseconds: options.freezeTimeout))
+                root: options.root, deadline: pause.deadline.map { min($0, timeout) } ?? timeout)
         } catch {
+            try pause.check()
             throw .trace(error)
         }
     }

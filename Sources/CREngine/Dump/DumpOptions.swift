@@ -12,6 +12,10 @@ package struct DumpOptions: Sendable {
     package var freezeTimeout: UInt64
     /// Allocated bytes of each deleted file that may travel with the images.
     package var ghostLimit: UInt64
+    /// Of a tree that runs on afterwards.
+    package var pauseLimit: PauseLimit?
+    /// The images are written before the tree runs on, for programs called at `imagesComplete`.
+    package var writesWhileFrozen = false
     /// CRIU's --shell-job, when it comes; until then a tree whose session leader is outside blocks.
     package init(root: PID, after: After, freezeTimeout: UInt64 = 10_000, ghostLimit: UInt64 = 1 << 20) {
         self.root = root
@@ -31,6 +35,10 @@ package struct DumpOutcome: Sendable {
     package var memoryTime: UInt64 = 0
     package var pagesScanned: UInt64 = 0
     package var pagesWritten: UInt64 = 0
+    /// A sentence where the pause was longer than `pauseLimit` and that is only told.
+    package var pauseExcess: String?
+    /// Writes that the stop cut short.
+    var cutTransfers: [Transfers.Cut] = []
     package var tree: TreeImage
     package var snapshot: Snapshot
 }

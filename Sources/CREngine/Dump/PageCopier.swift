@@ -18,11 +18,13 @@ package struct PageCopier: Sendable {
     private static let threads = 2
 
     private let pid: PID
+    private let pause: PauseClock
     private let pieces: [Piece]
 
     /// `offset` is the place of the first page in the pages file; the ranges follow each other there.
-    package init(pid: PID, ranges: [PageScan.Range], offset: Int) {
+    init(pid: PID, ranges: [PageScan.Range], offset: Int, pause: PauseClock) {
         self.pid = pid
+        self.pause = pause
         var pieces: [Piece] = []
         var place = offset
         for range in ranges {
@@ -66,6 +68,7 @@ package struct PageCopier: Sendable {
             let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
             guard index < pieces.count else { return }
             if cp_cancellation_signal() != 0 { throw .trace(.cancelled) }
+            try pause.check()
             let piece = pieces[index]
             let part = UnsafeMutableRawBufferPointer(rebasing: buffer[0..<piece.count])
             do throws(Errno) {

@@ -4,12 +4,14 @@ import Glibc
 /// Copies the memory of frozen processes and shared segments into pages files.
 struct PagesDump: ~Copyable {
     private let directory: OwnedFD
+    private let pause: PauseClock
     private var nextID: UInt32 = 1
     private(set) var pagesScanned: UInt64 = 0
     private(set) var pagesWritten: UInt64 = 0
 
     /// The image directory; the descriptor is duplicated.
-    init(directory: borrowing OwnedFD) throws(DumpError) {
+    init(directory: borrowing OwnedFD, pause: PauseClock) throws(DumpError) {
+        self.pause = pause
         do throws(Errno) {
             self.directory = OwnedFD(
                 taking: Int32(try systemCall(CP_SYS_fcntl, Int(directory.rawValue), Int(F_DUPFD_CLOEXEC), 3)))
@@ -33,7 +35,7 @@ struct PagesDump: ~Copyable {
         }
         var writer = try makeWriter(&pagemap)
         let offset = writer.reserve(pages: all.reduce(0) { $0 + $1.pages })
-        try PageCopier(pid: pid, ranges: all, offset: offset).copy(to: writer.rawFD)
+        try PageCopier(pid: pid, ranges: all, offset: offset, pause: pause).copy(to: writer.rawFD)
         pagesWritten += UInt64(writer.size / pageSize)
         try finish(writer)
         return pagemap
@@ -61,6 +63,7 @@ struct PagesDump: ~Copyable {
                 position = (first + pages) * pageSize
             }
         } catch {
+            try pause.check()
             throw .image("shared memory \(path)", error)
         }
         pagesScanned += size / UInt64(pageSize)
@@ -77,6 +80,8 @@ struct PagesDump: ~Copyable {
         let descriptor = writer.rawFD
         var done = 0
         while done < pages * pageSize {
+            // What stops here is told by `dumpShared`.
+            if let deadline = pause.deadline, deadline.hasPassed { throw Errno.timedOut }
             let count = min(buffer.count, pages * pageSize - done)
             let (from, place) = (start + done, offset + done)
             try buffer.withUnsafeMutableBufferPointer { (raw) throws(Errno) -> Void in

@@ -27,6 +27,7 @@ package enum Device: FileKind {
         case _ where path.hasPrefix("/dev/nvidia") || path.hasPrefix("/dev/dri/") || path == "/dev/kfd": .gpu
         case "/dev/kvm": .kvm
         case "/dev/fuse", "/dev/cuse": .fuse
+        case _ where path.hasPrefix("/dev/watchdog"): .watchdogDevice
         default: .device
         }
     }

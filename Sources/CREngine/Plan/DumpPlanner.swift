@@ -10,10 +10,15 @@ package enum DumpPlanner {
         package var pidfile: String?
         /// What it is to be frozen together with.
         package var group: String?
-        package init(snapshot: Snapshot, pidfile: String? = nil, group: String? = nil) {
+        /// The systemd service that its root belongs to.
+        package var unit: ServiceUnit?
+        package init(
+            snapshot: Snapshot, pidfile: String? = nil, group: String? = nil, unit: ServiceUnit? = nil
+        ) {
             self.snapshot = snapshot
             self.pidfile = pidfile
             self.group = group
+            self.unit = unit
         }
     }
 
@@ -53,6 +58,7 @@ package enum DumpPlanner {
         var targets: [PlannedTarget] = []
         for (place, candidate) in ordered.enumerated() {
             var findings = self.findings(policy, candidate.snapshot, protected: setting.protected)
+            if let unit = candidate.unit { findings += restarts(policy, candidate.snapshot, unit) }
             if names[place] != roots[place].stem {
                 findings.append(
                     Finding(.sameName, FindingObject(pid: candidate.snapshot.root), "target \(names[place])"))
@@ -87,6 +93,9 @@ package enum DumpPlanner {
                 Finding(.protectedProcess, FindingObject(pid: task.pid), "\(task.comm)[\(task.pid)]"))
         }
         found += Scanner.scan(snapshot, allow: policy.allow)
+        let context = ScanContext(snapshot: snapshot, allow: policy.allow)
+        found += LeaveRunningRules.findings(policy, in: context)
+        found += WatchdogRules.findings(policy, in: context)
         if policy.tree == .process, snapshot.tasks.count > 1 {
             let children = snapshot.tasks.dropFirst().map { "\($0.comm)[\($0.pid)]" }
             found.append(
@@ -116,6 +125,14 @@ package enum DumpPlanner {
                 .unsupportedKey, FindingObject(path: key.mark?.description, key: key.keyPath),
                 key.text.isEmpty ? key.keyPath : "\(key.keyPath): \(key.text)")
         }
+        if policy.dump.freezeBudget != nil, policy.dump.after != .leaveRunning {
+            found.append(
+                Finding(
+                    .budgetWithoutPause,
+                    FindingObject(
+                        path: policy.mark("dump.freeze-budget")?.description, key: "dump.freeze-budget"),
+                    "dump.freeze-budget with after: \(policy.dump.after.rawValue)"))
+        }
         if count > policy.maxTargets {
             found.append(
                 Finding(
@@ -130,6 +147,16 @@ package enum DumpPlanner {
                     severity: policy.onNoMatch == .fail ? .block : .warn))
         }
         return found
+    }
+
+    /// What systemd makes of the kill of a service's main process.
+    private static func restarts(_ policy: Policy, _ snapshot: Snapshot, _ unit: ServiceUnit) -> [Finding] {
+        guard policy.dump.after == .kill, unit.restartsAfterKill else { return [] }
+        return [
+            Finding(
+                .restartingUnit, FindingObject(pid: snapshot.root),
+                "\(unit.name) with Restart=\(unit.restart)")
+        ]
     }
 
     private static func key(_ snapshot: Snapshot) -> (UInt64, PID) {

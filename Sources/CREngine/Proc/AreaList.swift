@@ -22,6 +22,7 @@ package struct AreaFlags: OptionSet, Hashable, Sendable {
         "nr", "ht", "sf", "ar", "wf", "dd", "sd", "mm", "hg", "nh", "mg", "bt", "mt", "um", "uw", "ui", "ss",
         "sl", "lf", "dp", "gu",
     ]
+    package static let mayWrite = AreaFlags(rawValue: 1 << 5)
     package static let growsDown = AreaFlags(rawValue: 1 << 8)
     package static let pureFrameNumbers = AreaFlags(rawValue: 1 << 9)
     package static let locked = AreaFlags(rawValue: 1 << 10)

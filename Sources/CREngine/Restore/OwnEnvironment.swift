@@ -43,6 +43,28 @@ struct OwnEnvironment: ~Copyable {
         pthread_sigmask(SIG_SETMASK, &mask, nil)
     }
 
+    /// Runs a body, which starts programs, with the affinity and the limit that we had.
+    func asBefore(_ body: () throws(RestoreError) -> Void) throws(RestoreError) {
+        let ours = TID(Int32(cp_syscall(CP_SYS_gettid, 0, 0, 0, 0, 0, 0)))
+        let present = try? Affinity.get(ours)
+        _ = try? Affinity.set(ours, affinity)
+        var limit = oldFileLimit
+        var raised: (UInt64, UInt64) = (0, 0)
+        withUnsafeMutablePointer(to: &limit) { old in
+            withUnsafeMutablePointer(to: &raised) { new in
+                _ = cp_syscall(
+                    CP_SYS_prlimit64, 0, 7, Int(bitPattern: old), Int(bitPattern: new), 0, 0)
+            }
+        }
+        defer {
+            if let present { _ = try? Affinity.set(ours, present) }
+            withUnsafeMutablePointer(to: &raised) { pointer in
+                _ = cp_syscall(CP_SYS_prlimit64, 0, 7, Int(bitPattern: pointer), 0, 0, 0)
+            }
+        }
+        try body()
+    }
+
     /// The signal that asks us to end, if one waits.
     static func endingSignal() -> Int32? {
         var pending = sigset_t()

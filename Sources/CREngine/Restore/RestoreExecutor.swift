@@ -30,8 +30,11 @@ package struct RestoreExecutor {
         return preflight.problems() + (try CgroupPlacement(tree: tree).problems(tree))
     }
 
-    /// Restores. Of several obstacles the first is thrown and the others are logged.
-    package func restore() throws(RestoreError) -> RestoredTree {
+    /// Restores. Of several obstacles the first is thrown and the others are logged. `call` is for programs of the
+    /// operator, and gets the root.
+    package func restore(
+        call: (RestoreStage, PID) throws(RestoreError) -> Void = { _, _ in }
+    ) throws(RestoreError) -> RestoredTree {
         let found = try problems()
         if let first = found.first {
             for problem in found.dropFirst() { log.error(problem.description) }
@@ -41,7 +44,10 @@ package struct RestoreExecutor {
         let builder = TreeBuilder(tree: tree)
         let names = RemapNames(tree: tree, source: payload)
         do throws(RestoreError) {
-            let result = try build(builder, names: names, affinity: environment.affinity)
+            let result = try build(builder, names: names, affinity: environment.affinity) {
+                (stage, root) throws(RestoreError) in
+                try environment.asBefore { () throws(RestoreError) in try call(stage, root) }
+            }
             names.finish()
             return result
         } catch {
@@ -51,7 +57,8 @@ package struct RestoreExecutor {
     }
 
     private func build(
-        _ builder: TreeBuilder, names: RemapNames, affinity: [UInt64]
+        _ builder: TreeBuilder, names: RemapNames, affinity: [UInt64],
+        call: (RestoreStage, PID) throws(RestoreError) -> Void
     ) throws(RestoreError) -> RestoredTree {
         let began = Self.microseconds()
         let vdso = try OwnVDSO()
@@ -88,14 +95,28 @@ package struct RestoreExecutor {
         let cgroups = try CgroupPlacement(tree: tree)
         for process in live { try cgroups.place(process) }
         for process in live { try setCredentials(process) }
+        try call(.complete, live[0].pid)
+        try checkTime()
+        if let pidfile = options.pidfile { try writePidfile(pidfile, live[0].pid) }
+        do throws(RestoreError) {
+            try call(.beforeResume, live[0].pid)
+            try resume(live)
+        } catch {
+            if let pidfile = options.pidfile { _ = unlink(pidfile) }
+            throw error
+        }
+        return RestoredTree(
+            root: live[0].pid, tasks: live.count, pagesRestored: pages, forkingTime: forked - began,
+            restoreTime: Self.microseconds() - started)
+    }
+
+    /// Timers late, so that as little as can be of them is lost.
+    private func resume(_ live: [StubProcess]) throws(RestoreError) {
         for process in live {
             if let image = process.image.process { try TimerBuilder.arm(process.leader, image) }
         }
         try checkTime()
         try commit(live)
-        return RestoredTree(
-            root: live[0].pid, tasks: live.count, pagesRestored: pages, forkingTime: forked - began,
-            restoreTime: Self.microseconds() - started)
     }
 
     private func makeTree(
@@ -169,24 +190,18 @@ package struct RestoreExecutor {
 
     /// Final registers for all, then everyone is let go.
     private func commit(_ live: [StubProcess]) throws(RestoreError) {
-        if let pidfile = options.pidfile { try writePidfile(pidfile, live[0].pid) }
-        do throws(RestoreError) {
-            // The stop of a child leaves a SIGCHLD in its parent, which the image does not have.
-            for process in live.reversed() where process.isStopped {
-                try finish(process)
-                try StopRequest.detachStopped(process)
-                let parent = live.first { $0.pid == process.image.parent }
-                if let parent, !parent.isStopped, !ProcessBuilder.hasPendingChildSignal(parent.image) {
-                    try ChildSignal.drain(parent.leader)
-                }
+        // The stop of a child leaves a SIGCHLD in its parent, which the image does not have.
+        for process in live.reversed() where process.isStopped {
+            try finish(process)
+            try StopRequest.detachStopped(process)
+            let parent = live.first { $0.pid == process.image.parent }
+            if let parent, !parent.isStopped, !ProcessBuilder.hasPendingChildSignal(parent.image) {
+                try ChildSignal.drain(parent.leader)
             }
-            let running = live.filter { !$0.isStopped }
-            for process in running { try finish(process) }
-            try release(running)
-        } catch {
-            if let pidfile = options.pidfile { _ = unlink(pidfile) }
-            throw error
         }
+        let running = live.filter { !$0.isStopped }
+        for process in running { try finish(process) }
+        try release(running)
     }
 
     /// No system call can be made in the process after this.

@@ -28,6 +28,14 @@ package struct RestoreOptions: Sendable {
     package init() {}
 }
 
+/// Moments of a restore at which programs of the operator are called. The tree is complete and stopped at both.
+package enum RestoreStage: Sendable, Equatable {
+    /// It has no pidfile yet, and dies if the call fails.
+    case complete
+    /// It is about to run.
+    case beforeResume
+}
+
 /// What came of a restore.
 package struct RestoredTree: Equatable, Sendable {
     package var root: PID

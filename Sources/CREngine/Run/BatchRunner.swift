@@ -19,56 +19,64 @@ package struct BatchRunner: Sendable {
     /// Runs all jobs and gives their replies in the same order. Those of one group run at once, however many at once
     /// are allowed, and share their fate.
     ///
-    /// A worker past its policy's `dump.timeout` is asked to end (SIGTERM) and then made to (SIGKILL). A signal to us is
-    /// passed on, and jobs that were not begun are skipped. `started` is called before each one begins.
+    /// A worker past its policy's `dump.timeout` is asked to end (SIGTERM) and then made to (SIGKILL). One whose failure
+    /// passes by itself is tried again, `batch.retries` times, `batch.backoff` after it ended; others go on meanwhile. A
+    /// signal to us is passed on, and jobs that were not begun are skipped; so they are when a hook ends the run.
+    /// `started` is called before each one begins.
     package func run(
         _ jobs: [DumpRequest], stop: borrowing StopSignals, started: (DumpRequest) -> Void
     ) -> [DumpReply] {
         var replies = [DumpReply?](repeating: nil, count: jobs.count)
         var running: [Running] = []
-        var waiting = TargetGroups.units(jobs.map(\.group))[...]
-        var stopped: Int32?
-        while !running.isEmpty || (!waiting.isEmpty && stopped == nil) {
-            while running.count < parallel, stopped == nil, let unit = waiting.popFirst() {
-                let meeting = meeting(of: unit.map { jobs[$0] })
-                for index in unit {
-                    started(jobs[index])
+        var attempts = Attempts(TargetGroups.units(jobs.map(\.group)))
+        /// Why nothing more is begun.
+        var over: String?
+        while !running.isEmpty || (!attempts.isEmpty && over == nil) {
+            while running.count < parallel, over == nil, let next = attempts.takeDue() {
+                let meeting = meeting(of: next.members.map { jobs[$0] })
+                for index in next.members {
+                    if next.number == 1 { started(jobs[index]) }
+                    let job = next.number == 1 ? jobs[index] : jobs[index].again(at: Date.now)
                     do throws(Errno) {
-                        running.append(try begin(jobs[index], index: index, meeting))
+                        running.append(try begin(job, index, next, meeting))
                     } catch {
                         let reason = "a worker process cannot be started: \(error)"
-                        replies[index] = DumpReply(.failed, error: reason)
-                        meeting?.abandon("\(jobs[index].target): \(reason)")
+                        var reply = DumpReply(.failed, error: reason)
+                        reply.isTransient = [EAGAIN, ENOMEM, ENFILE, EMFILE].contains(error.rawValue)
+                        replies[index] = attempts.end(next, with: reply, job.policy.batch)
+                        meeting?.abandon("\(job.target): \(reason)")
                     }
                 }
             }
             wait(for: running, stop)
             if let signal = stop.next() {
-                stopped = signal
+                over = "stopped by \(SignalName(signal))"
                 for one in running { one.ask(SIGTERM, because: "stopped by \(SignalName(signal))", grace) }
             }
             running.removeAll { one in
                 one.keepTime(grace)
-                guard let reply = one.reply(to: jobs[one.index]) else { return false }
-                replies[one.index] = one.inGroup(reply, target: jobs[one.index].target)
+                guard let reply = one.reply() else { return false }
+                let told = one.inGroup(reply, target: one.job.target)
+                replies[one.index] = attempts.end(one.attempt, with: told, one.job.policy.batch)
+                if reply.endsRun == true, over == nil { over = "a hook of \(one.job.target) ended the run" }
                 return true
             }
             for one in running { one.meeting?.listen() }
         }
-        let reason = "not begun: stopped by \(SignalName(stopped ?? 0))"
-        return replies.map { $0 ?? DumpReply(.skipped, error: reason) }
+        return replies.map { $0 ?? DumpReply(.skipped, error: "not begun: \(over ?? "")") }
     }
 
-    private func begin(_ job: DumpRequest, index: Int, _ meeting: GroupMeeting?) throws(Errno) -> Running {
+    private func begin(
+        _ job: DumpRequest, _ index: Int, _ attempt: Attempts.One, _ meeting: GroupMeeting?
+    ) throws(Errno) -> Running {
         guard let request = try? JSONEncoder().encode(job) else { throw .invalid }
-        let timeout = job.policy.dump.timeout
         guard let meeting else {
             let worker = try WorkerProcess(program, request: Array(request))
-            return Running(index: index, worker: worker, timeout: timeout, meeting: nil)
+            return Running(job, index, attempt, worker, meeting: nil)
         }
         let seat = try meeting.seat(index)
         let worker = try WorkerProcess(program, request: Array(request), seat: seat.rawValue)
-        return Running(index: index, worker: worker, timeout: timeout, meeting: meeting)
+        return Running(job, index, attempt, worker, meeting: meeting)
     }
 
     /// Nil for a tree alone.
@@ -96,7 +104,9 @@ package struct BatchRunner: Sendable {
 
 /// A worker under way.
 private final class Running {
+    let job: DumpRequest
     let index: Int
+    let attempt: Attempts.One
     let worker: WorkerProcess
     /// Nil for a tree alone.
     let meeting: GroupMeeting?
@@ -107,11 +117,16 @@ private final class Running {
     private var reason: String?
     private var wasKilled = false
 
-    init(index: Int, worker: WorkerProcess, timeout: Duration, meeting: GroupMeeting?) {
+    init(
+        _ job: DumpRequest, _ index: Int, _ attempt: Attempts.One, _ worker: WorkerProcess,
+        meeting: GroupMeeting?
+    ) {
+        self.job = job
         self.index = index
+        self.attempt = attempt
         self.worker = worker
         self.meeting = meeting
-        self.timeout = timeout
+        timeout = job.policy.dump.timeout
         deadline = .after(milliseconds: Running.milliseconds(timeout))
     }
 
@@ -134,7 +149,7 @@ private final class Running {
     }
 
     /// Nil while it runs.
-    func reply(to job: DumpRequest) -> DumpReply? {
+    func reply() -> DumpReply? {
         let end: WorkerProcess.End
         do throws(Errno) {
             guard let found = try worker.end() else { return nil }
@@ -154,7 +169,9 @@ private final class Running {
             case .exited(let code): "the worker ended with \(code) and without a whole reply"
             default: "the worker ended in a way that is not known"
             }
-        return Aftermath(of: job).reply(error: (reason.map { "\($0); " } ?? "") + cause + lastLine)
+        var reply = Aftermath(of: job).reply(error: (reason.map { "\($0); " } ?? "") + cause + lastLine)
+        reply.workerDied = true
+        return reply
     }
 
     /// A reply that is none of success lets the others of the group go; theirs then say because of whom.

@@ -46,9 +46,15 @@ package struct DumpWorker {
             reply.warnings = state.warnings
             return reply
         } catch {
-            var reply = DumpReply(state.isBlocked ? .blocked : .failed, error: "\(error)")
+            var reply = DumpReply(outcome(of: error, state), error: "\(error)")
+            if case .hook(let failure)? = error as? DumpError, failure.effect == .abortRun {
+                state.isRunOver = true
+            }
+            if state.isRunOver { reply.endsRun = true }
+            if reply.outcome == .failed, isTransient(error) { reply.isTransient = true }
             reply.findings = state.findings
             reply.checkpoint = state.record
+            reply.warnings = state.warnings
             return reply
         }
     }
@@ -58,7 +64,22 @@ package struct DumpWorker {
         var findings: [Finding] = []
         var record: CheckpointRecord?
         var warnings: [String] = []
+        /// A hook failed whose on-error is abort.
+        var isRunOver = false
         var isBlocked: Bool { findings.contains { $0.severity == .block } }
+    }
+
+    private func outcome(of error: any Error, _ state: State) -> DumpReply.Outcome {
+        if case .hook(let failure)? = error as? DumpError {
+            return failure.effect == .skip || failure.effect == .notNow ? .skipped : .failed
+        }
+        return state.isBlocked ? .blocked : .failed
+    }
+
+    /// Whether another try may go well: the error passes by itself, and the tree is still there.
+    private func isTransient(_ error: any Error) -> Bool {
+        guard let error = error as? DumpError, error.isTransient else { return false }
+        return ((try? ProcessLife.of(request.root)) ?? nil)?.startTime == request.startTime
     }
 
     private func dump(_ state: inout State) throws {
@@ -74,6 +95,11 @@ package struct DumpWorker {
         let log = try EngineLog(path: staged.logPath, level: .info)
         var options = DumpOptions(root: request.root, after: .init(policy.dump.after))
         options.freezeTimeout = UInt64(max(1, policy.dump.freezeTimeout / .milliseconds(1)))
+        options.writesWhileFrozen = !policy.actionScripts.isEmpty
+        if let budget = policy.dump.freezeBudget {
+            options.pauseLimit = PauseLimit(
+                nanoseconds: UInt64(max(1, budget / .nanoseconds(1))), aborts: policy.dump.onBudget == .abort)
+        }
         let seat = request.group.map {
             GroupSeat(OwnedFD(taking: 5), group: $0, patience: options.freezeTimeout)
         }
@@ -82,6 +108,7 @@ package struct DumpWorker {
         case .auto: options.ghostLimit = .max
         }
         let images = try staged.images()
+        let calls = DumpCalls(request, staged: staged, images: images.rawValue, log: log)
         var found: [Finding] = []
         var published: Checkpoint?
         do {
@@ -94,7 +121,10 @@ package struct DumpWorker {
                 }
             } meet: { (stage) throws(DumpError) in
                 try seat?.meet(stage)
+            } call: { (stage, deadline) throws(DumpError) in
+                try calls.call(stage, deadline)
             } beforeEnd: { (outcome) throws(DumpError) in
+                found += outcome.cutTransfers.map(Finding.init)
                 try seat?.meet(.written)
                 let checkpoint = try publish(&staged, outcome, found)
                 do throws(DumpError) {
@@ -107,18 +137,31 @@ package struct DumpWorker {
                 published = checkpoint
             }
             state.findings = found
+            if let excess = outcome.pauseExcess { state.warnings.append(excess) }
             guard let published else { return }
             state.record = record(published, outcome)
         } catch {
             state.findings = found
             log.error("\(error)")
             log.error("Dumping FAILED.")
+            if case .hook(let failure) = error, failure.effect == .skip || failure.effect == .notNow {
+                throw error
+            }
+            state.warnings += calls.failed(error).map { "\($0)" }
             if let published {
                 throw DumpError.environment("\(published.id) was published, and then: \(error)")
             }
             throw error
         }
         try confirm(published, &state)
+        guard let published else { return }
+        let failures = calls.published(published)
+        log.flush()
+        for failure in failures where failure.effect == .skip { state.warnings.append("\(failure)") }
+        if let failure = failures.first(where: { $0.effect != .skip }) {
+            state.isRunOver = true
+            throw DumpError.environment("\(published.id) was published, and then: \(failure)")
+        }
     }
 
     private func publish(
@@ -131,6 +174,7 @@ package struct DumpWorker {
                 target: request.target, after: request.policy.dump.after,
                 tree: outcome.snapshot.tasks.map(Manifest.Task.init), host: .collect())
             manifest.restore = .init(request.policy.restore)
+            manifest.restore.noteCalls(of: request.policy)
             manifest.allowed = findings.filter { $0.severity == .allowed }.map(Manifest.Allowed.init)
             manifest.times = .init(outcome)
             try staged.write("report.json", try report(findings))
@@ -205,6 +249,15 @@ extension Manifest.Allowed {
         self.init(
             code: finding.code.rawValue, object: finding.what + (place ?? ""), sentence: finding.why,
             allowance: finding.remedy ?? "", criuOption: finding.criu, atRestore: nil)
+    }
+}
+
+extension Finding {
+    /// A write that the stop cut short.
+    init(_ cut: Transfers.Cut) {
+        self.init(
+            .transferCut, FindingObject(pid: cut.pid, tid: cut.tid, fd: cut.fd),
+            "write of \(cut.wanted) bytes into a pipe, cut short after \(cut.done)")
     }
 }
 

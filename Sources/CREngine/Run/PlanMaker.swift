@@ -34,12 +34,16 @@ package struct PlanMaker: Sendable {
     package func plan(_ policy: Policy) throws(PlanError) -> PlannedPolicy {
         let begin = MonotonicClock.now()
         let list = try processes(ProcessNeeds(policy))
+        let units = UnitFiles()
         let selection = Selection.select(policy, from: list, names: .resolve(policy))
         var candidates: [DumpPlanner.Candidate] = []
         for match in selection.matches {
             do throws(CollectorError) {
                 let snapshot = try Collector.collect(root: match.process.pid, scope: .live)
-                candidates.append(.init(snapshot: snapshot, pidfile: match.pidfile, group: match.group))
+                candidates.append(
+                    .init(
+                        snapshot: snapshot, pidfile: match.pidfile, group: match.group,
+                        unit: units.service(ofMain: snapshot)))
             } catch {
                 if case .noSuchProcess = error { continue }
                 throw .collector(error)

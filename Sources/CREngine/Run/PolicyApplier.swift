@@ -46,8 +46,17 @@ package struct PolicyApplier {
                 run.notes.append("the lock that pid \(holder.pid) left behind was taken over")
             }
             recorder.started(due: due, tookOverFrom: lock.tookOverFrom, into: &run.notes)
+            let calls = RunCalls(policy, stop: stop.descriptor)
             do {
-                try apply(policy, saved: saved, only: only, stop: stop, into: &run, started: started)
+                if try calls.begin(&run) {
+                    do {
+                        try apply(policy, saved: saved, only: only, stop: stop, into: &run, started: started)
+                        calls.failed(&run)
+                    } catch {
+                        run.error = "\(error)"
+                    }
+                    calls.end(&run)
+                }
             } catch {
                 run.error = "\(error)"
             }

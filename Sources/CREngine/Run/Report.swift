@@ -63,6 +63,8 @@ package struct PolicyRun: Codable, Sendable, Equatable {
     package var error: String?
     /// Another run of the policy is under way.
     package var isLocked = false
+    /// A hook put the whole run off.
+    package var isSkipped = false
     /// How the trees differ from the saved plan, one line each; nothing was begun then.
     package var drift: [String] = []
     /// Lines for the operator that are no findings.

@@ -34,7 +34,7 @@ extension PolicyRun {
             let codes = (plan?.findings ?? []).filter { $0.severity == .block }.map(\.code)
             let isEmpty = replies.isEmpty && !codes.isEmpty && codes.allSatisfy { $0 == .nothingMatched }
             fault = isEmpty ? .nothingMatched : .blocked
-        } else if replies.contains(.skipped) {
+        } else if isSkipped || replies.contains(.skipped) {
             fault = .skipped
         } else {
             fault = nil

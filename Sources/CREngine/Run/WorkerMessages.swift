@@ -31,6 +31,14 @@ package struct DumpRequest: Codable, Sendable, Equatable {
         self.protected = protected
         self.version = version
     }
+
+    /// The same job at another moment, under another name in the store.
+    func again(at date: Date) -> DumpRequest {
+        var next = self
+        next.date = date
+        next.checkpoint = CheckpointName(at: date)
+        return next
+    }
 }
 
 /// What a worker answers: one JSON object on descriptor 4.
@@ -53,6 +61,14 @@ package struct DumpReply: Codable, Sendable, Equatable {
     package var findings: [Finding] = []
     package var checkpoint: CheckpointRecord?
     package var warnings: [String] = []
+    /// How often it was tried; nil for once.
+    package var attempts: Int?
+    /// Between worker and batch: a hook ended the whole run.
+    var endsRun: Bool?
+    /// Between worker and batch: another try may go well.
+    var isTransient: Bool?
+    /// The worker ended without a word, and called no hook of what followed.
+    var workerDied: Bool?
     package init(_ outcome: Outcome, error: String? = nil) {
         self.outcome = outcome
         self.error = error

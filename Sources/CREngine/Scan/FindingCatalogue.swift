@@ -118,6 +118,12 @@ extension FindingCode {
             Entry(
                 .block, "descriptor of an unknown kind",
                 "This build does not know what it is, so it will not pretend to carry it.")
+        case .fileGoesOn:
+            Entry(
+                .block, "file that the tree goes on changing", remedy: "dump: {filesystem: hook}",
+                "After leave-running the program changes the file further, and a restore would find it newer "
+                    + "than the memory; let a hook at the frozen stage take a snapshot, or say unsafe-ignore if "
+                    + "that does no harm.")
         case .unixPair:
             Entry(
                 .block, "unix socket connected inside the tree", criu: "unix",
@@ -170,6 +176,12 @@ extension FindingCode {
             Entry(
                 .block, "socket of another family",
                 "This build does not carry sockets of this family.")
+        case .connectionGoesOn:
+            Entry(
+                .block, "connection that goes on after the checkpoint", criu: "tcp-established",
+                remedy: "dump: {established-tcp: allow}",
+                "After leave-running both ends go on, so the connection of the checkpoint is history by the "
+                    + "time of a restore and will break there.")
         case .pidNamespace:
             Entry(
                 .block, "pid namespace of its own",
@@ -219,6 +231,11 @@ extension FindingCode {
             Entry(
                 .block, "thread in another control group than its process",
                 "Control groups of a single thread are not carried.")
+        case .restartingUnit:
+            Entry(
+                .warn, "service that systemd starts again",
+                "systemd takes the kill for a crash and starts a second copy, which a restore would meet; put "
+                    + "Restart=no into a drop-in of the unit first, or leave the tree running or stopped.")
         case .shellJob:
             Entry(
                 .block, "session whose leader is outside the tree", criu: "shell-job",
@@ -289,6 +306,11 @@ extension FindingCode {
                 .block, "fuse connection",
                 "The task serves a file system, and whoever uses that would hang while the task is "
                     + "frozen.")
+        case .watchdogDevice:
+            Entry(
+                .block, "hardware watchdog",
+                "The machine reboots when the task does not write to it in time, and neither a pause nor a "
+                    + "kill lets it write; stop the watchdog and close the device first.")
         case .deviceMapping:
             Entry(
                 .block, "mapped device memory",
@@ -451,6 +473,17 @@ extension FindingCode {
             Entry(
                 .block, "policy for memory errors of its own",
                 "This build does not carry PR_MCE_KILL.")
+        case .watchdog:
+            Entry(
+                .block, "watchdog of systemd",
+                "systemd kills a service that does not report within the interval, and a program that reports "
+                    + "at half of it can bear half of it as a pause; give dump.freeze-budget less than that.")
+        case .transferCut:
+            Entry(
+                .warn, "transfer that the stop cut short",
+                "The thread was amid a write of more than a pipe takes at once, and the write returned what "
+                    + "was written so far, as after SIGSTOP and SIGCONT; programs that go on with the rest do not "
+                    + "notice.")
         case .unsupportedKey:
             Entry(
                 .block, "policy key without effect in this build",
@@ -491,6 +524,11 @@ extension FindingCode {
                 .warn, "process of another control group",
                 "It descends from a process of the group that the policy selects and is in another one; "
                     + "a dump takes whole trees, so it comes along.")
+        case .budgetWithoutPause:
+            Entry(
+                .warn, "freeze-budget of a tree that does not run on",
+                "The budget bounds the pause of a tree that runs on afterwards; one that is killed or left "
+                    + "stopped sees no end of it, so the budget has no effect.")
         }
     }
 }

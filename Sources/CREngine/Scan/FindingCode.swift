@@ -29,6 +29,7 @@ package enum FindingCode: String, CaseIterable, Sendable, Codable {
     case bpf = "CRP132"
     case anonymousInode = "CRP133"
     case unknownFile = "CRP149"
+    case fileGoesOn = "CRP150"
     case unixPair = "CRP201"
     case unixListen = "CRP202"
     case unixSocket = "CRP203"
@@ -41,6 +42,7 @@ package enum FindingCode: String, CaseIterable, Sendable, Codable {
     case netlink = "CRP225"
     case packet = "CRP226"
     case otherSocket = "CRP229"
+    case connectionGoesOn = "CRP231"
     case pidNamespace = "CRP301"
     case networkNamespace = "CRP302"
     case mountNamespace = "CRP303"
@@ -53,6 +55,7 @@ package enum FindingCode: String, CaseIterable, Sendable, Codable {
     case changedRoot = "CRP310"
     case threadNamespace = "CRP311"
     case threadCgroup = "CRP312"
+    case restartingUnit = "CRP313"
     case shellJob = "CRP401"
     case deadSessionLeader = "CRP402"
     case groupOutside = "CRP403"
@@ -68,6 +71,7 @@ package enum FindingCode: String, CaseIterable, Sendable, Codable {
     case gpu = "CRP502"
     case kvm = "CRP503"
     case fuse = "CRP504"
+    case watchdogDevice = "CRP505"
     case deviceMapping = "CRP510"
     case hugeTLB = "CRP511"
     case aio = "CRP512"
@@ -109,6 +113,8 @@ package enum FindingCode: String, CaseIterable, Sendable, Codable {
     case threadTimer = "CRP623"
     case flusher = "CRP624"
     case machineCheckPolicy = "CRP625"
+    case watchdog = "CRP626"
+    case transferCut = "CRP627"
     case unsupportedKey = "CRP801"
     case tooManyTargets = "CRP802"
     case nothingMatched = "CRP803"
@@ -118,6 +124,7 @@ package enum FindingCode: String, CaseIterable, Sendable, Codable {
     case pidfileUnusable = "CRP807"
     case groupBlocked = "CRP808"
     case outsideGroup = "CRP809"
+    case budgetWithoutPause = "CRP811"
 
     /// What is the same for all findings of a code.
     package struct Entry: Equatable, Sendable {

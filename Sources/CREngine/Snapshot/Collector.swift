@@ -76,6 +76,11 @@ package struct Collector {
             of: snapshot.openFiles,
             isOurNetwork: snapshot.tasks.first?.namespaces.net == snapshot.ownNamespaces.net)
         findOutsideLeaders()
+        if let parent = snapshot.task(snapshot.root)?.parent,
+            let bytes = try? ProcDirectory.open("/proc/\(parent)").read("cgroup")
+        {
+            snapshot.parentCgroups = (try? CgroupRow.parse(bytes)) ?? []
+        }
         if scope.findsOutsideHolders {
             snapshot.outsideHolders = OutsideScan.holders(of: snapshot)
         }
@@ -169,6 +174,8 @@ package struct Collector {
         task.arguments = try Self.bytes("cmdline", directory).split(
             separator: 0, omittingEmptySubsequences: false
         ).dropLast().map { String(decoding: $0, as: UTF8.self) }
+        task.watchdog = WatchdogRequest.of(
+            task.pid.rawValue, environment: try Self.bytes("environ", directory))
         task.personality = note("personality", directory, task.pid) ?? ""
         task.oomScoreAdjust = Self.text("oom_score_adj", directory).flatMap { Int32($0) } ?? 0
         task.coredumpFilter = Self.text("coredump_filter", directory).flatMap { UInt32($0, radix: 16) }

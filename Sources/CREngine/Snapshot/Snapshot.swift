@@ -26,6 +26,8 @@ package struct Snapshot: Equatable, Sendable {
     /// Process groups and sessions that tasks are in and whose leader is no task of the tree, with what is known of
     /// that leader.
     package var outsideLeaders: [PID: OutsideProcess] = [:]
+    /// Control groups of the root's parent; empty where they cannot be read.
+    package var parentCgroups: [CgroupRow] = []
     /// What happened during the look.
     package var events: [CollectionEvent] = []
 

@@ -68,6 +68,8 @@ package struct TaskFacts: Equatable, Sendable {
     package var umask: UInt32 = 0
     /// As the process itself may have changed it.
     package var arguments: [String] = []
+    /// Nil where systemd watches for no report of this process.
+    package var watchdog: WatchdogRequest?
     /// Hexadecimal digits of /proc/PID/personality.
     package var personality = ""
     package var layout = Layout()

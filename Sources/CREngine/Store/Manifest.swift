@@ -96,6 +96,10 @@ package struct Manifest: Codable, Sendable, Equatable {
         package var pidConflict = RestoreSettings.PIDConflict.fail
         /// `fd[3]:pipe[12345]`, in CRIU's spelling of --inherit-fd.
         package var inheritFD: [String] = []
+        /// Those of the policy that are for restores; nil for none.
+        package var hooks: [Hook]?
+        /// The policy's, in its order; nil for none.
+        package var actionScripts: [String]?
         package init() {}
         package init(_ settings: RestoreSettings) {
             pidfile = settings.pidfile
@@ -104,6 +108,14 @@ package struct Manifest: Codable, Sendable, Equatable {
             ifUnlocked = settings.ifUnlocked
             pidConflict = settings.pidConflict
             inheritFD = settings.inheritFD.map { "fd[\($0.fd)]:\($0.resource)" }
+        }
+
+        /// Takes over what a policy has called at a restore.
+        mutating func noteCalls(of policy: Policy) {
+            let stages: Set<Hook.Stage> = [.beforeRestore, .restored, .resumed, .failed]
+            let called = policy.hooks.filter { stages.contains($0.at) }
+            hooks = called.isEmpty ? nil : called
+            actionScripts = policy.actionScripts.isEmpty ? nil : policy.actionScripts
         }
     }
 

@@ -41,6 +41,13 @@ package enum TaskList {
         return text.split(separator: " ").first.flatMap { UInt64($0) }
     }
 
+    /// The system call that a thread sleeps in, with its arguments; nil while it runs.
+    static func call(_ pid: PID, _ tid: TID) -> (number: UInt64, arguments: [UInt64])? {
+        let fields = (text("/proc/\(pid)/task/\(tid)/syscall") ?? "").split(separator: " ")
+        guard let number = fields.first.flatMap({ UInt64($0) }) else { return nil }
+        return (number, fields.dropFirst().prefix(6).compactMap { UInt64($0.dropFirst(2), radix: 16) })
+    }
+
     /// Stack pointer and instruction pointer of a stopped thread, from /proc/PID/task/TID/syscall. Nil while it runs.
     static func stackAndCode(_ pid: PID, _ tid: TID) -> (stack: UInt64, code: UInt64)? {
         let fields = (text("/proc/\(pid)/task/\(tid)/syscall") ?? "").split(separator: " ").suffix(2)
