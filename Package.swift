@@ -9,6 +9,8 @@ let strict: [SwiftSetting] = [
     // A debug build can be stopped at each step of the tracer; a release build has no such code.
     .define("FAULT_POINTS", .when(configuration: .debug)),
 ]
+// The runner looks at a tree thousands of times in some tests; without optimisation that look is most of their time.
+let strictAndFast = strict + [.unsafeFlags(["-O"])]
 let strictC: [CSetting] = [
     .define("_GNU_SOURCE"), .enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error),
 ]
@@ -40,11 +42,11 @@ let package = Package(
         // The child subreaper that runs one subject through one script of dumps and restores.
         .executableTarget(
             name: "subject-runner", dependencies: ["CREngine", "TestSupport"], path: "Tests/SubjectRunner",
-            swiftSettings: strict),
+            swiftSettings: strictAndFast),
         // Starting, watching and ending processes, for the runner and for the tests that drive the command line.
         .target(
             name: "TestSupport", dependencies: ["CREngine", "CPlatform"], path: "Tests/TestSupport",
-            swiftSettings: strict),
+            swiftSettings: strictAndFast),
         // Damaged policy files by the million.
         .executableTarget(
             name: "loader-fuzzer", dependencies: ["PolicyModel"], path: "Tests/LoaderFuzzer",

@@ -20,8 +20,7 @@ struct ExamineCommand: ParsableCommand {
                 let places = try RemotePlaces.find(process.pid)
                 let probe = RemoteProbe(
                     process: process,
-                    request: .init(
-                        stub: places.stub, scratch: places.scratch, nonDefaultSignals: .max, posixTimers: []),
+                    request: .init(places: places, nonDefaultSignals: .max, posixTimers: []),
                     faults: points)
                 let facts = try probe.run(tree, journal: supervisor.journal, place: place)
                 print("\(process.pid): \(process.threads.count) threads, brk \(facts.brk)")

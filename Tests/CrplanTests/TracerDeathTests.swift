@@ -42,9 +42,9 @@ struct TracerDeathTests {
     private func run(_ steps: String, tracer: String = Self.examine) throws -> Command {
         let words = [
             BuiltPrograms.subjectRunner, "--tool", BuiltPrograms.crplan, "--tracer", tracer,
-            "--timeout", Self.isLong ? "2400" : "240", "--steps", steps, "killtarget", "page",
+            "--timeout", Self.isLong ? "7200" : "240", "--steps", steps, "killtarget", "page",
         ]
-        return try Command.run(words, timeout: Self.isLong ? 2500 : 300)
+        return try Command.run(words, timeout: Self.isLong ? 7300 : 300)
     }
 
     @Test(arguments: Self.cases)

@@ -19,12 +19,18 @@ extension Run {
         var deaths = 0
         var point = plan.from
         try warmUp()
+        var death = tracerDeath()
         while deaths < plan.count {
-            let outcome = try tracerDeath().die(at: point, plan)
+            let outcome = try death.die(at: point, plan)
             if case .ended = outcome { break }
             deaths += 1
-            try note(outcome, "point \(point), mode \(plan.mode.rawValue)", &losses)
+            if try note(outcome, "point \(point), mode \(plan.mode.rawValue)", &losses) {
+                death = tracerDeath()
+            }
             point += plan.every
+        }
+        if plan.mayLeaveTraces && deaths > 0 && losses.isEmpty {
+            _ = try note(try death.recover(), "the run after deaths of mode \(plan.mode.rawValue)", &losses)
         }
         return try summary(deaths, losses)
     }
@@ -33,14 +39,17 @@ extension Run {
     mutating func killRandomly(_ count: Int) throws(RunFailure) -> String {
         var losses: [String] = []
         try warmUp()
-        let usual = try tracerDeath().usualDuration()
+        var death = tracerDeath()
+        let usual = try death.usualDuration()
         var state: UInt64 = 0x9e37_79b9_7f4a_7c15
         for turn in 0..<count {
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             let delay = usual * Double(state >> 11) / Double(1 << 53)
-            let outcome = try tracerDeath().die(after: delay, both: turn % 2 == 1)
-            try note(outcome, "turn \(turn), after \(Int(delay * 1e6)) us", &losses)
+            let outcome = try death.die(after: delay, both: turn % 2 == 1)
+            let isReplaced = try note(outcome, "turn \(turn), after \(Int(delay * 1e6)) us", &losses)
+            if isReplaced { death = tracerDeath() }
         }
+        if losses.isEmpty { _ = try note(try death.recover(), "the run after random deaths", &losses) }
         return try summary(count, losses)
     }
 
@@ -76,14 +85,19 @@ extension Run {
         }
     }
 
+    /// Counts a loss; true when the target was replaced for it.
     private mutating func note(
         _ outcome: TracerDeath.Outcome, _ what: String, _ losses: inout [String]
-    ) throws(RunFailure) {
-        guard case .harmed(let faults) = outcome else { return }
+    ) throws(RunFailure) -> Bool {
+        guard case .harmed(let faults) = outcome else { return false }
         losses.append("\(what): " + faults.joined(separator: "; "))
+        // At once: the run may go on for long.
+        let line = Array("subject-runner: loss at \(losses[losses.count - 1])\n".utf8)
+        _ = Glibc.write(2, line, line.count)
         if losses.count >= Self.enoughLosses { throw failure(losses) }
         try replaceSubject()
         try warmUp()
+        return true
     }
 
     private func summary(_ deaths: Int, _ losses: [String]) throws(RunFailure) -> String {

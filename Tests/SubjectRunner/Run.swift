@@ -95,7 +95,8 @@ struct Run {
         known.formUnion(processTree(of: root))
         guard state == "ready\n" else {
             throw RunFailure(
-                "the subject did not get ready, it says: \(trimmed(state))", log: tail("subject.log"))
+                "the subject did not get ready, it says: \(trimmed(state))",
+                log: tail("subject.log") + whereThreadsAre)
         }
     }
 
@@ -262,6 +263,18 @@ struct Run {
     private var subjectSays: String {
         let state = trimmed(text(of: statusFile) ?? "nothing")
         return state == "ready" ? "" : "; the subject says: \(state)"
+    }
+
+    /// Where each thread of the tree is in the kernel, a line each.
+    private var whereThreadsAre: String {
+        processTree(of: root).flatMap { pid in
+            names(in: "/proc/\(pid)/task").map { tid in
+                let directory = "/proc/\(pid)/task/\(tid)"
+                let state = statFields(directory + "/stat").first ?? "gone"
+                let place = text(of: directory + "/wchan") ?? ""
+                return "\n\(pid)/\(tid): \(state) \(place) " + trimmed(text(of: directory + "/syscall") ?? "")
+            }
+        }.joined()
     }
 
     private func tail(_ name: String) -> String {

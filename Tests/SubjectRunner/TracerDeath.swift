@@ -13,6 +13,29 @@ struct TracerDeath {
     let directory: String
     /// For the whole run, in seconds of the monotonic clock.
     let deadline: Double
+    /// The target as it was when the last death had done it no harm: what it was before the next one.
+    private var known: Look?
+    /// The target as it was before the first death.
+    private var original: Look?
+
+    init(
+        tool: String, arguments: [String], root: Int32, page: KillTargetPage, directory: String,
+        deadline: Double
+    ) {
+        self.tool = tool
+        self.arguments = arguments
+        self.root = root
+        self.page = page
+        self.directory = directory
+        self.deadline = deadline
+    }
+
+    /// What the target looks like from outside.
+    private struct Look {
+        var fingerprint: Fingerprint
+        /// Processes where the end of the vdso is not zero.
+        var stubs: Set<Int32>
+    }
 
     /// What came of one death.
     enum Outcome {
@@ -31,8 +54,9 @@ struct TracerDeath {
     // MARK: Numbered points
 
     /// Lets the tool die at one point.
-    func die(at point: Int, _ plan: KillPlan) throws(RunFailure) -> Outcome {
-        let before = look()
+    mutating func die(at point: Int, _ plan: KillPlan) throws(RunFailure) -> Outcome {
+        let before = known ?? look()
+        if original == nil { original = before }
         var environment: [String: String] = [:]
         switch plan.mode {
         case .trap, .segv: environment["CRPLAN_STOP_AT"] = "\(plan.mode.rawValue)@\(point)"
@@ -101,6 +125,13 @@ struct TracerDeath {
         return false
     }
 
+    /// One run that nobody disturbs takes back what was left by those that were killed with their supervisors.
+    mutating func recover() throws(RunFailure) -> Outcome {
+        let (ending, log) = try runOnce()
+        if ending != .exit(0) { throw RunFailure("the tool ended with \(ending)", log: log) }
+        return judge(original ?? look(), mayLeaveTraces: false)
+    }
+
     // MARK: Any moment
 
     /// Seconds that the tool needs when nobody disturbs it: the median of some runs.
@@ -118,14 +149,17 @@ struct TracerDeath {
     }
 
     /// Kills the tool after so many seconds, its supervisor too where `both` is set.
-    func die(after delay: Double, both: Bool) throws(RunFailure) -> Outcome {
-        let before = look()
+    ///
+    /// What such a turn left may still be there in the turns that follow, or be taken back by them.
+    mutating func die(after delay: Double, both: Bool) throws(RunFailure) -> Outcome {
+        let before = known ?? look()
+        if original == nil { original = before }
         let worker = try start([:])
         usleep(UInt32(delay * 1e6))
         let victims = [worker] + (both ? childrenOf(worker) : [])
         for pid in victims { kill(pid, SIGKILL) }
         guard awaitAlone() else { return .harmed(["a process of the tool does not end"]) }
-        return judge(before, mayLeaveTraces: both)
+        return judge(before, mayLeaveTraces: true)
     }
 
     /// Runs the tool once, undisturbed; what it wrote comes with its end.
@@ -139,34 +173,33 @@ struct TracerDeath {
     // MARK: The target
 
     /// The target must run on, undamaged, and look from outside as before.
-    private func judge(
-        _ before: (fingerprint: Fingerprint, stubs: Set<Int32>), mayLeaveTraces: Bool
-    ) -> Outcome {
+    private mutating func judge(_ before: Look, mayLeaveTraces: Bool) -> Outcome {
         let faults = page.faults(until: limit(), orOnce: rootHasEnded)
         if rootHasEnded() { return .harmed(["the root has ended"]) }
         if !faults.isEmpty { return .harmed(faults) }
         var differences: [String] = []
+        var current = before.fingerprint
         _ = poll(until: limit()) {
-            let current = Fingerprint(root: root)
+            current = Fingerprint(root: root)
             differences = current.held() + current.differences(from: before.fingerprint)
             if mayLeaveTraces { differences.removeAll { $0.contains("/map ") } }
             return differences.isEmpty
         }
+        let left = stubs()
         if differences.isEmpty && !mayLeaveTraces {
-            differences = stubs().subtracting(before.stubs).map { "process \($0) keeps a stub" }
+            differences = left.subtracting(before.stubs).map { "process \($0) keeps a stub" }
         }
-        return differences.isEmpty ? .well : .harmed(differences)
+        if !differences.isEmpty { return .harmed(differences + ["the tool says: \(trimmed(log()))"]) }
+        known = Look(fingerprint: current, stubs: left)
+        return .well
     }
 
     private func rootHasEnded() -> Bool {
         ["Z", nil].contains(statFields("/proc/\(root)/stat").first)
     }
 
-    private func look() -> (fingerprint: Fingerprint, stubs: Set<Int32>) {
-        (Fingerprint(root: root), stubs())
-    }
+    private func look() -> Look { Look(fingerprint: Fingerprint(root: root), stubs: stubs()) }
 
-    /// Processes of the target where the end of the vdso is not zero.
     private func stubs() -> Set<Int32> {
         let left = processTree(of: root).filter { pid in
             let maps = (text(of: "/proc/\(pid)/maps") ?? "").split(separator: "\n")
@@ -216,8 +249,12 @@ struct TracerDeath {
     }
 
     /// Children of a target that died come to us too.
+    ///
+    /// A process that is about to end has no command line any more, and may still have a supervisor for a child.
     private func isOfTool(_ pid: Int32) -> Bool {
-        let program = (text(of: "/proc/\(pid)/cmdline") ?? "").split(separator: "\0").first ?? ""
+        guard let program = (text(of: "/proc/\(pid)/cmdline") ?? "").split(separator: "\0").first else {
+            return true
+        }
         return statFields("/proc/\(pid)/stat").first == "Z"
             || program.split(separator: "/").last == tool.split(separator: "/").last
     }

@@ -15,6 +15,7 @@
 
 // Three processes of three threads. One thread of each computes, one sleeps in short system calls, one passes a byte through
 // a pipe; each looks at its memory, floating-point state, mask, alternate stack and thread-local value at every turn.
+// Those that compute rest now and then: whoever kills a tracer a thousand times wants the processors for that.
 static const size_t own_size = 64 << 10;
 
 static struct killtarget_page *page;
@@ -108,6 +109,7 @@ static void *watch(void *argument)
             pattern_fill(whole, own_size, seed);
             if (memcmp(whole, own, own_size)) report(slot, "memory changed");
             free(whole);
+            if (index % killtarget_threads == 0) pause_ns(2000000);
         }
         pthread_sigmask(SIG_BLOCK, NULL, &now);
         if (memcmp(&mask, &now, 8)) report(slot, "the signal mask changed");

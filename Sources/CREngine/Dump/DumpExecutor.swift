@@ -216,9 +216,8 @@ package struct DumpExecutor {
             let probe = RemoteProbe(
                 process: process,
                 request: .init(
-                    stub: places.stub, scratch: places.scratch,
-                    nonDefaultSignals: status.caught | status.ignored,
-                    posixTimers: timers), faults: faults)
+                    places: places, nonDefaultSignals: status.caught | status.ignored, posixTimers: timers),
+                faults: faults)
             let remote = try probe.run(tree, journal: journal, place: place)
             try tree.lookAgainForSignals(
                 process: place, ignored: status.ignored | Self.ignoredByDefault & ~status.caught,

@@ -8,31 +8,29 @@ import Glibc
 package struct RemoteProbe: ~Copyable {
     /// What the probe must be told of the process.
     package struct Request: Sendable {
-        /// Where the healing stub goes.
-        package var stub: RemoteAddress
-        /// A free address for the scratch mapping.
-        package var scratch: RemoteAddress
+        /// Where the healing stub and the scratch mapping go.
+        package var places: RemotePlaces
         /// Signals with a handler or ignored, bit n-1 is signal n: the others have the default action.
         package var nonDefaultSignals: UInt64
         /// Timers as /proc/PID/timers has them, times still unknown.
         package var posixTimers: [PosixTimerImage]
 
         package init(
-            stub: RemoteAddress, scratch: RemoteAddress, nonDefaultSignals: UInt64,
-            posixTimers: [PosixTimerImage]
+            places: RemotePlaces, nonDefaultSignals: UInt64, posixTimers: [PosixTimerImage]
         ) {
-            self.stub = stub
-            self.scratch = scratch
+            self.places = places
             self.nonDefaultSignals = nonDefaultSignals
             self.posixTimers = posixTimers
         }
     }
 
-    private static let scratchSize: UInt64 = 4096
-
     private let process: FrozenProcess
     private let request: Request
     private let faults: FaultPoints
+
+    private var stub: RemoteAddress { request.places.stub }
+    private var scratch: RemoteAddress { request.places.scratch }
+    private static var scratchSize: UInt64 { RemotePlaces.scratchSize }
 
     package init(process: FrozenProcess, request: Request, faults: FaultPoints) {
         self.process = process
@@ -45,30 +43,32 @@ package struct RemoteProbe: ~Copyable {
         _ tree: borrowing FrozenTree, journal: borrowing UndoJournal, place: Int
     ) throws(TraceError) -> RemoteFacts {
         var record = UndoJournal.Record(pid: process.pid, startTime: process.startTime)
-        record.stub = request.stub.rawValue
-        record.scratch = request.scratch.rawValue
+        record.stub = stub.rawValue
+        record.scratch = scratch.rawValue
         record.scratchSize = Self.scratchSize
         try write(journal, record, place)
 
-        let writer = try StubWriter(pid: process.pid, place: request.stub, faults: faults)
+        let writer = StubWriter(pid: process.pid, place: stub, scratch: scratch, faults: faults)
         var facts = RemoteFacts()
-        var isMapped = false
+        var isMapped = request.places.scratchIsLeftBehind
         do throws(TraceError) {
             for (index, thread) in process.threads.enumerated() {
                 let isLast = index == process.threads.count - 1
                 try writer.write(for: thread)
                 let pinned = PinnedToTask(process.pid, thread.tid)
                 defer { pinned.undo() }
-                facts = try tree.withSession(thread, stub: request.stub, faults: faults) {
+                facts = try tree.withSession(thread, stub: stub, faults: faults) {
                     (session) throws(TraceError) -> RemoteFacts in
                     var known = facts
                     if index == 0 {
+                        if request.places.scratchIsLeftBehind { try unmapScratch(&session) }
+                        isMapped = false
                         let locked = lockedKilobytes()
                         try mapScratch(&session)
                         isMapped = true
                         if lockedKilobytes() != locked { known.futureLocks = futureLocks() }
                         known.refusals = try RemoteOddities.ask(
-                            &session, pid: process.pid, scratch: request.scratch,
+                            &session, pid: process.pid, scratch: scratch,
                             scratchSize: Self.scratchSize)
                         try askProcess(&session, &known)
                     }
@@ -96,7 +96,7 @@ package struct RemoteProbe: ~Copyable {
     {
         guard let leader = process.threads.first else { return }
         try writer.write(for: leader)
-        try tree.withSession(leader, stub: request.stub, faults: faults) { (session) throws(TraceError) in
+        try tree.withSession(leader, stub: stub, faults: faults) { (session) throws(TraceError) in
             try unmapScratch(&session)
         }
     }
@@ -104,7 +104,7 @@ package struct RemoteProbe: ~Copyable {
     private func mapScratch(_ session: inout RemoteSession) throws(TraceError) {
         // PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS|MAP_FIXED_NOREPLACE
         try session.require(
-            "mmap", CP_SYS_mmap, request.scratch.rawValue, Self.scratchSize, 3, 0x100022, .max, 0)
+            "mmap", CP_SYS_mmap, scratch.rawValue, Self.scratchSize, 3, 0x100022, .max, 0)
     }
 
     /// VmLck: an area that is locked from its beginning, as the scratch page may be, adds to it.
@@ -123,18 +123,18 @@ package struct RemoteProbe: ~Copyable {
             withUnsafeMutablePointer(to: &word) {
                 _ = try? systemCall(
                     CP_SYS_pread64, Int(pagemap.rawValue), Int(bitPattern: $0), 8,
-                    Int(request.scratch.rawValue / Self.scratchSize) * 8)
+                    Int(scratch.rawValue / Self.scratchSize) * 8)
             }
         }
         return word & present != 0 ? 2 : 2 | 4
     }
 
     private func unmapScratch(_ session: inout RemoteSession) throws(TraceError) {
-        try session.require("munmap", CP_SYS_munmap, request.scratch.rawValue, Self.scratchSize)
+        try session.require("munmap", CP_SYS_munmap, scratch.rawValue, Self.scratchSize)
     }
 
     private func askProcess(_ session: inout RemoteSession, _ facts: inout RemoteFacts) throws(TraceError) {
-        let scratch = request.scratch.rawValue
+        let scratch = self.scratch.rawValue
         var place = 0
         for signal in 1...64 where signal != 9 && signal != 19 {
             if request.nonDefaultSignals & 1 << UInt64(signal - 1) != 0 {
@@ -181,7 +181,7 @@ package struct RemoteProbe: ~Copyable {
     }
 
     private func askThread(_ session: inout RemoteSession) throws(TraceError) -> RemoteFacts.Thread {
-        let scratch = request.scratch.rawValue
+        let scratch = self.scratch.rawValue
         var facts = RemoteFacts.Thread()
         try session.require("prctl", CP_SYS_prctl, 40, scratch)  // PR_GET_TID_ADDRESS
         facts.tidAddress = try result(UInt64.self)
@@ -204,7 +204,7 @@ package struct RemoteProbe: ~Copyable {
     private func intervalTimer(_ session: inout RemoteSession, _ which: UInt64) throws(TraceError)
         -> IntervalTimerImage
     {
-        try session.require("getitimer", CP_SYS_getitimer, which, request.scratch.rawValue)
+        try session.require("getitimer", CP_SYS_getitimer, which, scratch.rawValue)
         let raw = try result((UInt64, UInt64, UInt64, UInt64).self)
         var timer = IntervalTimerImage()
         (timer.intervalSeconds, timer.intervalMicroseconds, timer.valueSeconds, timer.valueMicroseconds) = raw
@@ -214,7 +214,7 @@ package struct RemoteProbe: ~Copyable {
     /// What the last call left at the start of the scratch page.
     private func result<T: BitwiseCopyable>(_ type: T.Type) throws(TraceError) -> T {
         do throws(Errno) {
-            return try RemoteMemory.value(process.pid, request.scratch, as: type)
+            return try RemoteMemory.value(process.pid, scratch, as: type)
         } catch {
             throw .failed(operation: "reading a result", tid: process.pid.leader, errno: error)
         }

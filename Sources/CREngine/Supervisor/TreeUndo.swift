@@ -57,13 +57,14 @@ package struct TreeUndo {
             guard try isStub(record.pid, stub) else { return true }
             if try StubReferences.exist(record.pid, to: stub) { return false }
             keepsScratch = try RemotePlaces.areas(record.pid).contains {
-                $0.start == record.scratch && $0.end == record.scratch + record.scratchSize && $0.isAnonymous
+                $0.isScratch(at: RemoteAddress(record.scratch))
             }
         } catch {
             if error == .noProcess { throw .died(thread.tid) }
             throw .failed(operation: "looking for what a dead tracer left", tid: thread.tid, errno: error)
         }
-        let writer = try StubWriter(pid: record.pid, place: stub, faults: faults)
+        let writer = StubWriter(
+            pid: record.pid, place: stub, scratch: RemoteAddress(record.scratch), faults: faults)
         if keepsScratch {
             try writer.write(for: thread)
             try tree.withSession(thread, stub: stub, faults: faults) { (session) throws(TraceError) in

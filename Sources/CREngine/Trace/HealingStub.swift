@@ -10,20 +10,25 @@
 ///     +2   rt_sigprocmask(SIG_SETMASK, mask, NULL, 8)      `heal`
 ///          load rax rdi rsi rdx rcx r8 r9 r10 r11
 ///          jmp *target
-///     mask, target, marker: 8 bytes each
+///     scratch, mask, target, marker: 8 bytes each
 package struct HealingStub: Equatable, Sendable {
     /// Bytes of the whole stub, a multiple of 8.
-    package static let size = 160
+    package static let size = 168
     /// Offset of the code that heals; also where a thread stands after its remote call.
     package static let healOffset = 2
     /// The last 8 bytes, by which a later run knows a stub that was left behind ("crplan" and a version).
-    package static let marker: UInt64 = 0x0100_6e61_6c70_7263
+    package static let marker: UInt64 = 0x0200_6e61_6c70_7263
 
+    private static let scratchOffset = size - 32
     private static let maskOffset = size - 24
     private static let targetOffset = size - 16
 
     /// Code for a thread that is to go on with `registers` and with `signalMask`.
-    package static func bytes(registers: RegisterImage, signalMask: UInt64) -> [UInt8] {
+    ///
+    /// `scratch` is where the page for results is mapped, for a later run that finds stub and page left behind.
+    package static func bytes(
+        registers: RegisterImage, signalMask: UInt64, scratch: RemoteAddress
+    ) -> [UInt8] {
         var code: [UInt8] = []
         code.reserveCapacity(size)
         code += [0x0f, 0x05]  // syscall
@@ -43,9 +48,9 @@ package struct HealingStub: Equatable, Sendable {
         code += [0x49, 0xba] + little(registers.r10)
         code += [0x49, 0xbb] + little(registers.r11)
         code += [0xff, 0x25] + relative(to: targetOffset, from: code.count + 6)  // jmp [target]
-        precondition(code.count <= maskOffset, "the healing stub outgrew its place")
-        code += [UInt8](repeating: 0xcc, count: maskOffset - code.count)
-        code += little(signalMask) + little(registers.ip) + little(marker)
+        precondition(code.count <= scratchOffset, "the healing stub outgrew its place")
+        code += [UInt8](repeating: 0xcc, count: scratchOffset - code.count)
+        code += little(scratch.rawValue) + little(signalMask) + little(registers.ip) + little(marker)
         return code
     }
 
@@ -75,6 +80,11 @@ package struct HealingStub: Equatable, Sendable {
         healed.ip = word(stub, targetOffset)
         healed.origAx = .max
         return (healed, word(stub, maskOffset))
+    }
+
+    /// Where the run that wrote this stub mapped its page for results; nil where the bytes are no stub.
+    package static func scratch(of stub: [UInt8]) -> RemoteAddress? {
+        isStub(stub) ? RemoteAddress(word(stub, scratchOffset)) : nil
     }
 
     /// True where these are the bytes of a stub, whole and with its marker.

@@ -5,6 +5,11 @@ import Glibc
 package struct RemotePlaces: Equatable, Sendable {
     package var stub: RemoteAddress
     package var scratch: RemoteAddress
+    /// A run that was killed together with its supervisor left its scratch page there.
+    package var scratchIsLeftBehind = false
+
+    /// Bytes of the scratch mapping: one page.
+    package static let scratchSize: UInt64 = 4096
 
     /// Throws where no executable mapping ends in enough unused bytes, or no gap is large enough.
     package static func find(_ pid: PID) throws(TraceError) -> RemotePlaces {
@@ -17,6 +22,10 @@ package struct RemotePlaces: Equatable, Sendable {
             }
             guard let stub = try StubPlace.find(pid: pid, candidates: candidates) else {
                 throw Errno.noSpace
+            }
+            let bytes = try RemoteMemory.bytes(pid, stub, count: HealingStub.size)
+            if let left = HealingStub.scratch(of: bytes), areas.contains(where: { $0.isScratch(at: left) }) {
+                return RemotePlaces(stub: stub, scratch: left, scratchIsLeftBehind: true)
             }
             return RemotePlaces(stub: stub, scratch: RemoteAddress(middleOfLargestGap(areas)))
         } catch {
@@ -44,6 +53,12 @@ package struct RemotePlaces: Equatable, Sendable {
         var isVDSO: Bool
         /// Private memory that is neither a file's nor the kernel's.
         var isAnonymous: Bool
+
+        /// Whether this may be the scratch page that a run mapped at an address: that page and nothing around it.
+        func isScratch(at address: RemoteAddress) -> Bool {
+            start == address.rawValue && end == start + scratchSize && isAnonymous && isWritable
+                && !isExecutable
+        }
     }
 
     private static let topOfUserSpace: UInt64 = 0x7fff_ffff_f000

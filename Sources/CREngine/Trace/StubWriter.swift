@@ -6,18 +6,22 @@ import CPlatform
 package struct StubWriter: ~Copyable {
     private let pid: PID
     private let place: RemoteAddress
+    private let scratch: RemoteAddress
     private let faults: FaultPoints
 
-    package init(pid: PID, place: RemoteAddress, faults: FaultPoints) throws(TraceError) {
+    /// `scratch` is the page for results that belongs to the stub.
+    package init(pid: PID, place: RemoteAddress, scratch: RemoteAddress, faults: FaultPoints) {
         self.pid = pid
         self.place = place
+        self.scratch = scratch
         self.faults = faults
     }
 
     /// The stub by which this thread heals.
     package func write(for thread: FrozenThread) throws(TraceError) {
         faults.pass("before the stub is written")
-        var bytes = HealingStub.bytes(registers: thread.continuation.healing, signalMask: thread.signalMask)
+        var bytes = HealingStub.bytes(
+            registers: thread.continuation.healing, signalMask: thread.signalMask, scratch: scratch)
         if faults.breaksStub { bytes[HealingStub.healOffset] = 0xcc }
         try write(bytes)
         faults.pass("the stub is written")
