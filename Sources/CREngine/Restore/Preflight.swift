@@ -9,7 +9,7 @@ struct Preflight {
     let vdso: OwnVDSO
     let credentials: CredentialsBuilder
 
-    /// All that stands in the way, in the order in which it would be met.
+    /// All that stands in the way, in the order in which it would be met; each thing once, however many use it.
     func problems() -> [RestoreError] {
         guard let root = tree.tasks.first else {
             return [RestoreError("image", "holds no task")]
@@ -23,7 +23,7 @@ struct Preflight {
         if let pidfile = options.pidfile, access(pidfile, F_OK) == 0 {
             found.append(RestoreError(pidfile, "pidfile exists already", remedy: "remove it"))
         }
-        return found
+        return found.indices.filter { !found[..<$0].contains(found[$0]) }.map { found[$0] }
     }
 
     private func structure(root: TaskImage) -> [RestoreError] {
