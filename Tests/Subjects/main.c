@@ -6,6 +6,7 @@
 
 static const struct subject subjects[] = {
     {"plain", plain, "a counter and 64 MiB of pattern"},
+    {"unstoppable", unstoppable, "a thread that no tracer can stop"},
     {"registers", registers, "general, x87, SSE, AVX, AVX-512 registers and PKRU of three busy threads"},
     {"threads", threads, "thread ids, names, masks, alternate stacks, TLS, robust lists, join"},
     {"rseq", rseq, "rseq registration of each thread and a critical section"},

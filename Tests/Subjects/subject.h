@@ -68,5 +68,5 @@ void pause_ns(int64_t nanoseconds);
 int64_t monotonic_ns(void);
 int64_t realtime_ns(void);
 
-subject_body plain, registers, threads, rseq, signals, memory, files, pipes, fdshare, tree, creds, identity, clocks,
+subject_body plain, unstoppable, registers, threads, rseq, signals, memory, files, pipes, fdshare, tree, creds, identity, clocks,
     timers, eintr, killtarget, storm, holder;

@@ -39,6 +39,14 @@ enum AreaRules {
                 found.append(Finding(row.code, object(area, task, context), text(area, context)))
             }
         }
+        if let first = task.nodePolicies.first {
+            let count = task.nodePolicies.count
+            found.append(
+                Finding(
+                    .memoryPolicy, FindingObject(pid: task.pid, address: first.start),
+                    "memory policy \(first.policy) of mapping \(String(first.start, radix: 16))"
+                        + (count == 1 ? "" : " and \(count - 1) more")))
+        }
         if task.areas.contains(where: { $0.flags == nil }) {
             found.append(
                 Finding(.areasNotExamined, FindingObject(pid: task.pid), "\(task.areas.count) mappings"))

@@ -23,7 +23,7 @@ package enum Pipe: FileKind {
             let peer = outsiders.joined(separator: ", ")
             found.append(
                 context.leadsOut(
-                    .pipeOutside, file, "\(file.link), also held by \(peer)", kind: .pipe, peer: peer))
+                    .pipeOutside, file, "\(file.link), also held by \(peer)", peer: peer))
         }
         if file.info.flags & packetMode != 0 {
             found.append(Finding(.packetPipe, context.object(file), file.link))

@@ -45,7 +45,7 @@ package struct ScanContext: Sendable {
 
     /// The finding of something that leads out of the tree: as a standard stream, or as what it is.
     package func leadsOut(
-        _ code: FindingCode, _ file: OpenFile, _ what: String, kind: StdioRule.Kind, peer: String?
+        _ code: FindingCode, _ file: OpenFile, _ what: String, peer: String?
     ) -> Finding {
         guard let stream = standardStream(file) else {
             return Finding(code, object(file, peer: peer), what)
@@ -54,8 +54,6 @@ package struct ScanContext: Sendable {
         var place = object(file, peer: peer)
         place.pid = stream.pid
         place.fd = stream.fd
-        return Finding(
-            .stdioOutside, place, "\(names[Int(max(0, stream.fd))]) on \(what)",
-            remedy: "allow: {stdio: [{kind: \(kind.rawValue), on-restore: null}]}")
+        return Finding(.stdioOutside, place, "\(names[Int(max(0, stream.fd))]) on \(what)")
     }
 }

@@ -16,14 +16,7 @@ package enum TCPSocket: FileKind {
         case .listen:
             return [Finding(.tcpListen, context.object(file), "listening tcp \(state.local)")]
         case .established, .closeWait, .finWait2:
-            let address = state.remote.split(separator: ":").dropLast().joined(separator: ":")
-            let bare = address.hasPrefix("[") ? String(address.dropFirst().dropLast()) : address
-            return [
-                Finding(
-                    .tcpEstablished, object, "established tcp \(state.local) -> \(state.remote)",
-                    remedy: "allow: {tcp-established: [{peer: \"\(bare)\", peer-port: \(state.remotePort), "
-                        + "action: keep}]}")
-            ]
+            return [Finding(.tcpEstablished, object, "established tcp \(state.local) -> \(state.remote)")]
         case .synSent, .synReceived, .newSynReceived, .finWait1, .lastAck, .closing, .timeWait:
             return [Finding(.tcpInFlight, object, "tcp \(state.local) -> \(state.remote), in flight")]
         case .close, nil:

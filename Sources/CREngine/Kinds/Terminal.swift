@@ -28,7 +28,7 @@ package enum Terminal: FileKind {
                 Finding(.terminalMaster, context.object(file), "pseudo terminal master \(path)\(number)")
             ]
         case .slave(let path, _):
-            return [context.leadsOut(.terminal, file, "terminal \(path)", kind: .tty, peer: nil)]
+            return [context.leadsOut(.terminal, file, "terminal \(path)", peer: nil)]
         }
     }
 }

@@ -30,7 +30,7 @@ package enum UnixSocket: FileKind {
             let peer = holders.isEmpty ? name : "\(name) of \(holders)"
             return [
                 context.leadsOut(
-                    .unixOutside, file, "unix \(type)\(own) -> \(peer)", kind: .streamSocket, peer: peer)
+                    .unixOutside, file, "unix \(type)\(own) -> \(peer)", peer: peer)
             ]
         }
         let shared = context.outsiders(state.inode)
@@ -38,8 +38,7 @@ package enum UnixSocket: FileKind {
             let peer = shared.joined(separator: ", ")
             return [
                 context.leadsOut(
-                    .unixOutside, file, "unix \(type)\(own), also held by \(peer)", kind: .streamSocket,
-                    peer: peer)
+                    .unixOutside, file, "unix \(type)\(own), also held by \(peer)", peer: peer)
             ]
         }
         if state.peerInode != 0 {

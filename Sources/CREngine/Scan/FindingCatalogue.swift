@@ -10,7 +10,6 @@ extension FindingCode {
         case .nameGone:
             Entry(
                 .block, "file unlinked here and linked elsewhere", criu: "link-remap",
-                remedy: "allow: {link-remap: true}",
                 "The name it was opened by is gone while other names of it remain, so there is no "
                     + "path to open at restore, and this build makes no temporary link.")
         case .ghostTooLarge:
@@ -39,13 +38,11 @@ extension FindingCode {
         case .pipeOutside:
             Entry(
                 .block, "pipe whose far end is outside the tree", criu: "inherit-fd",
-                remedy: "allow: {ext-pipes: inherit}",
                 "A process outside the tree holds the pipe too, so both ends cannot be frozen "
                     + "together, and this build cannot hand an outside pipe to a restored tree yet.")
         case .stdioOutside:
             Entry(
                 .block, "standard stream that leads out of the tree", criu: "inherit-fd",
-                remedy: "allow: {stdio: [{kind: any, on-restore: null}]}",
                 "Its other end is outside the tree and will not be there at restore, and this build "
                     + "does not reconnect standard streams yet; start the program with its streams on "
                     + "files.")
@@ -139,7 +136,6 @@ extension FindingCode {
         case .unixOutside:
             Entry(
                 .block, "unix socket whose peer is outside the tree", criu: "ext-unix-sk",
-                remedy: "allow: {ext-unix-sk: true}",
                 "The peer is outside the tree, so both ends cannot be frozen together, and this build "
                     + "does not reconnect sockets yet.")
         case .tcpListen:
@@ -149,13 +145,11 @@ extension FindingCode {
         case .tcpEstablished:
             Entry(
                 .block, "established tcp connection", criu: "tcp-established",
-                remedy: "allow: {tcp-established: [{peer: PEER, action: keep}]}",
                 "The peer cannot be frozen together with the tree, and this build does not carry tcp "
                     + "connections yet.")
         case .tcpInFlight:
             Entry(
                 .block, "tcp connection that is being made or closed", criu: "skip-in-flight",
-                remedy: "allow: {tcp-in-flight: skip}",
                 "A connection half-way through its handshake has state that cannot be read; wait "
                     + "until it settles.")
         case .tcpIdle:
@@ -239,7 +233,6 @@ extension FindingCode {
         case .shellJob:
             Entry(
                 .block, "session whose leader is outside the tree", criu: "shell-job",
-                remedy: "allow: {shell-job: true}",
                 "The session leader stays outside, so the restored tree would have to join another "
                     + "session, which this build does not do yet; start the program with setsid(1) or as a "
                     + "service.")
@@ -250,7 +243,6 @@ extension FindingCode {
         case .groupOutside:
             Entry(
                 .block, "process group whose leader is outside the tree", criu: "shell-job",
-                remedy: "allow: {shell-job: true}",
                 "The leader of the process group stays outside, so the group cannot be made again "
                     + "inside the tree.")
         case .deadGroupLeader:
@@ -259,11 +251,11 @@ extension FindingCode {
                 "No task of the tree can make this process group again, because its leader has ended.")
         case .controllingTerminal:
             Entry(
-                .block, "controlling terminal", criu: "shell-job", remedy: "allow: {shell-job: true}",
+                .block, "controlling terminal", criu: "shell-job",
                 "The terminal is outside the tree; start the program with setsid(1) or as a service.")
         case .terminal:
             Entry(
-                .block, "terminal", criu: "shell-job", remedy: "allow: {shell-job: true}",
+                .block, "terminal", criu: "shell-job",
                 "This build does not carry terminals yet.")
         case .terminalMaster:
             Entry(
@@ -271,23 +263,22 @@ extension FindingCode {
                 "This build does not carry terminals yet.")
         case .flock:
             Entry(
-                .block, "flock(2) lock", criu: "file-locks", remedy: "allow: {file-locks: owned}",
+                .block, "flock(2) lock", criu: "file-locks",
                 "Nothing would hold the lock between the dump and the restore, and this build does "
                     + "not take locks again yet.")
         case .posixLock:
             Entry(
-                .block, "POSIX record lock", criu: "file-locks", remedy: "allow: {file-locks: owned}",
+                .block, "POSIX record lock", criu: "file-locks",
                 "Nothing would hold the lock between the dump and the restore, and this build does "
                     + "not take locks again yet.")
         case .openFileLock:
             Entry(
                 .block, "open file description lock", criu: "file-locks",
-                remedy: "allow: {file-locks: owned}",
                 "Nothing would hold the lock between the dump and the restore, and this build does "
                     + "not take locks again yet.")
         case .lease:
             Entry(
-                .block, "file lease", criu: "file-locks", remedy: "allow: {file-locks: owned}",
+                .block, "file lease", criu: "file-locks",
                 "This build does not take leases again yet.")
         case .device:
             Entry(.block, "device", "A device has state that no image can hold.")
@@ -469,6 +460,11 @@ extension FindingCode {
                 .block, "flusher of block devices",
                 "The thread serves a device (PR_SET_IO_FLUSHER), and whoever uses that would hang while "
                     + "it is frozen.")
+        case .memoryPolicy:
+            Entry(
+                .block, "memory bound to nodes",
+                "Where memory comes from was chosen by mbind(2) or set_mempolicy(2), and this build does "
+                    + "not choose it again; start the program without numactl(8).")
         case .machineCheckPolicy:
             Entry(
                 .block, "policy for memory errors of its own",

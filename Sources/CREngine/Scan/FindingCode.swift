@@ -88,6 +88,7 @@ package enum FindingCode: String, CaseIterable, Sendable, Codable {
     case areasNotExamined = "CRP523"
     case sharedMemoryOutside = "CRP524"
     case protectionKey = "CRP525"
+    case memoryPolicy = "CRP526"
     case seccomp = "CRP601"
     case traced = "CRP602"
     case kernelWorker = "CRP603"

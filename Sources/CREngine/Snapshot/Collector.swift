@@ -25,6 +25,8 @@ package struct Collector {
     private var openFiles = OpenFileTable()
     private var mappedFiles: [MappedFileKey: MappedFileID] = [:]
     private var fileSystems: [Int32: String] = [:]
+    /// numa_maps walks all page tables; where there is one node only, no policy has an effect.
+    private var hasSeveralNodes = false
     private var shared:
         (
             files: KcmpClasses<PID>, memory: KcmpClasses<PID>, fileSystem: KcmpClasses<PID>,
@@ -62,6 +64,7 @@ package struct Collector {
             let own = try ProcDirectory.open("/proc/self")
             snapshot.ownNamespaces = Self.namespaces(own)
             snapshot.sharedMemoryDevice = try Self.sharedMemoryDevice()
+            hasSeveralNodes = Self.hasSeveralNodes()
         } catch {
             throw .unreadable(path: "/proc/self", errno: error)
         }
@@ -84,6 +87,12 @@ package struct Collector {
         if scope.findsOutsideHolders {
             snapshot.outsideHolders = OutsideScan.holders(of: snapshot)
         }
+    }
+
+    /// Whether memory can come from more than one node; false for a kernel without NUMA.
+    private static func hasSeveralNodes() -> Bool {
+        let nodes = try? OwnedFD.open("/sys/devices/system/node/possible", O_RDONLY).readToEnd()
+        return nodes.map { line($0) != "0" } ?? false
     }
 
     /// Where the kernel keeps memfds and shared anonymous memory: that of a memfd of our own.
@@ -280,6 +289,11 @@ package struct Collector {
         if rows.count <= scope.areaLimit {
             rows = try Self.parse("smaps", directory) { (bytes) throws(ProcFormatError) in
                 try AreaList.parse(bytes)
+            }
+        }
+        if hasSeveralNodes && rows.count <= scope.areaLimit {
+            task.nodePolicies = try Self.parse("numa_maps", directory) { (bytes) throws(ProcFormatError) in
+                try NodePolicy.parse(bytes)
             }
         }
         let isOurView = task.namespaces.mount == snapshot.ownNamespaces.mount

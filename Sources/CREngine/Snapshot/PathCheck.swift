@@ -15,6 +15,10 @@ struct PathCheck {
         var reach: PathReach
     }
     private var answers: [Question: Answer] = [:]
+    private let patient: PatientLook
+
+    init(patient: PatientLook = PatientLook()) { self.patient = patient }
+
     private static let mark = " (deleted)"
 
     /// `isOurView`: the path is seen from our own mount namespace.
@@ -44,7 +48,11 @@ struct PathCheck {
 
     private func leads(_ path: String, to facts: FileFacts) -> PathReach {
         do throws(Errno) {
-            return try FileFacts.of(path, followingLinks: false).isSameFile(as: facts) ? .same : .other
+            // A file system on a block device is the kernel's own.
+            let now =
+                facts.device.major == 0
+                ? try patient.facts(of: path) : try FileFacts.of(path, followingLinks: false)
+            return now.isSameFile(as: facts) ? .same : .other
         } catch {
             return error == .noEntry || error == .notDirectory ? .gone : .unknown
         }

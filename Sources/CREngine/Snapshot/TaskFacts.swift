@@ -96,6 +96,8 @@ package struct TaskFacts: Equatable, Sendable {
     package var threads: [ThreadFacts] = []
     /// By address.
     package var areas: [VMA] = []
+    /// Mappings whose memory is bound to nodes; empty on a machine of one node.
+    package var nodePolicies: [NodePolicy] = []
     /// By number.
     package var descriptors: [Descriptor] = []
 
