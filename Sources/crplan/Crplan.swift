@@ -20,7 +20,7 @@ struct Crplan: ParsableCommand {
 
     static func main() {
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(CRIUSpelling.words(Array(CommandLine.arguments.dropFirst())))
             try command.run()
         } catch {
             if let option = CRIUOption.unknown(in: message(for: error)) {

@@ -62,7 +62,7 @@ struct DumpCommand: ParsableCommand {
     }
 
     private func dump(_ log: EngineLog) throws {
-        let directory = try OwnedFD.open(imagesDirectory, O_RDONLY | O_DIRECTORY)
+        let directory = try NamedPath.directory(imagesDirectory)
         var options = DumpOptions(
             root: PID(root), after: leaveRunning ? .leaveRunning : leaveStopped ? .leaveStopped : .kill)
         options.freezeTimeout = timeout * 1000
@@ -112,7 +112,7 @@ struct DumpCommand: ParsableCommand {
         let level = EngineLog.Level(rawValue: max(verbosity, 1)) ?? .warning
         guard let logFile else { return EngineLog(descriptor: 2, level: level) }
         let path = logFile.hasPrefix("/") ? logFile : (workDirectory ?? imagesDirectory) + "/" + logFile
-        return try EngineLog(path: path, level: level)
+        return try NamedPath.log(path, level: level)
     }
 
     /// CRIU's sizes: a number of bytes, or of units of 1024.

@@ -168,7 +168,7 @@ struct RestoreCommand: ParsableCommand {
     }
 
     private func executor(_ place: Place, _ log: EngineLog) throws -> RestoreExecutor {
-        let directory = try OwnedFD.open(place.images, O_RDONLY | O_DIRECTORY)
+        let directory = try NamedPath.directory(place.images)
         let tree = try ImageSet.read(from: directory)
         var options = RestoreOptions()
         options.parent = isSibling ? .sibling : place.isDetached ? .detached : .caller
@@ -200,6 +200,6 @@ struct RestoreCommand: ParsableCommand {
     private func openLog(_ place: Place) throws -> EngineLog {
         let level = EngineLog.Level(rawValue: max(verbosity, 1)) ?? .warning
         guard let log = place.log else { return EngineLog(descriptor: 2, level: level) }
-        return try EngineLog(path: place.inWork(log), level: level)
+        return try NamedPath.log(place.inWork(log), level: level)
     }
 }

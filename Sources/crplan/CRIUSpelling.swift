@@ -1,0 +1,31 @@
+/// CRIU's ways to write short options, which getopt(3) knows and the argument parser does not.
+enum CRIUSpelling {
+    private static let plumbing: Set<String> = ["dump", "restore", "check"]
+    private static let withValue: Set<Character> = ["t", "D", "W", "o"]
+    /// What is written without any -v.
+    private static let verbosity = 2
+
+    /// The words of a command line in the parser's form: `-t12` as `-t 12`, `-v` and `-vv` as `--verbosity 3` and `4`.
+    static func words(_ words: [String]) -> [String] {
+        guard let command = words.first, plumbing.contains(command) else { return words }
+        var result = [command]
+        var rest = words.dropFirst()
+        while let word = rest.popFirst() {
+            let letters = word.dropFirst()
+            guard word.hasPrefix("-"), !word.hasPrefix("--"), let first = letters.first else {
+                result.append(word)
+                if word == "--" { return result + rest }
+                continue
+            }
+            if letters.allSatisfy({ $0 == "v" }) {
+                result += ["--verbosity", "\(min(4, verbosity + letters.count))"]
+            } else if withValue.contains(first), letters.count > 1 {
+                result += ["-\(first)", String(letters.dropFirst())]
+            } else {
+                result.append(word)
+                if withValue.contains(first), let value = rest.popFirst() { result.append(value) }
+            }
+        }
+        return result
+    }
+}
