@@ -125,6 +125,7 @@ package enum FindingCode: String, CaseIterable, Sendable, Codable {
     case pidfileUnusable = "CRP807"
     case groupBlocked = "CRP808"
     case outsideGroup = "CRP809"
+    case unusedAllowance = "CRP810"
     case budgetWithoutPause = "CRP811"
 
     /// What is the same for all findings of a code.
@@ -138,16 +139,22 @@ package enum FindingCode: String, CaseIterable, Sendable, Codable {
         package let remedy: String?
         /// CRIU's option or image for it.
         package let criu: String?
+        /// What of the kernel makes it so. For `crplan explain`.
+        package let kernel: String
+        /// What it costs at restore when it is allowed or carried. For `crplan explain`.
+        package let restore: String
 
         init(
             _ severity: Finding.Severity, _ title: String, criu: String? = nil, remedy: String? = nil,
-            _ why: String
+            _ why: String, kernel: String, restore: String
         ) {
             self.severity = severity
             self.title = title
             self.why = why
             self.remedy = remedy
             self.criu = criu
+            self.kernel = kernel
+            self.restore = restore
         }
     }
 }

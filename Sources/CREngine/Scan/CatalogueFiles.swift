@@ -1,0 +1,231 @@
+extension FindingCode {
+    /// CRP1xx: files. Nil for every other code.
+    var fileEntry: Entry? {
+        switch self {
+        case .pathReplaced:
+            Entry(
+                .block, "file whose path leads to another file",
+                "Its path leads to another file now, replaced or covered by a mount, so a restore "
+                    + "would open the wrong one; put the file back or close it.",
+                kernel: "A descriptor holds an inode, not a name. The path in /proc/PID/fd is only how the "
+                    + "file was reached once, and rename(2), unlink(2) and mounts change what it leads to.",
+                restore: "The restore would open the path and get the other file; nothing allows that.")
+        case .nameGone:
+            Entry(
+                .block, "file unlinked here and linked elsewhere", criu: "link-remap",
+                "The name it was opened by is gone while other names of it remain, so there is no "
+                    + "path to open at restore, and this build makes no temporary link.",
+                kernel: "The kernel keeps the inode while a link or a descriptor is left, but cannot tell "
+                    + "where its other links are, and linkat(2) with AT_EMPTY_PATH can make a name only in "
+                    + "the same file system.",
+                restore: "With a temporary link the file is opened by that and the link is removed again; it "
+                    + "must be there from the dump to the restore.")
+        case .ghostTooLarge:
+            Entry(
+                .block, "deleted file over the ghost limit", criu: "ghost-limit",
+                remedy: "allow: {ghost-limit: SIZE}",
+                "A deleted file travels in the image, and this one is larger than the policy lets one "
+                    + "be.",
+                kernel: "The last name is gone and the inode lives by the descriptor alone, so its contents "
+                    + "end with the process and must travel in the image.",
+                restore: "As much room in the image as the file has data, and a copy of it at restore. "
+                    + "ghost-limit: auto takes any size.")
+        case .deletedDirectory:
+            Entry(
+                .block, "deleted directory",
+                "The directory has no name left and cannot be opened again; change to another "
+                    + "directory or close it.",
+                kernel: "rmdir(2) takes the last name away while the task keeps the inode, and no call can "
+                    + "give a removed directory a name again.",
+                restore: "Nothing brings it back; the task must leave it.")
+        case .fifo:
+            Entry(
+                .block, "named pipe", criu: "fifo", "This build does not carry named pipes yet.",
+                kernel:
+                    "What is written to a named pipe and not yet read is in the kernel, bound to the inode "
+                    + "as long as somebody has it open.",
+                restore: "None today, it blocks.")
+        case .pathUnknown:
+            Entry(
+                .block, "file whose path could not be checked",
+                "Nothing proves that its path still leads to it, so a restore might open another "
+                    + "file; run as root in the mount namespace of the tree.",
+                kernel:
+                    "The kernel shows a path as the mount namespace of the task sees it; from another one, "
+                    + "or without privilege, it cannot be compared with what is there.",
+                restore: "None, it blocks.")
+        case .pseudoFile:
+            Entry(
+                .block, "file of a kernel file system",
+                "What such a file shows belongs to this very kernel and process and cannot be opened "
+                    + "again as it was; close it in the program.",
+                kernel:
+                    "Files of procfs, sysfs and their kin are made by the kernel as they are read, for the "
+                    + "process that opened them.",
+                restore: "None, it blocks.")
+        case .pipeOutside:
+            Entry(
+                .block, "pipe whose far end is outside the tree", criu: "inherit-fd",
+                "A process outside the tree holds the pipe too, so both ends cannot be frozen "
+                    + "together, and this build cannot hand an outside pipe to a restored tree yet.",
+                kernel:
+                    "A pipe has no name and lives by its open ends. A new pipe is another object than the "
+                    + "one that the outside process still holds.",
+                restore:
+                    "inherit: whoever restores hands a descriptor over (restore.inherit-fd). null: the end "
+                    + "leads to /dev/null.")
+        case .stdioOutside:
+            Entry(
+                .block, "standard stream that leads out of the tree", criu: "inherit-fd",
+                "Its other end is outside the tree and will not be there at restore, and this build "
+                    + "does not reconnect standard streams yet; start the program with its streams on "
+                    + "files.",
+                kernel: "A standard stream is a descriptor like any other, and its other end, a terminal, a "
+                    + "pipe or a socket, belongs to who started the program.",
+                restore: "The stream leads where on-restore says: handed over, /dev/null or a file. What was "
+                    + "unread is lost.")
+        case .ghostFile:
+            Entry(
+                .info, "deleted file", criu: "ghost-limit",
+                "It has no name left; its contents travel in the image.",
+                kernel: "The last name is gone and the inode lives by the descriptor alone.",
+                restore: "Its contents are copied into a new file that is unlinked again, on the same file "
+                    + "system and with another inode number.")
+        case .messageQueue:
+            Entry(
+                .block, "POSIX message queue", criu: "mqueue",
+                "This build does not carry message queues yet.",
+                kernel: "A queue belongs to the ipc namespace, and mq_receive(3) can only read messages by "
+                    + "taking them out.",
+                restore: "None today, it blocks.")
+        case .packetPipe:
+            Entry(
+                .block, "pipe in packet mode",
+                "The bounds between unread packets would be lost (O_DIRECT of pipe(2)).",
+                kernel: "With O_DIRECT each write is a packet for itself, and tee(2), by which unread bytes "
+                    + "are copied, does not tell where packets end.",
+                restore: "None, it blocks.")
+        case .pathOnlyObject:
+            Entry(
+                .block, "path-only descriptor of something else than a file or directory",
+                "This build opens only files and directories with O_PATH again.",
+                kernel: "O_PATH gives a place without opening it, and of a socket, a pipe or a link there is "
+                    + "no path to give again.",
+                restore: "None, it blocks.")
+        case .memfd:
+            Entry(
+                .block, "memfd", criu: "memfd", "This build does not carry memory files yet.",
+                kernel: "A memory file has no name in any file system; its contents and seals end with its "
+                    + "last descriptor.",
+                restore: "None today, it blocks.")
+        case .eventFD:
+            Entry(
+                .block, "eventfd", criu: "eventfd", "This build does not carry event counters yet.",
+                kernel:
+                    "The counter is in an inode without a name; /proc/PID/fdinfo shows it, and only a new "
+                    + "eventfd can take it.",
+                restore: "None today, it blocks.")
+        case .epoll:
+            Entry(
+                .block, "epoll set", criu: "eventpoll", "This build does not carry epoll sets yet.",
+                kernel:
+                    "The set refers to open files, not to numbers, and what was added through a descriptor "
+                    + "that is closed since stays in it.",
+                restore: "None today, it blocks.")
+        case .signalFD:
+            Entry(
+                .block, "signalfd", criu: "signalfd",
+                "This build does not carry signal descriptors yet.",
+                kernel: "The mask is kept in the open file and shown in /proc/PID/fdinfo.",
+                restore: "None today, it blocks.")
+        case .timerFD:
+            Entry(
+                .block, "timerfd", criu: "timerfd",
+                "This build does not carry timer descriptors yet.",
+                kernel: "The clock, the time left and the ticks not yet read are kept in the open file and "
+                    + "shown in /proc/PID/fdinfo.",
+                restore: "None today, it blocks.")
+        case .inotify:
+            Entry(
+                .block, "inotify instance", criu: "inotify",
+                "This build does not carry file watches yet.",
+                kernel:
+                    "A watch is on an inode, shown as a file handle, and events that were not read cannot "
+                    + "be put back into a new instance.",
+                restore: "None today, it blocks.")
+        case .fanotify:
+            Entry(
+                .block, "fanotify group", criu: "fanotify",
+                "This build does not carry file watches yet.",
+                kernel: "A group's marks are on inodes, mounts and file systems, and permission events wait "
+                    + "for an answer of this very process.",
+                restore: "None today, it blocks.")
+        case .pidFD:
+            Entry(
+                .block, "pidfd", criu: "pidfd", "This build does not carry process descriptors yet.",
+                kernel: "It refers to one process, by more than a number, and only pidfd_open(2) on that "
+                    + "process gives another.",
+                restore: "None today, it blocks.")
+        case .namespaceFD:
+            Entry(
+                .block, "descriptor of a namespace", criu: "ns",
+                "This build does not carry namespace descriptors yet.",
+                kernel: "It keeps a namespace alive that may have no process left in it.",
+                restore: "None today, it blocks.")
+        case .ioURing:
+            Entry(
+                .block, "io_uring",
+                "The requests and buffers of an io_uring live in the kernel and nothing can read them "
+                    + "back; most libraries have a switch, such as UV_USE_IO_URING=0.",
+                kernel: "Rings are shared memory with the kernel, and requests under way are nowhere but in "
+                    + "the kernel's own structures.",
+                restore: "None, it blocks.")
+        case .perfEvent:
+            Entry(
+                .block, "performance counter",
+                "The state of a counter cannot be put back; stop the profiler.",
+                kernel: "perf_event_open(2) can set what is counted and cannot set a count.",
+                restore: "None, it blocks.")
+        case .userfaultFD:
+            Entry(
+                .block, "userfaultfd",
+                "Page faults would wait for a handler that is not restored; end the handler first.",
+                kernel: "Faults that wait belong to the open file, and the addresses are registered with it.",
+                restore: "None, it blocks.")
+        case .bpf:
+            Entry(
+                .block, "bpf object",
+                "Programs and maps of bpf live in the kernel and cannot be read back in full.",
+                kernel: "A loaded program was checked and rewritten by the kernel, and maps may be pinned, "
+                    + "shared or attached elsewhere.",
+                restore: "None, it blocks.")
+        case .anonymousInode:
+            Entry(
+                .block, "kernel object without a path",
+                "This build does not know how to read and make again what is behind it.",
+                kernel:
+                    "anon_inode files are made by a call of their own each, and only the kernel's code for "
+                    + "the kind knows its state.",
+                restore: "None, it blocks.")
+        case .unknownFile:
+            Entry(
+                .block, "descriptor of an unknown kind",
+                "This build does not know what it is, so it will not pretend to carry it.",
+                kernel:
+                    "None of the kinds that this build recognises fits what /proc/PID/fd and fdinfo show.",
+                restore: "None, it blocks.")
+        case .fileGoesOn:
+            Entry(
+                .block, "file that the tree goes on changing", remedy: "dump: {filesystem: hook}",
+                "After leave-running the program changes the file further, and a restore would find it newer "
+                    + "than the memory; let a hook at the frozen stage take a snapshot, or say unsafe-ignore if "
+                    + "that does no harm.",
+                kernel:
+                    "Memory and files are kept in different places, and stopping a program stops neither the disk nor what others write.",
+                restore:
+                    "The files must be as they were at the moment of the pause; else the program may read what it has not written yet."
+            )
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,170 @@
+extension FindingCode {
+    /// CRP5xx: memory and devices. Nil for every other code.
+    var memoryEntry: Entry? {
+        switch self {
+        case .device:
+            Entry(
+                .block, "device", "A device has state that no image can hold.",
+                kernel:
+                    "A driver keeps state for each open file that no general call can read or set. Only a "
+                    + "few, such as null, zero and random, keep none.",
+                restore: "None, it blocks.")
+        case .gpu:
+            Entry(
+                .block, "graphics device",
+                "Memory and contexts of a graphics device are outside the reach of this build; "
+                    + "checkpoint them by the vendor's tool first and close the device.",
+                kernel: "Contexts, queues and memory are in the driver and on the card.",
+                restore: "None, it blocks.")
+        case .kvm:
+            Entry(
+                .block, "virtual machine device",
+                "The state of a virtual machine is in the kernel; use the checkpoint of the machine "
+                    + "monitor.",
+                kernel: "Registers and memory of virtual processors, interrupt controllers and timers are in "
+                    + "the kernel and belong to this open file.",
+                restore: "None, it blocks.")
+        case .fuse:
+            Entry(
+                .block, "fuse connection",
+                "The task serves a file system, and whoever uses that would hang while the task is "
+                    + "frozen.",
+                kernel:
+                    "Requests of other processes wait in the kernel for an answer through this open file.",
+                restore: "None, it blocks.")
+        case .deviceMapping:
+            Entry(
+                .block, "mapped device memory",
+                "What is behind the mapping is a device, whose memory no image can hold.",
+                kernel: "Pages of a device are not memory: reading them may have effects, and what they show "
+                    + "is the device's.",
+                restore: "None, it blocks.")
+        case .hugeTLB:
+            Entry(
+                .block, "mapping of huge pages from hugetlbfs",
+                "This build does not carry hugetlb pages yet.",
+                kernel:
+                    "Huge pages are reserved in a pool of their own, by size, and must be free at restore.",
+                restore: "None today, it blocks.")
+        case .aio:
+            Entry(
+                .block, "ring of io_setup(2)",
+                "Requests under way in an AIO ring cannot be read, and this build does not make the "
+                    + "ring again yet.",
+                kernel:
+                    "io_setup(2) gives a ring whose address is its id, and requests under way are nowhere "
+                    + "but in the kernel.",
+                restore: "None today, it blocks.")
+        case .systemV:
+            Entry(
+                .block, "System V shared memory",
+                "The segment belongs to the ipc namespace and outlives the tree; this build does not "
+                    + "carry it yet.",
+                kernel: "A segment has a key and an id in the ipc namespace, may be attached by any process, "
+                    + "and stays when all are gone.",
+                restore: "None today, it blocks.")
+        case .sealedMapping:
+            Entry(
+                .block, "sealed mapping",
+                "mseal(2) forbids what a restore has to do to put the mapping where it was.",
+                kernel:
+                    "From mseal(2) on neither munmap, mremap, mprotect nor mmap over it is permitted, for "
+                    + "good.",
+                restore: "None, it blocks.")
+        case .droppable:
+            Entry(
+                .block, "mapping that the kernel may drop",
+                "This build does not carry MAP_DROPPABLE memory yet.",
+                kernel: "The kernel may drop such pages at any time and gives zeroes then; they are never "
+                    + "written out.",
+                restore: "None today, it blocks.")
+        case .shadowStack:
+            Entry(
+                .block, "shadow stack",
+                "This build does not carry shadow stacks; start the program without "
+                    + "(GLIBC_TUNABLES=glibc.cpu.x86_shstk=off).",
+                kernel: "Return addresses are kept a second time where plain writes fault, and only the task "
+                    + "itself can write there.",
+                restore: "None, it blocks.")
+        case .userfaultMapping:
+            Entry(
+                .block, "mapping registered with a userfaultfd",
+                "Its page faults wait for a handler that is not restored.",
+                kernel: "A missing page stops the thread until the handler gives one, so reading the memory "
+                    + "from outside may wait for ever.",
+                restore: "None, it blocks.")
+        case .uprobes:
+            Entry(
+                .block, "page of user probes",
+                "Somebody traces the program with uprobes; end the trace first.",
+                kernel:
+                    "The kernel has put break points into the text of the program and a page beside it for "
+                    + "the instructions replaced.",
+                restore: "None, it blocks.")
+        case .socketMapping:
+            Entry(
+                .block, "mapped socket ring", "This build does not carry packet rings.",
+                kernel: "A ring of packet(7) is memory that the kernel writes to as packets come.",
+                restore: "None, it blocks.")
+        case .memfdMapping:
+            Entry(
+                .block, "mapped memfd", criu: "memfd", "This build does not carry memory files yet.",
+                kernel: "A memory file has no name in any file system; its contents and seals end with its "
+                    + "last user.",
+                restore: "None today, it blocks.")
+        case .unknownMapping:
+            Entry(
+                .block, "mapping of an unknown kind", "This build does not know what is behind it.",
+                kernel: "Nothing in maps and smaps tells what is behind the area.",
+                restore: "None, it blocks.")
+        case .unknownAreaFlag:
+            Entry(
+                .block, "mapping with a flag that this build does not know",
+                "The kernel is newer than this build and gives the mapping a property that would be "
+                    + "lost.",
+                kernel:
+                    "VmFlags of /proc/PID/smaps names properties by two letters, and a new kernel has new "
+                    + "ones.",
+                restore: "None, it blocks.")
+        case .areasNotExamined:
+            Entry(
+                .info, "process with very many mappings",
+                "Its mappings are looked at in detail only when it is frozen, because that look would "
+                    + "slow it down.",
+                kernel: "smaps walks the page tables of every area, which takes long for very many.",
+                restore: "None.")
+        case .sharedMemoryOutside:
+            Entry(
+                .block, "shared memory that a process outside the tree maps too",
+                "After a restore each side would have memory of its own; checkpoint both sides as one "
+                    + "tree.",
+                kernel: "Shared anonymous memory and deleted files have no name; both sides hold one inode "
+                    + "that a restore can make again only for one of them.",
+                restore: "None, it blocks.")
+        case .protectionKey:
+            Entry(
+                .block, "mapping with a protection key",
+                "This build does not take keys of pkey_alloc(2) again yet, and without its key the memory "
+                    + "would be open to code that must not touch it.",
+                kernel: "A key is allotted to the process by pkey_alloc(2), and what each thread may do with "
+                    + "it is in its PKRU register.",
+                restore: "None today, it blocks.")
+        case .watchdogDevice:
+            Entry(
+                .block, "hardware watchdog",
+                "The machine reboots when the task does not write to it in time, and neither a pause nor a "
+                    + "kill lets it write; stop the watchdog and close the device first.",
+                kernel:
+                    "A driver counts down in hardware and only a write to the open file winds it up again.",
+                restore: "None, it blocks.")
+        case .memoryPolicy:
+            Entry(
+                .block, "memory bound to nodes",
+                "Where memory comes from was chosen by mbind(2) or set_mempolicy(2), and this build does "
+                    + "not choose it again; start the program without numactl(8).",
+                kernel: "The choice is kept with the area or the thread, and no page tells it.",
+                restore: "None today, it blocks.")
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,98 @@
+extension FindingCode {
+    /// CRP3xx: namespaces and control groups. Nil for every other code.
+    var namespaceEntry: Entry? {
+        switch self {
+        case .pidNamespace:
+            Entry(
+                .block, "pid namespace of its own",
+                "This build dumps only trees in its own pid namespace.",
+                kernel:
+                    "A namespace lives by its members, its pid 1 has duties that end with it, and process "
+                    + "numbers in it differ from those outside.",
+                restore: "None today, it blocks.")
+        case .networkNamespace:
+            Entry(
+                .block, "network namespace of its own",
+                "This build dumps only trees in its own network namespace.",
+                kernel: "Interfaces, addresses, routes and rules belong to the namespace and end with it.",
+                restore: "None today, it blocks.")
+        case .mountNamespace:
+            Entry(
+                .block, "mount namespace of its own",
+                "This build dumps only trees in its own mount namespace.",
+                kernel: "The table of mounts belongs to the namespace, with bind mounts whose source may not "
+                    + "be visible outside.",
+                restore: "None today, it blocks.")
+        case .userNamespace:
+            Entry(
+                .block, "user namespace of its own",
+                "This build dumps only trees in its own user namespace.",
+                kernel: "Its maps of ids are set once and for good, and all privileges of its members are "
+                    + "relative to it.",
+                restore: "None today, it blocks.")
+        case .utsNamespace:
+            Entry(
+                .block, "uts namespace of its own",
+                "This build dumps only trees in its own uts namespace.",
+                kernel: "Host and domain name belong to it.",
+                restore: "None today, it blocks.")
+        case .ipcNamespace:
+            Entry(
+                .block, "ipc namespace of its own",
+                "This build dumps only trees in its own ipc namespace.",
+                kernel: "System V objects and message queues belong to it and end with it.",
+                restore: "None today, it blocks.")
+        case .cgroupNamespace:
+            Entry(
+                .block, "cgroup namespace of its own",
+                "This build dumps only trees in its own cgroup namespace.",
+                kernel: "Its root is the group that the process was in when it was made, and cannot be set.",
+                restore: "None today, it blocks.")
+        case .namespaceForChildren:
+            Entry(
+                .block, "namespace chosen for children to come",
+                "The task has chosen another pid or time namespace for its children than it lives in, "
+                    + "which no image can hold.",
+                kernel: "unshare(2) with CLONE_NEWPID or CLONE_NEWTIME changes where children go and leaves "
+                    + "the caller where it is.",
+                restore: "None, it blocks.")
+        case .timeNamespaceSplit:
+            Entry(
+                .block, "time namespaces that differ within the tree",
+                "All tasks of a tree share one time namespace at restore; these do not.",
+                kernel: "The offsets of CLOCK_MONOTONIC and CLOCK_BOOTTIME are set before the first process "
+                    + "enters, once for all in it.",
+                restore: "The tree gets one time namespace, so that its clocks go on where they were. Two "
+                    + "cannot be had.")
+        case .changedRoot:
+            Entry(
+                .block, "changed root directory", criu: "root",
+                "This build dumps only tasks whose root directory is the host's.",
+                kernel:
+                    "chroot(2) changes where paths begin for one process, and a path of /proc is relative "
+                    + "to that.",
+                restore: "None today, it blocks.")
+        case .threadNamespace:
+            Entry(
+                .block, "thread in other namespaces than its process",
+                "Namespaces of a single thread are not carried.",
+                kernel: "unshare(2) and setns(2) act on the calling thread only.",
+                restore: "None, it blocks.")
+        case .threadCgroup:
+            Entry(
+                .block, "thread in another control group than its process",
+                "Control groups of a single thread are not carried.",
+                kernel: "Threaded control groups place threads one by one.",
+                restore: "None, it blocks.")
+        case .restartingUnit:
+            Entry(
+                .warn, "service that systemd starts again",
+                "systemd takes the kill for a crash and starts a second copy, which a restore would meet; put "
+                    + "Restart=no into a drop-in of the unit first, or leave the tree running or stopped.",
+                kernel:
+                    "systemd waits for the main process of the unit and sees only that a signal has ended it.",
+                restore: "A second copy may hold the ports and files that the restored tree needs.")
+        default: nil
+        }
+    }
+}
