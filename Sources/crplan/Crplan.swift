@@ -7,7 +7,7 @@ struct Crplan: ParsableCommand {
         abstract: "Checkpoints and restores Linux process trees by policy.",
         version: version,
         subcommands: [
-            ValidateCommand.self, SchemaCommand.self, MatchCommand.self,
+            ValidateCommand.self, SchemaCommand.self, MatchCommand.self, ScanCommand.self,
             PlanCommand.self, ApplyCommand.self, ExplainCommand.self, ListCommand.self,
             ShowCommand.self, VerifyCommand.self, PinCommand.self, UnpinCommand.self, PruneCommand.self,
             DumpCommand.self,

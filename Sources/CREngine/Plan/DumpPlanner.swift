@@ -56,6 +56,7 @@ package enum DumpPlanner {
         }
         let names = TargetName.distinct(roots)
         var targets: [PlannedTarget] = []
+        var use = AllowanceUse(policy.allow)
         for (place, candidate) in ordered.enumerated() {
             var findings = self.findings(policy, candidate.snapshot, protected: setting.protected)
             if let unit = candidate.unit { findings += restarts(policy, candidate.snapshot, unit) }
@@ -63,6 +64,7 @@ package enum DumpPlanner {
                 findings.append(
                     Finding(.sameName, FindingObject(pid: candidate.snapshot.root), "target \(names[place])"))
             }
+            use.look(at: candidate.snapshot, findings)
             guard let root = candidate.snapshot.task(candidate.snapshot.root) else { continue }
             var target = PlannedTarget(
                 name: names[place], pid: root.pid, comm: root.comm,
@@ -79,7 +81,8 @@ package enum DumpPlanner {
             policy: policy.name, policyDigest: try policy.digest(), created: setting.now,
             host: setting.host,
             examined: setting.examined,
-            findings: policyFindings(policy, count: targets.count) + setting.findings,
+            findings: policyFindings(policy, count: targets.count) + setting.findings
+                + (targets.isEmpty ? [] : unused(use, policy)),
             targets: targets)
     }
 
@@ -157,6 +160,15 @@ package enum DumpPlanner {
                 .restartingUnit, FindingObject(pid: snapshot.root),
                 "\(unit.name) with Restart=\(unit.restart)")
         ]
+    }
+
+    private static func unused(_ use: AllowanceUse, _ policy: Policy) -> [Finding] {
+        use.unused.map { key in
+            let text = policy.source.entries[key]?.text ?? ""
+            return Finding(
+                .unusedAllowance, FindingObject(path: policy.mark(key)?.description, key: key),
+                text.isEmpty ? key : "\(key): \(text)")
+        }
     }
 
     private static func key(_ snapshot: Snapshot) -> (UInt64, PID) {
