@@ -53,7 +53,8 @@ struct ReportText {
         let mark: String
         switch result?.outcome {
         case .dumped: mark = terminal.paint("✔", .green)
-        case .some(.blocked), .some(.failed), .some(.unsafe): mark = terminal.paint("✘", .red)
+        case .some(.blocked), .some(.drifted), .some(.failed), .some(.unsafe):
+            mark = terminal.paint("✘", .red)
         case .some(.skipped): mark = terminal.paint("-", .yellow)
         case .none:
             mark = target.isBlocked || isBlocked ? terminal.paint("✘", .red) : terminal.paint("+", .green)
@@ -139,7 +140,8 @@ struct ReportText {
             run.results.count { $0.reply.outcome == outcome }
         }
         let outcomes: [(DumpReply.Outcome, String)] = [
-            (.dumped, "dumped"), (.blocked, "blocked when frozen"), (.failed, "failed"),
+            (.dumped, "dumped"), (.blocked, "blocked when frozen"), (.drifted, "not as planned when frozen"),
+            (.failed, "failed"),
             (.skipped, "skipped"),
             (.unsafe, "in an unsafe state"),
         ]

@@ -46,6 +46,7 @@ extension ExitStatus {
             switch result.reply.outcome {
             case .dumped, .unsafe: nil
             case .blocked: .blocked
+            case .drifted: .drift
             case .failed: .failed
             case .skipped: .skipped
             }

@@ -44,6 +44,8 @@ static bool has_failed(void)
 
 void subject_ready(void) { publish("ready\n"); }
 
+void subject_changed(void) { publish("changed\n"); }
+
 bool subject_check_requested(void) { return access(check_file, F_OK) == 0; }
 
 void subject_await_check(void)

@@ -23,6 +23,7 @@ static const struct subject subjects[] = {
     {"eintr", eintr, "CALL: a thread blocked in one system call, which must not notice"},
     {"killtarget", killtarget, "PAGE: three processes of three threads that look for damage all the time"},
     {"storm", storm, "KIND: tasks that come and go all the time, and look how each ended"},
+    {"drift", drift, "KIND: changes one thing about itself when asked to, and runs on until it is killed"},
     {"holder", holder, "KIND: holds one object of a kind that blocks a dump"},
 };
 

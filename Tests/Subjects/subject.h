@@ -25,6 +25,8 @@ struct subject {
 void subject_start(const char *status_path);
 // Tells the runner that the state is set up and may be dumped.
 void subject_ready(void);
+// Tells the runner that what it asked for has been done.
+void subject_changed(void);
 // True once the runner wants the verdict.
 bool subject_check_requested(void);
 // Returns once the runner wants the verdict. Polls with nanosleep(2), so a dump finds most subjects in that call.
@@ -69,4 +71,4 @@ int64_t monotonic_ns(void);
 int64_t realtime_ns(void);
 
 subject_body plain, unstoppable, registers, threads, rseq, signals, memory, files, pipes, fdshare, tree, creds, identity, clocks,
-    timers, eintr, killtarget, storm, holder;
+    timers, eintr, killtarget, storm, holder, drift;

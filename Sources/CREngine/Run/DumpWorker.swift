@@ -67,12 +67,15 @@ package struct DumpWorker {
         /// A hook failed whose on-error is abort.
         var isRunOver = false
         var isBlocked: Bool { findings.contains { $0.severity == .block } }
+        /// How the frozen tree differs from the saved plan.
+        var drift: [String] = []
     }
 
     private func outcome(of error: any Error, _ state: State) -> DumpReply.Outcome {
         if case .hook(let failure)? = error as? DumpError {
             return failure.effect == .skip || failure.effect == .notNow ? .skipped : .failed
         }
+        if !state.drift.isEmpty { return .drifted }
         return state.isBlocked ? .blocked : .failed
     }
 
@@ -114,6 +117,10 @@ package struct DumpWorker {
         do {
             let outcome = try DumpExecutor(options: options, log: log).run(into: images) {
                 (snapshot) throws(DumpError) in
+                state.drift = try drift(of: snapshot)
+                if let line = state.drift.first {
+                    throw .cannotCarry("the frozen tree is not the one that was planned: \(line)")
+                }
                 found = DumpPlanner.findings(policy, snapshot, protected: Set(request.protected))
                 if let blocker = found.first(where: { $0.severity == .block }) {
                     throw .cannotCarry(
@@ -161,6 +168,15 @@ package struct DumpWorker {
         if let failure = failures.first(where: { $0.effect != .skip }) {
             state.isRunOver = true
             throw DumpError.environment("\(published.id) was published, and then: \(failure)")
+        }
+    }
+
+    private func drift(of snapshot: Snapshot) throws(DumpError) -> [String] {
+        guard let planned = request.planned, let root = snapshot.task(snapshot.root) else { return [] }
+        do throws(StoreError) {
+            return planned.drift(to: try TreeFingerprint(snapshot, root: root))
+        } catch {
+            throw .environment("\(error)")
         }
     }
 

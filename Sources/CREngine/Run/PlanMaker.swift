@@ -69,4 +69,27 @@ package struct PlanMaker: Sendable {
             throw .collector(error)
         }
     }
+
+    /// How the trees of a saved plan differ now, one line each. Those that the policy selects no more are looked at too.
+    func drift(from saved: Plan, to now: Plan) throws(PlanError) -> [String] {
+        var unselected: [PID: TreeFingerprint] = [:]
+        for target in saved.ready where !now.targets.contains(where: { $0.pid == target.pid }) {
+            let snapshot: Snapshot
+            do throws(CollectorError) {
+                snapshot = try Collector.collect(root: target.pid, scope: .live)
+            } catch {
+                if case .noSuchProcess = error { continue }
+                throw .collector(error)
+            }
+            guard let root = snapshot.task(target.pid), root.startTime == target.fingerprint.startTime else {
+                continue
+            }
+            do throws(StoreError) {
+                unselected[target.pid] = try TreeFingerprint(snapshot, root: root)
+            } catch {
+                throw .store(error)
+            }
+        }
+        return PlanDrift.lines(from: saved, to: now, unselected: unselected)
+    }
 }

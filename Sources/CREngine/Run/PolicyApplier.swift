@@ -100,14 +100,14 @@ package struct PolicyApplier {
         into run: inout PolicyRun,
         started: (DumpRequest) -> Void
     ) throws {
-        var planned = try PlanMaker(host: host).plan(policy)
-        if let saved {
-            run.drift = PolicyApplier.drift(from: saved, to: planned.plan)
+        let maker = PlanMaker(host: host)
+        var planned = try maker.plan(policy)
+        if var saved {
+            if !only.isEmpty { saved.targets = TargetGroups.only(only, of: saved.targets) }
+            run.drift = try maker.drift(from: saved, to: planned.plan)
             if !run.drift.isEmpty { return }
-            let names = Set(saved.ready.map(\.name))
-            planned.plan.targets.removeAll { !names.contains($0.name) }
-        }
-        if !only.isEmpty {
+            planned.plan.targets = saved.ready
+        } else if !only.isEmpty {
             planned.plan.targets = TargetGroups.only(only, of: planned.plan.targets)
         }
         let plan = planned.plan
@@ -116,7 +116,9 @@ package struct PolicyApplier {
         let ready = plan.ready
         if ready.isEmpty || (ready.count < plan.targets.count && !policy.batch.keepGoing) { return }
         try Store(path: policy.store.path).checkSpace(minimum: policy.store.minFree.bytes)
-        let jobs = try ready.map { try request(policy, $0, protected: planned.protected) }
+        let jobs = try ready.map {
+            try request(policy, $0, isSaved: saved != nil, protected: planned.protected)
+        }
         var runner = BatchRunner(parallel: policy.batch.parallel)
         runner.check = { [extent = policy.tree] in ProcessGroups.strangers(to: $1, in: $0, extent) }
         let replies = runner.run(jobs, stop: stop, started: started)
@@ -126,25 +128,8 @@ package struct PolicyApplier {
         }
     }
 
-    /// How the trees that were ready differ now, one line each.
-    static func drift(from saved: Plan, to now: Plan) -> [String] {
-        guard saved.policyDigest == now.policyDigest else {
-            return ["policy \(saved.policy): its values are not those that were planned"]
-        }
-        let groups = TargetGroups.drift(from: saved.ready, to: now.targets)
-        return groups
-            + saved.ready.flatMap { target in
-                let label = "\(target.comm)[\(target.pid)]"
-                guard let present = now.targets.first(where: { $0.name == target.name }) else {
-                    return ["\(label): it is gone, or the policy selects it no more"]
-                }
-                let changes = target.fingerprint.drift(to: present.fingerprint).map { "\(label): \($0)" }
-                return changes + (present.isBlocked && changes.isEmpty ? ["\(label): it is blocked now"] : [])
-            }
-    }
-
     private func request(
-        _ policy: Policy, _ target: PlannedTarget, protected: Set<PID>
+        _ policy: Policy, _ target: PlannedTarget, isSaved: Bool, protected: Set<PID>
     ) throws(StoreError) -> DumpRequest {
         let now = Date.now
         // Two runs may fall into one second, and the later one's checkpoint is the newer.
@@ -152,7 +137,7 @@ package struct PolicyApplier {
         var request = DumpRequest(
             policy: policy, target: target.name, root: target.pid, startTime: target.fingerprint.startTime,
             checkpoint: CheckpointName(at: now, after: newest), date: now, protected: protected.sorted(),
-            version: version)
+            planned: isSaved ? target.fingerprint : nil, version: version)
         request.group = target.group
         return request
     }

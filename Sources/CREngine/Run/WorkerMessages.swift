@@ -14,13 +14,15 @@ package struct DumpRequest: Codable, Sendable, Equatable {
     package var date: Date
     /// Never dumped: the asking crplan and what it runs under.
     package var protected: [PID]
+    /// The frozen tree must be this one; nil where no saved plan is executed.
+    package var planned: TreeFingerprint?
     /// The crplan that asks.
     package var version: String
     /// The trees with the same one are frozen together; their workers meet on descriptor 5. Nil for a tree alone.
     package var group: String?
     package init(
         policy: Policy, target: String, root: PID, startTime: UInt64, checkpoint: CheckpointName, date: Date,
-        protected: [PID], version: String
+        protected: [PID], planned: TreeFingerprint? = nil, version: String
     ) {
         self.policy = policy
         self.target = target
@@ -29,6 +31,7 @@ package struct DumpRequest: Codable, Sendable, Equatable {
         self.checkpoint = checkpoint
         self.date = date
         self.protected = protected
+        self.planned = planned
         self.version = version
     }
 
@@ -44,10 +47,12 @@ package struct DumpRequest: Codable, Sendable, Equatable {
 /// What a worker answers: one JSON object on descriptor 4.
 package struct DumpReply: Codable, Sendable, Equatable {
     /// What came of the tree.
-    package enum Outcome: String, Codable, Sendable {
+    package enum Outcome: String, Codable, Sendable, CaseIterable {
         case dumped
         /// The frozen tree did not fit the policy; it runs on.
         case blocked
+        /// The frozen tree was not the one of the saved plan; it runs on.
+        case drifted
         /// Something failed; it runs on.
         case failed
         /// A hook said "not now".
