@@ -29,6 +29,11 @@ enum BuiltPrograms {
     /// Whether `scripts/test --long` asked for the long loops.
     static var wantsLongTests: Bool { getenv("CRPLAN_LONG_TESTS") != nil }
 
+    /// Debian's python3-jsonschema, which checks reports and policies against their schemas.
+    static var hasSchemaValidator: Bool {
+        (try? Command.run(["/usr/bin/python3", "-c", "import jsonschema"]))?.ending == .exit(0)
+    }
+
     /// Root, and a crplan that can dump and restore: what the tests of whole programs need.
     static var canCheckpoint: Bool { geteuid() == 0 && crplanHas("dump", "restore") }
     /// The same through policies.
