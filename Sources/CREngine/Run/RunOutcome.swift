@@ -28,7 +28,7 @@ extension PolicyRun {
         let fault: RunOutcome?
         if error != nil || replies.contains(.failed) {
             fault = .failed
-        } else if !drift.isEmpty {
+        } else if !drift.isEmpty || replies.contains(.drifted) {
             fault = .drift
         } else if replies.contains(.blocked) || (plan?.blockerCount ?? 0) > 0 {
             let codes = (plan?.findings ?? []).filter { $0.severity == .block }.map(\.code)
