@@ -44,7 +44,7 @@ struct ListCommand: ParsableCommand {
             encoder.dateEncodingStrategy = .iso8601
             print(String(decoding: try encoder.encode(rows), as: UTF8.self))
         case .text where rows.isEmpty: print("no checkpoints")
-        case .text: printTable(rows)
+        case .text: print(ListText(terminal: .output).render(rows))
         }
     }
 
@@ -74,23 +74,5 @@ struct ListCommand: ParsableCommand {
             row.error = "\(error)"
         }
         return row
-    }
-
-    private func printTable(_ rows: [Row]) {
-        let terminal = Terminal.output
-        let width = rows.map(\.id.count).max() ?? 0
-        for row in rows {
-            let name = row.id + String(repeating: " ", count: width - row.id.count)
-            if let error = row.error {
-                print("\(name)  \(terminal.paint(error, .red))")
-                continue
-            }
-            let size = Size.text(row.bytes ?? 0)
-            let count = Counted.text(row.processes ?? 0, "process", "processes")
-            let mark = row.isLatest ? "  \(terminal.paint("latest", .green))" : ""
-            let pin = row.isPinned ? "  \(terminal.paint("pinned", .yellow))" : ""
-            let gap = String(repeating: " ", count: max(0, 9 - size.count))
-            print("\(name)  \(gap)\(size)  \(count)\(mark)\(pin)")
-        }
     }
 }

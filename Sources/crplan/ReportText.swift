@@ -18,7 +18,10 @@ struct ReportText {
         if let plan = run.plan {
             head += ["host \(plan.host.name)", LocalTime.text(plan.created.timeIntervalSince1970)]
         }
-        lines.append(name + "   " + head.joined(separator: "   "))
+        let label = report.command.rawValue.count + 10
+        let isWide = label + head.joined(separator: "   ").count <= terminal.width
+        let gap = "\n" + String(repeating: " ", count: label)
+        lines.append(name + "   " + head.joined(separator: isWide ? "   " : gap))
         if let plan = run.plan {
             let trees = Counted.text(plan.targets.count, "tree matches", "trees match")
             let examined = Counted.text(plan.examined, "process", "processes")
@@ -29,7 +32,14 @@ struct ReportText {
             let whole = findings(plan.findings)
             if !whole.isEmpty { lines += ["", terminal.paint("the policy as a whole", .bold)] + whole }
             if !plan.targets.isEmpty { lines.append("") }
-            for target in plan.targets { lines += render(target, in: run, isBlocked: plan.isBlocked) }
+            var wasLong = false
+            for target in plan.targets {
+                let block = render(target, in: run, isBlocked: plan.isBlocked)
+                // Trees that there is much to say of are set apart.
+                if wasLong { lines.append("") }
+                wasLong = block.count > 1
+                lines += block
+            }
         }
         for line in run.drift {
             lines.append(
@@ -94,8 +104,11 @@ struct ReportText {
         return lines
     }
 
-    /// The reason and the remedy of a code are told once a list.
-    private func findings(_ findings: [Finding]) -> [String] {
+    /// What blocks comes first. The reason and the remedy of a code are told once a list.
+    private func findings(_ unordered: [Finding]) -> [String] {
+        let findings = Finding.Severity.allCases.flatMap { severity in
+            unordered.filter { $0.severity == severity }
+        }
         var lines: [String] = []
         var told: Set<FindingCode> = []
         for (place, finding) in findings.enumerated() {

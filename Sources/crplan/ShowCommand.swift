@@ -74,7 +74,9 @@ struct ShowCommand: ParsableCommand {
             ),
         ]
         for (name, value) in facts {
-            print("  \(name)\(String(repeating: " ", count: 8 - name.count))\(value)")
+            print(
+                "  \(name)\(String(repeating: " ", count: 8 - name.count))" + terminal.wrap(value, indent: 10)
+            )
         }
         print("  tree")
         for task in manifest.tree {

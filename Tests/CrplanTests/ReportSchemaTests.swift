@@ -54,7 +54,7 @@ struct ReportSchemaTests {
         let file = try policy(load, "ready", "retention: {keep-last: 1}\nallow: {shell-job: true}")
         let plan = try report("plan", file)
         #expect(try faults(plan, in: load.directory) == "")
-        #expect(plan.contains("\"CRP808\""))
+        #expect(plan.contains("\"CRP810\""))
         let saved = load.directory + "/plan.json"
         try write(plan, to: saved)
         let pid = load.root

@@ -132,4 +132,92 @@ import Testing
         #expect(text.contains("\"schema\" : 1"))
         #expect(text.contains("\"CRP221\""))
     }
+
+    /// All kinds of findings, in the wrong order, and a long path.
+    private func mixed() throws -> Report {
+        let path =
+            "/srv/solver/a-directory-with-a-rather-long-name/and-another-one-below-it/and-a-third"
+            + "/checkpoint-data.bin"
+        let ghost = Finding(
+            .ghostFile, FindingObject(pid: PID(5120), fd: 4, path: path), path + ", deleted, 0 bytes")
+        let name = Finding(.sameName, FindingObject(pid: PID(5120)), "target solver-5120.2")
+        return try report(.plan, [target(4711, []), target(5120, [ghost, name, tcp(9), tcp(10)])])
+    }
+
+    @Test func `a plan on 80 columns`() throws {
+        let narrow = ReportText(terminal: Terminal(usesColour: false, width: 80, breaksPaths: true))
+        let lines = try narrow.render(mixed()).split(separator: "\n", omittingEmptySubsequences: false)
+        #expect(lines.allSatisfy { $0.count <= 80 })
+        #expect(
+            lines.dropFirst().joined(separator: "\n") == """
+                2 trees match, 412 processes looked at in 18 ms
+
+                + solver[4711]      9 processes, 34 threads, 6.2 GiB resident    solver-4711
+                ✘ solver[5120]      9 processes, 34 threads, 6.2 GiB resident    solver-5120
+                    block    CRP221 established tcp 10.1.3.7:40122 -> 203.0.113.9:8443
+                                    pid 5121 fd 9
+                    block    CRP221 established tcp 10.1.3.7:40122 -> 203.0.113.9:8443
+                                    pid 5121 fd 10
+                             The peer cannot be frozen together with the tree, and this build
+                             does not carry tcp connections yet.
+                             allow: {tcp-established: [{peer: PEER, action: keep}]}
+                    warn     CRP804 target solver-5120.2    pid 5120
+                             Two trees have the same program and arguments; the later one is
+                             told apart by a number.
+                    info     CRP110 /srv/solver/a-directory-with-a-rather-long-name
+                                    /and-another-one-below-it/and-a-third/checkpoint-data.bin,
+                                    deleted, 0 bytes
+                                    pid 5120 fd 4
+
+                Plan: 1 ready, 1 blocked. 2 blocking findings, 1 warning. Nothing was
+                      stopped to make this report.
+                """)
+    }
+
+    @Test func `a plan on 160 columns`() throws {
+        let wide = ReportText(terminal: Terminal(usesColour: false, width: 160, breaksPaths: true))
+        let text = try wide.render(mixed())
+        #expect(
+            text.split(separator: "\n", omittingEmptySubsequences: false).dropFirst().joined(separator: "\n")
+                == """
+                2 trees match, 412 processes looked at in 18 ms
+
+                + solver[4711]      9 processes, 34 threads, 6.2 GiB resident    solver-4711
+                ✘ solver[5120]      9 processes, 34 threads, 6.2 GiB resident    solver-5120
+                    block    CRP221 established tcp 10.1.3.7:40122 -> 203.0.113.9:8443    pid 5121 fd 9
+                    block    CRP221 established tcp 10.1.3.7:40122 -> 203.0.113.9:8443    pid 5121 fd 10
+                             The peer cannot be frozen together with the tree, and this build does not carry tcp connections
+                             yet.
+                             allow: {tcp-established: [{peer: PEER, action: keep}]}
+                    warn     CRP804 target solver-5120.2    pid 5120
+                             Two trees have the same program and arguments; the later one is told apart by a number.
+                    info     CRP110 /srv/solver/a-directory-with-a-rather-long-name/and-another-one-below-it/and-a-third/checkpoint-data.bin, deleted, 0 bytes    pid 5120 fd 4
+
+                Plan: 1 ready, 1 blocked. 2 blocking findings, 1 warning. Nothing was stopped to make this report.
+                """)
+        let colourful = ReportText(terminal: Terminal(usesColour: true, width: 160, breaksPaths: true))
+        let painted = try colourful.render(mixed())
+        #expect(painted != text && painted.replacing(/\u{1B}\[[0-9;]*m/, with: "") == text)
+    }
+
+    @Test func `a long path stays whole where nobody sees a terminal`() throws {
+        let file = ReportText(terminal: Terminal(usesColour: false, width: 80))
+        #expect(
+            try file.render(mixed()).contains("/and-another-one-below-it/and-a-third/checkpoint-data.bin"))
+    }
+
+    @Test func `a head that is too wide comes on lines of its own`() throws {
+        var report = try report(.plan, [])
+        report.runs[0].policy = String(repeating: "long-", count: 9) + "name"
+        let narrow = ReportText(terminal: Terminal(usesColour: false, width: 80))
+        let lines = narrow.render(report).split(separator: "\n")
+        #expect(lines[0] == "crplan plan   policy \(report.runs[0].policy)")
+        #expect(lines[1] == "              host node7")
+    }
+
+    @Test func `trees that there is much to say of are set apart`() throws {
+        let text = plain.render(try report(.plan, [target(1, [tcp(3)]), target(2, []), target(3, [])]))
+        #expect(text.contains("\n\n+ solver[2]") && text.contains("\n+ solver[3]"))
+        #expect(!text.contains("\n\n+ solver[3]"))
+    }
 }
