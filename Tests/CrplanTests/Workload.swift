@@ -63,8 +63,9 @@ struct Workload: ~Copyable {
 
     /// Directories of the newest checkpoints of a policy, one a target.
     func checkpoints(of policy: String) -> [String] {
-        names(in: "\(store)/\(policy)").filter { !$0.hasPrefix(".") }.map {
-            "\(store)/\(policy)/\($0)/latest"
+        // The policy's history lies beside its targets.
+        names(in: "\(store)/\(policy)").map { "\(store)/\(policy)/\($0)/latest" }.filter {
+            link(at: $0) != nil
         }
     }
 
