@@ -66,13 +66,21 @@ extension OwnedFD {
     /// Reads from the present offset to the end of the file.
     package borrowing func readToEnd() throws(Errno) -> [UInt8] {
         var all: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 65536)
+        var room = 4096
         while true {
-            let count = try chunk.withUnsafeMutableBufferPointer { (buffer) throws(Errno) -> Int in
-                try read(into: UnsafeMutableRawBufferPointer(buffer))
+            // Memory that is read into is not filled with zeroes first: most files are small and there are many.
+            var result = Result<Int, Errno>.success(0)
+            let chunk = [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
+                do throws(Errno) {
+                    count = try read(into: UnsafeMutableRawBufferPointer(buffer))
+                } catch {
+                    result = .failure(error)
+                }
             }
-            if count == 0 { return all }
-            all.append(contentsOf: chunk[0..<count])
+            _ = try result.get()
+            if chunk.isEmpty { return all }
+            if all.isEmpty { all = chunk } else { all.append(contentsOf: chunk) }
+            room = min(room * 2, 1 << 18)
         }
     }
 }

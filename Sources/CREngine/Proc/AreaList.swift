@@ -1,3 +1,5 @@
+import Glibc
+
 /// A device number.
 package struct DeviceNumber: Hashable, Sendable, CustomStringConvertible {
     package var major: UInt32
@@ -99,11 +101,20 @@ package enum AreaList {
         var rows: [AreaRow] = []
         // The key comes before the flags.
         var hasKey = false
-        for line in bytes.lines {
-            guard let first = line.first else { continue }
+        var place = 0
+        while place < bytes.count {
+            let begin = place
+            let first = bytes[begin]
+            // Most lines of smaps are of no interest, so their end is all that is looked for.
+            let end = Self.end(of: begin, in: bytes)
+            place = end + 1
+            if end == begin { continue }
             // Lines of details start with a capital letter, head lines with a hexadecimal digit in lower case.
             if first >= UInt8(ascii: "A") && first <= UInt8(ascii: "Z") {
-                guard !rows.isEmpty else { continue }
+                guard !rows.isEmpty, first == UInt8(ascii: "P") || first == UInt8(ascii: "V") else {
+                    continue
+                }
+                let line = bytes[begin..<end]
                 if line.starts(with: "ProtectionKey:") {
                     hasKey = line.dropFirst("ProtectionKey:".utf8.count).trimmed.decimal != 0
                 } else if line.starts(with: "VmFlags:") {
@@ -113,11 +124,22 @@ package enum AreaList {
                 }
                 continue
             }
+            let line = bytes[begin..<end]
             guard let row = head(line) else { throw ProcFormatError(file: "maps", detail: line.text) }
             rows.append(row)
             hasKey = false
         }
         return rows
+    }
+
+    /// Where the line that begins here ends: at the line feed, or at the end of all.
+    private static func end(of begin: Int, in bytes: [UInt8]) -> Int {
+        bytes.withUnsafeBytes { buffer in
+            guard let base = buffer.baseAddress,
+                let found = memchr(base + begin, 0x0a, buffer.count - begin)
+            else { return buffer.count }
+            return UnsafeRawPointer(found) - base
+        }
     }
 
     private static func head(_ line: Field) -> AreaRow? {

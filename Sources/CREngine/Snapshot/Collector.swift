@@ -283,13 +283,13 @@ package struct Collector {
     private mutating func readAreas(
         _ task: inout TaskFacts, _ directory: borrowing ProcDirectory
     ) throws(TaskLookError) {
-        var rows = try Self.parse("maps", directory) { (bytes) throws(ProcFormatError) in
-            try AreaList.parse(bytes)
+        // Of a running process the number of areas is asked first, which costs little beside smaps.
+        var tooMany = false
+        if !scope.isFrozen {
+            tooMany = Self.lines(try Self.bytes("maps", directory)) > scope.areaLimit
         }
-        if rows.count <= scope.areaLimit {
-            rows = try Self.parse("smaps", directory) { (bytes) throws(ProcFormatError) in
-                try AreaList.parse(bytes)
-            }
+        let rows = try Self.parse(tooMany ? "maps" : "smaps", directory) { (bytes) throws(ProcFormatError) in
+            try AreaList.parse(bytes)
         }
         if hasSeveralNodes && rows.count <= scope.areaLimit {
             task.nodePolicies = try Self.parse("numa_maps", directory) { (bytes) throws(ProcFormatError) in
@@ -340,15 +340,18 @@ package struct Collector {
     private mutating func readDescriptors(
         _ task: inout TaskFacts, _ directory: borrowing ProcDirectory
     ) throws(TaskLookError) {
-        let numbers = try Self.numbers("fd", directory)
+        let links = try Self.directory("fd", directory)
+        let infos = try Self.directory("fdinfo", directory)
+        let numbers = try Self.numbers(".", links)
         let isOurView = task.namespaces.mount == snapshot.ownNamespaces.mount
         for fd in numbers {
             do throws(Errno) {
-                let link = try directory.link("fd/\(fd)")
-                let bytes = try directory.read("fdinfo/\(fd)")
+                let name = "\(fd)"
+                let link = try links.link(name)
+                let bytes = try infos.read(name)
                 let facts: FileFacts?
                 do throws(Errno) {
-                    facts = try directory.facts("fd/\(fd)")
+                    facts = try links.facts(name)
                 } catch {
                     snapshot.events.append(.unreadable(task.pid, what: "fd/\(fd)", error))
                     facts = nil

@@ -57,6 +57,10 @@ extension Collector {
         String(decoding: bytes.last == 0x0a ? bytes.dropLast() : bytes[...], as: UTF8.self)
     }
 
+    static func lines(_ bytes: [UInt8]) -> Int {
+        bytes.withUnsafeBufferPointer { $0.reduce(0) { $1 == 0x0a ? $0 + 1 : $0 } }
+    }
+
     static func bytes(
         _ name: String, _ directory: borrowing ProcDirectory
     ) throws(TaskLookError) -> [UInt8] {
@@ -86,13 +90,18 @@ extension Collector {
     }
 
     static func namespaces(_ directory: borrowing ProcDirectory) -> Namespaces {
+        func number(_ name: StaticString) -> UInt64 { ((try? directory.number(inLink: name)) ?? nil) ?? 0 }
         var all = Namespaces()
-        for (name, place) in Namespaces.kinds {
-            guard let link = try? directory.link("ns/\(name)"), let open = link.firstIndex(of: "["),
-                let number = UInt64(link[link.index(after: open)...].dropLast())
-            else { continue }
-            all[keyPath: place] = number
-        }
+        all.cgroup = number("ns/cgroup")
+        all.ipc = number("ns/ipc")
+        all.mount = number("ns/mnt")
+        all.net = number("ns/net")
+        all.pid = number("ns/pid")
+        all.pidForChildren = number("ns/pid_for_children")
+        all.time = number("ns/time")
+        all.timeForChildren = number("ns/time_for_children")
+        all.user = number("ns/user")
+        all.uts = number("ns/uts")
         return all
     }
 
@@ -103,13 +112,14 @@ extension Collector {
 
     /// sched_getaffinity(2) for up to 8192 CPUs.
     static func affinity(_ tid: TID) -> [UInt64] {
-        var words = [UInt64](repeating: 0, count: 128)
-        let size = words.count * 8
-        let count = words.withUnsafeMutableBufferPointer { buffer in
-            (try? systemCall(
-                CP_SYS_sched_getaffinity, Int(tid.rawValue), size, Int(bitPattern: buffer.baseAddress))) ?? 0
+        var words = withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 128) { buffer -> [UInt64] in
+            let size = buffer.count * 8
+            let count =
+                (try? systemCall(
+                    CP_SYS_sched_getaffinity, Int(tid.rawValue), size, Int(bitPattern: buffer.baseAddress)))
+                ?? 0
+            return Array(buffer[..<((count + 7) / 8)])
         }
-        words.removeLast(words.count - (count + 7) / 8)
         while words.count > 1, words.last == 0 { words.removeLast() }
         return words
     }

@@ -24,21 +24,46 @@ package struct ProcDirectory: ~Copyable {
 
     /// Where a link leads, as text.
     package borrowing func link(_ name: String) throws(Errno) -> String {
-        var buffer = [UInt8](repeating: 0, count: 4096)
         let base = Int(directory.rawValue)
-        let result = name.withCString { (path) -> Result<Int, Errno> in
-            buffer.withUnsafeMutableBufferPointer { (buffer) -> Result<Int, Errno> in
+        let result = name.withCString { (path) -> Result<String, Errno> in
+            withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 4096) { buffer -> Result<String, Errno> in
                 do throws(Errno) {
+                    let count = try systemCall(
+                        CP_SYS_readlinkat, base, Int(bitPattern: path), Int(bitPattern: buffer.baseAddress),
+                        buffer.count)
                     return .success(
-                        try systemCall(
-                            CP_SYS_readlinkat, base, Int(bitPattern: path),
-                            Int(bitPattern: buffer.baseAddress), buffer.count))
+                        String(
+                            decoding: UnsafeMutableBufferPointer(rebasing: buffer[..<count]), as: UTF8.self))
                 } catch {
                     return .failure(error)
                 }
             }
         }
-        return String(decoding: buffer[0..<(try result.get())], as: UTF8.self)
+        return try result.get()
+    }
+
+    /// The number in brackets that a link such as `net:[4026531840]` ends with; nil where it has none.
+    package borrowing func number(inLink name: StaticString) throws(Errno) -> UInt64? {
+        let base = Int(directory.rawValue)
+        let path = Int(bitPattern: name.utf8Start)
+        let result = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 64) {
+            buffer -> Result<UInt64?, Errno> in
+            do throws(Errno) {
+                let count = try systemCall(
+                    CP_SYS_readlinkat, base, path, Int(bitPattern: buffer.baseAddress), buffer.count)
+                guard let open = buffer[..<count].firstIndex(of: UInt8(ascii: "[")) else {
+                    return .success(nil)
+                }
+                var value: UInt64 = 0
+                for byte in buffer[(open + 1)..<count] where (48...57).contains(byte) {
+                    value = value &* 10 &+ UInt64(byte - 48)
+                }
+                return .success(value)
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
     }
 
     /// What a link leads to, without opening it.
