@@ -44,7 +44,7 @@ import Testing
                   in the kernel   Only a process itself can make a session, by setsid(2), with
                                   its own number as the id. A session of another process can
                                   only be inherited.
-                  allowed by      `allow: {shell-job: true}`
+                  allowed by      nothing
                   at restore      The tree joins the session and the terminal of whoever
                                   restores it, so the session id changes.
                   in CRIU         shell-job

@@ -44,7 +44,8 @@ import Testing
     private func tcp(_ fd: Int32) -> Finding {
         Finding(
             .tcpEstablished, FindingObject(pid: PID(5121), fd: fd),
-            "established tcp 10.1.3.7:40122 -> 203.0.113.9:8443")
+            "established tcp 10.1.3.7:40122 -> 203.0.113.9:8443",
+            remedy: "allow: {tcp-established: [{peer: PEER, action: keep}]}")
     }
 
     @Test func `a plan reads as a table with reasons and remedies under what blocks`() throws {
