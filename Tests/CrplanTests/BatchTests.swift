@@ -81,10 +81,12 @@ struct BatchTests {
     @Test(arguments: Interruption.allCases)
     func `a batch that is interrupted ends clean, and says what it did not begin`(_ how: Interruption) throws
     {
-        let group = try sleepers(30)
-        let policy = try group.policy("stopped", pids: group.members.map(\.root), "batch:\n  parallel: 2\n")
+        let group = try sleepers(31)
+        let pids = group.members.map(\.root)
+        let policy = try group.policy("stopped", pids: Array(pids.dropLast()), "batch:\n  parallel: 2\n")
+        let later = try group.policy("later", pids: Array(pids.suffix(1)))
         let log = group.directory + "/apply.log"
-        var words = [BuiltPrograms.crplan, "apply", policy]
+        var words = [BuiltPrograms.crplan, "apply", policy, later]
         if how == .terminal {
             // Writes what Ctrl-C sends as soon as the file `interrupt` is there, and ends as the program does.
             let driver = """
@@ -125,6 +127,10 @@ struct BatchTests {
         let signal = how == .terminate ? "SIGTERM" : "SIGINT"
         #expect(output.contains("not begun: stopped by \(signal)"), "\(output)")
         #expect((3..<30).contains(checkpointCount(store)))
+        // The policies after it are not begun either, and their history says why.
+        #expect(try Store(path: store).checkpoints(of: "later").isEmpty)
+        let history = try History(store: Store(path: store), policy: "later").read().events
+        #expect(history.map(\.event) == [.skipped] && history.first?.error == "stopped by \(signal)")
         try expectUnharmed(group)
     }
 

@@ -49,7 +49,7 @@ package struct BatchRunner: Sendable {
                 }
             }
             wait(for: running, stop)
-            if let signal = stop.next() {
+            if let signal = stop.received {
                 over = "stopped by \(SignalName(signal))"
                 for one in running { one.ask(SIGTERM, because: "stopped by \(SignalName(signal))", grace) }
             }

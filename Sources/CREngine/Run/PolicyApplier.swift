@@ -19,7 +19,8 @@ package struct PolicyApplier {
     /// Nothing is begun where the policy as a whole is blocked, where a target is and `batch.keep-going` is false, or
     /// where the store has too little room. `started` is called before each dump.
     ///
-    /// The run is written down in the policy's history, and one that is not begun because another one goes on too.
+    /// The run is written down in the policy's history, and one that is not begun because another one goes on or because
+    /// a signal came too.
     /// Nil with `ifDue` when no scheduled time has come that is not answered yet; nothing is written down then.
     package func apply(
         _ policy: Policy, saved: Plan? = nil, only: [String], occasion: RunOccasion = .manual,
@@ -33,6 +34,11 @@ package struct PolicyApplier {
             if ifDue {
                 due = try dueTime(policy, times, recorder)
                 if due == nil { return nil }
+            }
+            if let signal = stop.received {
+                run.error = "not begun: stopped by \(SignalName(signal))"
+                recorder.skipped(due: due, holder: nil, error: "stopped by \(SignalName(signal))", into: &run.notes)
+                return run
             }
             let lock = try PolicyLock.take(
                 policy: policy.name, directory: lockDirectory, until: patience(policy, times), stop: stop)

@@ -94,7 +94,7 @@ package struct PolicyLock: ~Copyable {
                 guard case .held(let path, _) = error, !deadline.hasPassed else { throw error }
                 var watched = pollfd(fd: stop.descriptor, events: Int16(POLLIN), revents: 0)
                 _ = poll(&watched, 1, 100)
-                if let signal = stop.next() { throw .stopped(path: path, signal: signal) }
+                if let signal = stop.received { throw .stopped(path: path, signal: signal) }
             }
         }
     }

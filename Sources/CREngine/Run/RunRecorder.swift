@@ -38,7 +38,7 @@ struct RunRecorder {
         append(events + [event], &notes)
     }
 
-    /// A run is not begun because another one is under way.
+    /// A run is not begun: another one is under way, or a signal came before it.
     func skipped(due: UnixTime?, holder: LockHolder?, error: String, into notes: inout [String]) {
         var event = HistoryEvent(.skipped, at: Date.now)
         event.occasion = occasion.rawValue

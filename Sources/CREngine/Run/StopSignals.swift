@@ -5,6 +5,12 @@ import Glibc
 package struct StopSignals: ~Copyable {
     private let fd: OwnedFD
     private let before: sigset_t
+    private let latch = Latch()
+
+    /// What was read once stays known.
+    private final class Latch {
+        var first: Int32?
+    }
 
     private static let informationSize = 128
 
@@ -33,10 +39,13 @@ package struct StopSignals: ~Copyable {
     /// To be waited on with poll(2).
     var descriptor: Int32 { fd.rawValue }
 
-    /// The next signal that came; nil when none did.
-    func next() -> Int32? {
+    /// The first signal that came; nil as long as none did. It ends all that is still to be done, not only what asks.
+    package var received: Int32? {
         var information = [UInt8](repeating: 0, count: StopSignals.informationSize)
-        guard read(fd.rawValue, &information, information.count) == information.count else { return nil }
-        return information.withUnsafeBytes { Int32($0.loadUnaligned(as: UInt32.self)) }
+        while read(fd.rawValue, &information, information.count) == information.count {
+            let signal = information.withUnsafeBytes { Int32($0.loadUnaligned(as: UInt32.self)) }
+            latch.first = latch.first ?? signal
+        }
+        return latch.first
     }
 }
