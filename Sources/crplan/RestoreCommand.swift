@@ -68,7 +68,7 @@ struct RestoreCommand: ParsableCommand {
         if plan { return try tellProblems(place) }
         if !place.isDetached { AttachedRoot.prepare() }
         let log = try openLog(place)
-        let images = try OwnedFD.open(place.images, O_RDONLY | O_DIRECTORY)
+        let images = try NamedPath.directory(place.images)
         let calls = try calls(place, images: images.rawValue, log)
         let restored: RestoredTree
         do {

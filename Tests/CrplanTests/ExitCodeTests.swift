@@ -40,12 +40,12 @@ import Testing
 
     @Test func `a valid policy is 0 and tells what blocks a plan`() throws {
         let file = try policy(
-            "version: 1\nname: one\nselect:\n  - comm: solver\nbatch:\n  retries: 4\n")
+            "version: 1\nname: one\nselect:\n  - comm: solver\ndump:\n  compress: zstd\n")
         defer { try? FileManager.default.removeItem(at: file) }
         let result = try crplan("validate", file.path)
         #expect(result.ending == .exit(0))
         #expect(result.output.contains("policy one is valid"))
-        #expect(result.output.contains("batch.retries has no effect in this build and blocks a plan"))
+        #expect(result.output.contains("dump.compress has no effect in this build and blocks a plan"))
     }
 
     @Test func `a store that was never written to is empty, which is no error`() throws {

@@ -36,8 +36,9 @@ package struct PolicyApplier {
                 if due == nil { return nil }
             }
             if let signal = stop.received {
-                run.error = "not begun: stopped by \(SignalName(signal))"
-                recorder.skipped(due: due, holder: nil, error: "stopped by \(SignalName(signal))", into: &run.notes)
+                let reason = "stopped by \(SignalName(signal))"
+                run.error = "not begun: \(reason)"
+                recorder.skipped(due: due, holder: nil, error: reason, into: &run.notes)
                 return run
             }
             let lock = try PolicyLock.take(
