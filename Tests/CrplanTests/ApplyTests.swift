@@ -39,9 +39,11 @@ struct ApplyTests {
 
     /// Runs `body` with sleeps that have these words before them in the shell, and ends them whatever happens.
     private func withSleeps(_ redirections: [String], _ body: () throws -> Void) throws {
+        // What is killed becomes ours to reap: whoever is pid 1 here may take long, and a zombie keeps its number.
+        try becomeSubreaper()
         var pids: [Int32] = []
         defer {
-            for pid in pids { kill(pid, SIGKILL) }
+            end(pids)
             try? FileManager.default.removeItem(at: directory)
         }
         for (index, redirection) in redirections.enumerated() {
@@ -78,6 +80,7 @@ struct ApplyTests {
             #expect(manifest.tree.map(\.comm) == ["sleep"])
             let pid = try #require(manifest.tree.first?.pid)
             #expect([nil, "Z"].contains(try ProcessLife.of(pid)?.state))
+            #expect(reap([pid.rawValue], until: now() + 10))
             #expect(try crplan("verify", "--store", store).ending == .exit(0))
 
             let reference = "there-and-back/\(checkpoint.target)/latest"
