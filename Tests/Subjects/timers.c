@@ -90,6 +90,9 @@ void timers(int argc, char **argv)
     MUST(setitimer(ITIMER_VIRTUAL, &used, NULL));
     MUST(setitimer(ITIMER_PROF, &used, NULL));
 
+    // The first signals touch pages that one dump would have and the next, a moment later, would not.
+    await_more(&alarms, "the interval timer");
+    await_more(&ticks, "the POSIX timer");
     subject_ready();
     subject_await_check();
 
