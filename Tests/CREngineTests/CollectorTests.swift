@@ -15,8 +15,8 @@ import Testing
         #expect(task.parent == PID(getppid()))
         #expect(task.sid == PID(getsid(0)))
         #expect(task.exe?.reach == .same)
-        #expect(task.limits.count == 16)
-        #expect(task.auxv.suffix(2) == [0, 0])
+        // A running tree is not asked for what only images carry.
+        #expect(task.limits.isEmpty && task.auxv.isEmpty)
         #expect(task.threads.first?.tid == task.pid.leader)
         #expect(task.namespaces == snapshot.ownNamespaces)
         let kinds = Set(task.areas.map(\.kind))
@@ -34,6 +34,16 @@ import Testing
         #expect(end.reach == .notAPath)
         #expect(end.link == "pipe:[\(end.inode)]")
         #expect(snapshot.outsideHolders[end.inode] == nil)
+    }
+
+    @Test func `a frozen tree is asked for what images carry`() throws {
+        let snapshot = try Collector.collect(root: PID(getpid()), scope: .frozen)
+        let task = try #require(snapshot.tasks.first)
+        #expect(task.limits.count == 16)
+        #expect(task.auxv.suffix(2) == [0, 0])
+        #expect(task.personality.count == 8)
+        #expect(task.coredumpFilter != nil)
+        #expect(task.threads.count > 1 && task.threads.allSatisfy { !$0.affinity.isEmpty })
     }
 
     @Test func `a process that is not there is an error`() {

@@ -63,8 +63,12 @@ extension OwnedFD {
         }
     }
 
-    /// Reads from the present offset to the end of the file.
-    package borrowing func readToEnd() throws(Errno) -> [UInt8] {
+    /// Reads from the present offset to the end of the file, or past `limit` bytes.
+    ///
+    /// `inOneGo`: the file comes in one piece, so that a read which leaves room was the last.
+    package borrowing func readToEnd(
+        inOneGo: Bool = false, limit: Int = .max
+    ) throws(Errno) -> [UInt8] {
         var all: [UInt8] = []
         var room = 4096
         while true {
@@ -79,7 +83,9 @@ extension OwnedFD {
             }
             _ = try result.get()
             if chunk.isEmpty { return all }
+            let isLast = inOneGo && chunk.count < room
             if all.isEmpty { all = chunk } else { all.append(contentsOf: chunk) }
+            if isLast || all.count > limit { return all }
             room = min(room * 2, 1 << 18)
         }
     }

@@ -10,8 +10,8 @@ package struct Collector {
     package struct Scope: Sendable {
         /// Every task is held by a tracer; then all is read, however large.
         package var isFrozen: Bool
-        /// More mappings than this in one running process, and smaps is not read: the kernel would walk its page
-        /// tables, and keep it from mapping meanwhile.
+        /// Of more mappings than about this in one running process smaps is not read to its end: the kernel walks page
+        /// tables for it, and keeps the process from mapping meanwhile.
         package var areaLimit: Int
         /// Whether descriptors of other processes are looked through for far ends of pipes and sockets.
         package var findsOutsideHolders: Bool
@@ -23,21 +23,10 @@ package struct Collector {
     private var snapshot: Snapshot
     private var paths = PathCheck()
     private var openFiles = OpenFileTable()
-    private var mappedFiles: [MappedFileKey: MappedFileID] = [:]
+    private var mappedFiles: [TaskReading.MappedFileKey: MappedFileID] = [:]
+    private var mappedFacts: [TaskReading.MappedFileKey: FileFacts?] = [:]
     private var fileSystems: [Int32: String] = [:]
-    /// numa_maps walks all page tables; where there is one node only, no policy has an effect.
-    private var hasSeveralNodes = false
-    private var shared:
-        (
-            files: KcmpClasses<PID>, memory: KcmpClasses<PID>, fileSystem: KcmpClasses<PID>,
-            signals: KcmpClasses<PID>
-        ) = (.init(.files), .init(.memory), .init(.fileSystem), .init(.signalHandlers))
-
-    private struct MappedFileKey: Hashable {
-        var device: DeviceNumber
-        var inode: UInt64
-        var name: String
-    }
+    private var sharing = SharingClasses()
 
     /// Looks at a process and all that descend from it.
     ///
@@ -45,8 +34,7 @@ package struct Collector {
     /// root is an event of the snapshot.
     package static func collect(root: PID, scope: Scope) throws(CollectorError) -> Snapshot {
         var collector = Collector(root: root, scope: scope)
-        try collector.prepare()
-        try collector.visit(root, expectedParent: nil)
+        try collector.visit(root, ReadAhead(try collector.prepare()))
         guard !collector.snapshot.tasks.isEmpty else { throw .noSuchProcess(root) }
         collector.finish()
         return collector.snapshot
@@ -59,15 +47,20 @@ package struct Collector {
 
     // MARK: Before and after
 
-    private mutating func prepare() throws(CollectorError) {
+    /// What is ours, and what readers have to know.
+    private mutating func prepare() throws(CollectorError) -> TaskReader.Context {
         do throws(Errno) {
             let own = try ProcDirectory.open("/proc/self")
-            snapshot.ownNamespaces = Self.namespaces(own)
+            snapshot.ownNamespaces = TaskReader.namespaces(own)
             snapshot.sharedMemoryDevice = try Self.sharedMemoryDevice()
-            hasSeveralNodes = Self.hasSeveralNodes()
+            for mount in (try? MountRow.parse(try own.read("mountinfo"))) ?? [] {
+                fileSystems[mount.id] = mount.fileSystem
+            }
         } catch {
             throw .unreadable(path: "/proc/self", errno: error)
         }
+        return TaskReader.Context(
+            scope: scope, ownNamespaces: snapshot.ownNamespaces, hasSeveralNodes: Self.hasSeveralNodes())
     }
 
     private mutating func finish() {
@@ -92,7 +85,7 @@ package struct Collector {
     /// Whether memory can come from more than one node; false for a kernel without NUMA.
     private static func hasSeveralNodes() -> Bool {
         let nodes = try? OwnedFD.open("/sys/devices/system/node/possible", O_RDONLY).readToEnd()
-        return nodes.map { line($0) != "0" } ?? false
+        return nodes.map { TaskReader.line($0) != "0" } ?? false
     }
 
     /// Where the kernel keeps memfds and shared anonymous memory: that of a memfd of our own.
@@ -118,189 +111,64 @@ package struct Collector {
 
     // MARK: Tasks
 
-    private mutating func visit(_ pid: PID, expectedParent: PID?) throws(CollectorError) {
-        var pending: [(pid: PID, parent: PID?)] = [(pid, expectedParent)]
+    /// Takes the process in and all that descend from it, parents before children, siblings by pid.
+    private mutating func visit(_ pid: PID, _ readers: ReadAhead) throws(CollectorError) {
+        defer { readers.close() }
+        var pending: [(pid: PID, parent: PID?)] = [(pid, nil)]
         while let next = pending.popLast() {
-            let children: [PID]
-            do throws(TaskLookError) {
-                children = try look(next.pid, expectedParent: next.parent)
+            do throws(TaskReadError) {
+                let reading = try readers.reading(of: next.pid, expectedParent: next.parent)
+                try take(reading)
+                for child in reading.children.sorted(by: >) { pending.append((child, next.pid)) }
             } catch {
                 switch error {
-                case .vanished:
-                    snapshot.events.append(.processVanished(next.pid))
-                    continue
+                case .vanished: snapshot.events.append(.processVanished(next.pid))
                 case .format(let error): throw .malformed(pid: next.pid, error: error)
                 case .denied(let what, let errno):
                     throw .unreadable(path: "/proc/\(next.pid)/\(what)", errno: errno)
                 }
             }
-            for child in children.sorted(by: >) { pending.append((child, next.pid)) }
         }
     }
 
-    /// Takes one process in and answers its children.
-    private mutating func look(_ pid: PID, expectedParent: PID?) throws(TaskLookError) -> [PID] {
-        let directory = try Self.directory(of: pid)
-        let stat: TaskStat = try Self.parse("stat", directory) { (bytes) throws(ProcFormatError) in
-            try TaskStat(parsing: bytes)
+    /// Compares a process with those before it.
+    private mutating func take(_ reading: TaskReading) throws(TaskReadError) {
+        var task = reading.task
+        if !task.isZombie && !task.isKernelThread {
+            let isOurView = task.namespaces.mount == snapshot.ownNamespaces.mount
+            for mount in reading.mounts { fileSystems[mount.id] = mount.fileSystem }
+            task.exe = reading.exe.map { checked($0, isOurView) }
+            task.cwd = reading.cwd.map { checked($0, isOurView) }
+            task.rootDirectory = reading.rootDirectory.map { checked($0, isOurView) }
+            snapshot.events += reading.events
+            try compareSharing(&task)
+            mappedFacts.merge(reading.mappedFiles) { first, _ in first }
+            takeAreas(&task, reading.areas, isOurView)
+            takeDescriptors(&task, reading.descriptors, isOurView)
         }
-        if let expectedParent, stat.parent != expectedParent.rawValue { throw .vanished }
-        var task = TaskFacts(stat: stat)
-        task.status = try Self.parse("status", directory) { (bytes) throws(ProcFormatError) in
-            try TaskStatus(parsing: bytes)
-        }
-        if task.isZombie {
-            let children = task.leaderHasEnded ? try Self.children(directory) : []
-            snapshot.tasks.append(task)
-            return children
-        }
-        if task.isKernelThread {
-            snapshot.tasks.append(task)
-            return []
-        }
-        if case .uninterruptible = task.state {
-            task.state = .uninterruptible(where: Self.text("wchan", directory) ?? "")
-        }
-        try readProcess(&task, directory)
-        let children = try readThreads(&task, directory)
-        try readSharing(&task)
-        try readAreas(&task, directory)
-        try readDescriptors(&task, directory)
         snapshot.tasks.append(task)
-        return children
     }
 
-    private mutating func readProcess(
-        _ task: inout TaskFacts, _ directory: borrowing ProcDirectory
-    ) throws(TaskLookError) {
-        task.umask = task.status.umask ?? 0
-        task.residentBytes = task.status.residentBytes ?? 0
-        task.namespaces = Self.namespaces(directory)
-        let isOurView = task.namespaces.mount == snapshot.ownNamespaces.mount
-        task.exe = link("exe", directory, task.pid, isOurView)
-        task.cwd = link("cwd", directory, task.pid, isOurView)
-        task.rootDirectory = link("root", directory, task.pid, isOurView)
-        task.arguments = try Self.bytes("cmdline", directory).split(
-            separator: 0, omittingEmptySubsequences: false
-        ).dropLast().map { String(decoding: $0, as: UTF8.self) }
-        task.watchdog = WatchdogRequest.of(
-            task.pid.rawValue, environment: try Self.bytes("environ", directory))
-        task.personality = note("personality", directory, task.pid) ?? ""
-        task.oomScoreAdjust = Self.text("oom_score_adj", directory).flatMap { Int32($0) } ?? 0
-        task.coredumpFilter = Self.text("coredump_filter", directory).flatMap { UInt32($0, radix: 16) }
-        task.loginuid = Self.text("loginuid", directory).flatMap { UInt32($0) } ?? .max
-        task.auxv = try Self.parse("auxv", directory) { (bytes) throws(ProcFormatError) in
-            try AuxiliaryVector.parse(bytes)
-        }
-        task.limits = try Self.parse("limits", directory) { (bytes) throws(ProcFormatError) in
-            try ResourceLimit.parse(bytes)
-        }
-        task.cgroups = try Self.parse("cgroup", directory) { (bytes) throws(ProcFormatError) in
-            try CgroupRow.parse(bytes)
-        }
-        task.posixTimers = try Self.parse("timers", directory) { (bytes) throws(ProcFormatError) in
-            try TimerRow.parse(bytes)
-        }
-        if fileSystems.isEmpty || !isOurView, let bytes = try? directory.read("mountinfo"),
-            let mounts = try? MountRow.parse(bytes)
-        {
-            for mount in mounts { fileSystems[mount.id] = mount.fileSystem }
-        }
+    private mutating func checked(_ link: TaskReading.Link, _ isOurView: Bool) -> FileLink {
+        let answer = paths.answer(link.text, link.facts, isOurView: isOurView)
+        return FileLink(path: answer.path, facts: link.facts, reach: answer.reach)
     }
 
-    /// Reads all threads; answers the children of all of them.
-    private mutating func readThreads(
-        _ task: inout TaskFacts, _ directory: borrowing ProcDirectory
-    ) throws(TaskLookError) -> [PID] {
-        let tasks = try Self.directory("task", directory)
-        let ids = try Self.numbers(".", tasks)
-        var children: [PID] = []
-        let leader = task.pid.rawValue
-        for id in ids.sorted(by: { ($0 == leader ? 0 : 1, $0) < ($1 == leader ? 0 : 1, $1) }) {
-            do throws(TaskLookError) {
-                let thread = try Self.directory("\(id)", tasks)
-                task.threads.append(try readThread(task, thread))
-                for word in try Self.bytes("children", thread)[...].words {
-                    if let number = word.decimal { children.append(PID(Int32(truncatingIfNeeded: number))) }
-                }
-            } catch {
-                guard case .vanished = error else { throw error }
-                snapshot.events.append(.threadVanished(task.pid, TID(id)))
-            }
-        }
-        if task.threads.first?.tid != task.pid.leader { throw .vanished }
-        return children
-    }
-
-    private func readThread(
-        _ task: TaskFacts, _ directory: borrowing ProcDirectory
-    ) throws(TaskLookError) -> ThreadFacts {
-        let stat: TaskStat = try Self.parse("stat", directory) { (bytes) throws(ProcFormatError) in
-            try TaskStat(parsing: bytes)
-        }
-        var thread = ThreadFacts(stat: stat)
-        thread.status = try Self.parse("status", directory) { (bytes) throws(ProcFormatError) in
-            try TaskStatus(parsing: bytes)
-        }
-        if thread.state == UInt8(ascii: "D") {
-            thread.uninterruptibleIn = Self.text("wchan", directory) ?? ""
-        }
-        thread.affinity = Self.affinity(thread.tid)
-        if let scheduling = SchedulingAttributes.of(thread.tid) {
-            if scheduling.resetsOnFork { thread.schedulingPolicy |= SchedulingAttributes.resetOnFork }
-            thread.slice = scheduling.slice
-        }
-        thread.ioPriority = IOPriority.of(thread.tid)
-        if thread.tid == task.pid.leader { return thread }
-        let cgroups = try Self.parse("cgroup", directory) { (bytes) throws(ProcFormatError) in
-            try CgroupRow.parse(bytes)
-        }
-        if cgroups != task.cgroups { thread.cgroups = cgroups }
-        let namespaces = Self.namespaces(directory)
-        if namespaces != task.namespaces { thread.namespaces = namespaces }
-        let id = PID(thread.tid.rawValue)
-        thread.sharesFilesWithLeader = Self.isSame(.files, id, task.pid)
-        thread.sharesFileSystemWithLeader = Self.isSame(.fileSystem, id, task.pid)
-        return thread
-    }
-
-    private mutating func readSharing(_ task: inout TaskFacts) throws(TaskLookError) {
-        let pid = task.pid
+    private mutating func compareSharing(_ task: inout TaskFacts) throws(TaskReadError) {
         do throws(Errno) {
-            task.sharing.files = try shared.files.value(pid) { pid }
-            task.sharing.memory = try shared.memory.value(pid) { pid }
-            task.sharing.fileSystem = try shared.fileSystem.value(pid) { pid }
-            task.sharing.signalHandlers = try shared.signals.value(pid) { pid }
+            task.sharing = try sharing.classes(of: task)
         } catch {
             // A task of an earlier class may have gone, so this one is asked no more.
             if error == .noProcess { throw .vanished }
-            snapshot.events.append(.unreadable(pid, what: "kcmp", error))
+            snapshot.events.append(.unreadable(task.pid, what: "kcmp", error))
         }
     }
 
-    // MARK: Memory
-
-    private mutating func readAreas(
-        _ task: inout TaskFacts, _ directory: borrowing ProcDirectory
-    ) throws(TaskLookError) {
-        // Of a running process the number of areas is asked first, which costs little beside smaps.
-        var tooMany = false
-        if !scope.isFrozen {
-            tooMany = Self.lines(try Self.bytes("maps", directory)) > scope.areaLimit
-        }
-        let rows = try Self.parse(tooMany ? "maps" : "smaps", directory) { (bytes) throws(ProcFormatError) in
-            try AreaList.parse(bytes)
-        }
-        if hasSeveralNodes && rows.count <= scope.areaLimit {
-            task.nodePolicies = try Self.parse("numa_maps", directory) { (bytes) throws(ProcFormatError) in
-                try NodePolicy.parse(bytes)
-            }
-        }
-        let isOurView = task.namespaces.mount == snapshot.ownNamespaces.mount
+    private mutating func takeAreas(_ task: inout TaskFacts, _ rows: [AreaRow], _ isOurView: Bool) {
         task.areas.reserveCapacity(rows.count)
         for row in rows {
             var file: MappedFile?
-            if row.inode != 0 { file = mappedFile(row, task.pid, directory, isOurView) }
+            if row.inode != 0 { file = mappedFile(row, task.pid, isOurView) }
             let kind = AreaKind(
                 row: row, facts: file?.facts, sharedMemoryDevice: snapshot.sharedMemoryDevice)
             task.areas.append(
@@ -311,21 +179,10 @@ package struct Collector {
         }
     }
 
-    private mutating func mappedFile(
-        _ row: AreaRow, _ pid: PID, _ directory: borrowing ProcDirectory, _ isOurView: Bool
-    ) -> MappedFile {
-        let key = MappedFileKey(device: row.device, inode: row.inode, name: row.name)
+    private mutating func mappedFile(_ row: AreaRow, _ pid: PID, _ isOurView: Bool) -> MappedFile {
+        let key = TaskReading.MappedFileKey(row)
         if let known = mappedFiles[key] { return snapshot[known] }
-        let range = "map_files/\(String(row.start, radix: 16))-\(String(row.end, radix: 16))"
-        var facts: FileFacts?
-        do throws(Errno) {
-            facts = try directory.facts(range)
-        } catch {
-            // The area, or the process with it, may have gone from a running tree.
-            if error != .noEntry && (scope.isFrozen || error != .noProcess) {
-                snapshot.events.append(.unreadable(pid, what: range, error))
-            }
-        }
+        let facts = mappedFacts[key] ?? nil
         let answer = paths.answer(row.name, facts, isOurView: isOurView)
         let file = MappedFile(
             id: MappedFileID(rawValue: snapshot.mappedFiles.count), path: answer.path, device: row.device,
@@ -335,74 +192,26 @@ package struct Collector {
         return file
     }
 
-    // MARK: Descriptors
-
-    private mutating func readDescriptors(
-        _ task: inout TaskFacts, _ directory: borrowing ProcDirectory
-    ) throws(TaskLookError) {
-        let links = try Self.directory("fd", directory)
-        let infos = try Self.directory("fdinfo", directory)
-        let numbers = try Self.numbers(".", links)
-        let isOurView = task.namespaces.mount == snapshot.ownNamespaces.mount
-        for fd in numbers {
+    private mutating func takeDescriptors(
+        _ task: inout TaskFacts, _ descriptors: [TaskReading.OpenDescriptor], _ isOurView: Bool
+    ) {
+        for descriptor in descriptors {
+            var info = descriptor.info
+            let closes = info.flags & DescriptorInfo.closeOnExec != 0
+            info.flags &= ~DescriptorInfo.closeOnExec
+            let answer = paths.answer(descriptor.link, descriptor.facts, isOurView: isOurView)
+            let file = OpenFile(
+                id: OpenFileID(rawValue: 0), link: answer.path, facts: descriptor.facts, reach: answer.reach,
+                info: info, pid: task.pid, fd: descriptor.fd)
             do throws(Errno) {
-                let name = "\(fd)"
-                let link = try links.link(name)
-                let bytes = try infos.read(name)
-                let facts: FileFacts?
-                do throws(Errno) {
-                    facts = try links.facts(name)
-                } catch {
-                    snapshot.events.append(.unreadable(task.pid, what: "fd/\(fd)", error))
-                    facts = nil
-                }
-                var info: DescriptorInfo
-                do throws(ProcFormatError) {
-                    info = try DescriptorInfo(parsing: bytes)
-                } catch {
-                    throw Errno.noEntry
-                }
-                let closes = info.flags & DescriptorInfo.closeOnExec != 0
-                info.flags &= ~DescriptorInfo.closeOnExec
-                let answer = paths.answer(link, facts, isOurView: isOurView)
-                let file = OpenFile(
-                    id: OpenFileID(rawValue: 0), link: answer.path, facts: facts, reach: answer.reach,
-                    info: info, pid: task.pid, fd: fd)
                 let id = try openFiles.id(of: file, checksPosition: scope.isFrozen)
-                task.descriptors.append(Descriptor(fd: fd, closesOnExec: closes, file: id))
+                task.descriptors.append(Descriptor(fd: descriptor.fd, closesOnExec: closes, file: id))
             } catch {
                 snapshot.events.append(
-                    error == .noEntry || error == .badDescriptor
-                        ? .descriptorClosed(task.pid, fd)
-                        : .unreadable(task.pid, what: "fd/\(fd)", error))
+                    error == .badDescriptor || error == .noProcess
+                        ? .descriptorClosed(task.pid, descriptor.fd)
+                        : .unreadable(task.pid, what: "fd/\(descriptor.fd)", error))
             }
         }
     }
-
-    // MARK: Small files
-
-    private mutating func link(
-        _ name: String, _ directory: borrowing ProcDirectory, _ pid: PID, _ isOurView: Bool
-    ) -> FileLink? {
-        do throws(Errno) {
-            let text = try directory.link(name)
-            let facts = try directory.facts(name)
-            let answer = paths.answer(text, facts, isOurView: isOurView)
-            return FileLink(path: answer.path, facts: facts, reach: answer.reach)
-        } catch {
-            snapshot.events.append(.unreadable(pid, what: name, error))
-            return nil
-        }
-    }
-
-    /// A file of one line; where it cannot be read that is an event.
-    private mutating func note(_ name: String, _ directory: borrowing ProcDirectory, _ pid: PID) -> String? {
-        do throws(Errno) {
-            return Self.line(try directory.read(name))
-        } catch {
-            snapshot.events.append(.unreadable(pid, what: name, error))
-            return nil
-        }
-    }
-
 }

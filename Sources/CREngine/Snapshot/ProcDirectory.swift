@@ -22,6 +22,18 @@ package struct ProcDirectory: ~Copyable {
         try OwnedFD.openat(directory.rawValue, name, O_RDONLY).readToEnd()
     }
 
+    /// The same of a file that is one record of the kernel's (single_open in its source, or plain bytes): its end needs
+    /// no read of its own.
+    package borrowing func readRecord(_ name: String) throws(Errno) -> [UInt8] {
+        try OwnedFD.openat(directory.rawValue, name, O_RDONLY).readToEnd(inOneGo: true)
+    }
+
+    /// Nil where the file has more bytes than that; not much more was read then.
+    package borrowing func read(_ name: String, limit: Int) throws(Errno) -> [UInt8]? {
+        let bytes = try OwnedFD.openat(directory.rawValue, name, O_RDONLY).readToEnd(limit: limit)
+        return bytes.count > limit ? nil : bytes
+    }
+
     /// Where a link leads, as text.
     package borrowing func link(_ name: String) throws(Errno) -> String {
         let base = Int(directory.rawValue)
@@ -82,7 +94,6 @@ package struct ProcDirectory: ~Copyable {
                     CP_SYS_getdents64, Int(listing.rawValue), Int(bitPattern: buffer.baseAddress),
                     buffer.count)
             }
-            if count == 0 { return found.sorted() }
             // struct linux_dirent64: inode 8, offset 8, length 2, type 1, name.
             var place = 0
             while place + 19 < count {
@@ -91,6 +102,8 @@ package struct ProcDirectory: ~Copyable {
                 if let number = name.decimal { found.append(Int32(truncatingIfNeeded: number)) }
                 place += length
             }
+            // What had no room comes with the next call, and the longest name has 255 bytes.
+            if count + 512 < buffer.count { return found.sorted() }
         }
     }
 }

@@ -13,7 +13,7 @@ package struct TaskFacts: Equatable, Sendable {
         case zombie(status: UInt32)
     }
     /// Places of an address space that the kernel keeps; see prctl(2), PR_SET_MM.
-    package struct Layout: Equatable, Sendable {
+    package struct Layout: Hashable, Sendable {
         package var startCode: UInt64 = 0
         package var endCode: UInt64 = 0
         package var startData: UInt64 = 0

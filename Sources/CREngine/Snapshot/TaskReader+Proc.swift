@@ -1,81 +1,103 @@
 import CPlatform
 
-/// How the collector reads single facts of a task.
-extension Collector {
-    /// Why one task could not be looked at.
-    enum TaskLookError: Error {
-        case vanished
-        case format(ProcFormatError)
-        case denied(String, Errno)
-    }
-
-    static func directory(of pid: PID) throws(TaskLookError) -> ProcDirectory {
+/// How single facts of a task are read.
+extension TaskReader {
+    static func directory(of pid: PID) throws(TaskReadError) -> ProcDirectory {
         do throws(Errno) {
             return try ProcDirectory.open("/proc/\(pid)")
         } catch {
-            throw lookError("", error)
+            throw readError("", error)
         }
     }
 
     static func directory(
         _ name: String, _ parent: borrowing ProcDirectory
-    ) throws(TaskLookError) -> ProcDirectory {
+    ) throws(TaskReadError) -> ProcDirectory {
         do throws(Errno) {
             return try parent.directory(name)
         } catch {
-            throw lookError(name, error)
+            throw readError(name, error)
         }
     }
 
     static func numbers(
         _ name: String, _ directory: borrowing ProcDirectory
-    ) throws(TaskLookError) -> [Int32] {
+    ) throws(TaskReadError) -> [Int32] {
         do throws(Errno) {
             return try directory.numbers(name)
         } catch {
-            throw lookError(name, error)
+            throw readError(name, error)
         }
     }
 
     /// Children of all threads of a process.
-    static func children(_ directory: borrowing ProcDirectory) throws(TaskLookError) -> [PID] {
+    static func children(_ directory: borrowing ProcDirectory) throws(TaskReadError) -> [PID] {
         let tasks = try Self.directory("task", directory)
         var found: [PID] = []
-        for id in try numbers(".", tasks) {
-            for word in try bytes("\(id)/children", tasks)[...].words {
-                if let number = word.decimal { found.append(PID(Int32(truncatingIfNeeded: number))) }
-            }
-        }
+        for id in try numbers(".", tasks) { found += try children("\(id)/children", tasks) }
         return found
     }
 
+    /// Children of one thread.
+    static func children(
+        _ name: String, _ directory: borrowing ProcDirectory
+    ) throws(TaskReadError) -> [PID] {
+        try bytes(name, directory)[...].words.compactMap { word in
+            word.decimal.map { PID(Int32(truncatingIfNeeded: $0)) }
+        }
+    }
+
     static func text(_ name: String, _ directory: borrowing ProcDirectory) -> String? {
-        (try? directory.read(name)).map(line)
+        (try? directory.readRecord(name)).map(line)
     }
 
     static func line(_ bytes: [UInt8]) -> String {
         String(decoding: bytes.last == 0x0a ? bytes.dropLast() : bytes[...], as: UTF8.self)
     }
 
-    static func lines(_ bytes: [UInt8]) -> Int {
-        bytes.withUnsafeBufferPointer { $0.reduce(0) { $1 == 0x0a ? $0 + 1 : $0 } }
-    }
-
     static func bytes(
         _ name: String, _ directory: borrowing ProcDirectory
-    ) throws(TaskLookError) -> [UInt8] {
+    ) throws(TaskReadError) -> [UInt8] {
         do throws(Errno) {
             return try directory.read(name)
         } catch {
-            throw lookError(name, error)
+            throw readError(name, error)
         }
     }
 
+    /// Nil where the file is longer than that.
+    static func bytes(
+        _ name: String, _ directory: borrowing ProcDirectory, limit: Int
+    ) throws(TaskReadError) -> [UInt8]? {
+        do throws(Errno) {
+            return try directory.read(name, limit: limit)
+        } catch {
+            throw readError(name, error)
+        }
+    }
+
+    /// The whole of a file that the kernel makes in one piece.
+    static func record(
+        _ name: String, _ directory: borrowing ProcDirectory
+    ) throws(TaskReadError) -> [UInt8] {
+        do throws(Errno) {
+            return try directory.readRecord(name)
+        } catch {
+            throw readError(name, error)
+        }
+    }
+
+    /// A file that the kernel makes in one piece, understood.
     static func parse<Value>(
         _ name: String, _ directory: borrowing ProcDirectory,
         _ parser: ([UInt8]) throws(ProcFormatError) -> Value
-    ) throws(TaskLookError) -> Value {
-        let bytes = try bytes(name, directory)
+    ) throws(TaskReadError) -> Value {
+        try parse(try record(name, directory), parser)
+    }
+
+    static func parse<Value>(
+        _ bytes: [UInt8], _ parser: ([UInt8]) throws(ProcFormatError) -> Value
+    ) throws(TaskReadError) -> Value {
         do throws(ProcFormatError) {
             return try parser(bytes)
         } catch {
@@ -85,7 +107,7 @@ extension Collector {
         }
     }
 
-    static func lookError(_ what: String, _ errno: Errno) -> TaskLookError {
+    static func readError(_ what: String, _ errno: Errno) -> TaskReadError {
         errno == .noEntry || errno == .noProcess ? .vanished : .denied(what, errno)
     }
 

@@ -1,0 +1,260 @@
+/// Reads processes from /proc, one after the other; several readers can be at work at once.
+///
+/// Has no effect on a process, and compares none with another: what it answers is what /proc said.
+struct TaskReader {
+    /// What all readers of one look have in common.
+    struct Context: Sendable {
+        var scope: Collector.Scope
+        var ownNamespaces: Namespaces
+        /// numa_maps walks all page tables; where there is one node only, no policy has an effect.
+        var hasSeveralNodes: Bool
+    }
+
+    private let context: Context
+    private var knownMappings: Set<TaskReading.MappedFileKey> = []
+    private var knownFacts: [OpenedFileKey: FileFacts] = [:]
+
+    /// Tells a file among those that are open: the mount tells the file system, within which the inode is.
+    private struct OpenedFileKey: Hashable {
+        var link: String
+        var mount: Int32
+        var inode: UInt64
+    }
+
+    init(_ context: Context) { self.context = context }
+
+    /// Throws `vanished` where the process is gone, or is no child of `expectedParent` any more.
+    mutating func read(_ pid: PID, expectedParent: PID?) throws(TaskReadError) -> TaskReading {
+        let directory = try Self.directory(of: pid)
+        let stat: TaskStat = try Self.parse("stat", directory) { (bytes) throws(ProcFormatError) in
+            try TaskStat(parsing: bytes)
+        }
+        if let expectedParent, stat.parent != expectedParent.rawValue { throw .vanished }
+        var reading = TaskReading(task: TaskFacts(stat: stat))
+        reading.task.status = try Self.parse("status", directory) { (bytes) throws(ProcFormatError) in
+            try TaskStatus(parsing: bytes)
+        }
+        if reading.task.isZombie {
+            if reading.task.leaderHasEnded { reading.children = try Self.children(directory) }
+            return reading
+        }
+        if reading.task.isKernelThread { return reading }
+        if case .uninterruptible = reading.task.state {
+            reading.task.state = .uninterruptible(where: Self.text("wchan", directory) ?? "")
+        }
+        try readProcess(&reading, directory)
+        if context.scope.isFrozen { try readForImages(&reading, directory) }
+        try readThreads(&reading, directory, leader: stat)
+        try readAreas(&reading, directory)
+        try readDescriptors(&reading, directory)
+        return reading
+    }
+
+    private func readProcess(
+        _ reading: inout TaskReading, _ directory: borrowing ProcDirectory
+    ) throws(TaskReadError) {
+        var task = reading.task
+        task.umask = task.status.umask ?? 0
+        task.residentBytes = task.status.residentBytes ?? 0
+        task.namespaces = Self.namespaces(directory)
+        reading.exe = Self.link("exe", directory, &reading)
+        reading.cwd = Self.link("cwd", directory, &reading)
+        reading.rootDirectory = Self.link("root", directory, &reading)
+        task.arguments = try Self.record("cmdline", directory).split(
+            separator: 0, omittingEmptySubsequences: false
+        ).dropLast().map { String(decoding: $0, as: UTF8.self) }
+        task.watchdog = WatchdogRequest.of(
+            task.pid.rawValue, environment: try Self.record("environ", directory))
+        task.cgroups = try Self.parse("cgroup", directory) { (bytes) throws(ProcFormatError) in
+            try CgroupRow.parse(bytes)
+        }
+        task.posixTimers = try Self.parse(try Self.bytes("timers", directory)) {
+            (bytes) throws(ProcFormatError) in try TimerRow.parse(bytes)
+        }
+        if task.namespaces.mount != context.ownNamespaces.mount, let bytes = try? directory.read("mountinfo"),
+            let mounts = try? MountRow.parse(bytes)
+        {
+            reading.mounts = mounts
+        }
+        reading.task = task
+    }
+
+    /// What no rule asks for and only images carry.
+    private func readForImages(
+        _ reading: inout TaskReading, _ directory: borrowing ProcDirectory
+    ) throws(TaskReadError) {
+        reading.task.personality = Self.note("personality", directory, &reading) ?? ""
+        reading.task.oomScoreAdjust = Self.text("oom_score_adj", directory).flatMap { Int32($0) } ?? 0
+        reading.task.coredumpFilter =
+            Self.text("coredump_filter", directory).flatMap { UInt32($0, radix: 16) }
+        reading.task.loginuid = Self.text("loginuid", directory).flatMap { UInt32($0) } ?? .max
+        reading.task.auxv = try Self.parse("auxv", directory) { (bytes) throws(ProcFormatError) in
+            try AuxiliaryVector.parse(bytes)
+        }
+        reading.task.limits = try Self.parse("limits", directory) { (bytes) throws(ProcFormatError) in
+            try ResourceLimit.parse(bytes)
+        }
+    }
+
+    // MARK: Threads
+
+    private func readThreads(
+        _ reading: inout TaskReading, _ directory: borrowing ProcDirectory, leader stat: TaskStat
+    ) throws(TaskReadError) {
+        let leader = reading.task.pid.rawValue
+        reading.task.threads.append(leaderFacts(reading.task, stat))
+        reading.children = try Self.children("task/\(leader)/children", directory)
+        if stat.threadCount <= 1 { return }
+        let tasks = try Self.directory("task", directory)
+        for id in try Self.numbers(".", tasks) where id != leader {
+            do throws(TaskReadError) {
+                let thread = try Self.directory("\(id)", tasks)
+                reading.task.threads.append(try threadFacts(reading.task, thread))
+                reading.children += try Self.children("children", thread)
+            } catch {
+                guard case .vanished = error else { throw error }
+                reading.events.append(.threadVanished(reading.task.pid, TID(id)))
+            }
+        }
+    }
+
+    /// Of the leader stat and status say what those of its process said.
+    private func leaderFacts(_ task: TaskFacts, _ stat: TaskStat) -> ThreadFacts {
+        var thread = ThreadFacts(stat: stat)
+        thread.status = task.status
+        if case .uninterruptible(let place) = task.state { thread.uninterruptibleIn = place }
+        if context.scope.isFrozen { Self.ask(&thread) }
+        return thread
+    }
+
+    private func threadFacts(
+        _ task: TaskFacts, _ directory: borrowing ProcDirectory
+    ) throws(TaskReadError) -> ThreadFacts {
+        let stat: TaskStat = try Self.parse("stat", directory) { (bytes) throws(ProcFormatError) in
+            try TaskStat(parsing: bytes)
+        }
+        var thread = ThreadFacts(stat: stat)
+        thread.status = try Self.parse("status", directory) { (bytes) throws(ProcFormatError) in
+            try TaskStatus(parsing: bytes)
+        }
+        if thread.state == UInt8(ascii: "D") {
+            thread.uninterruptibleIn = Self.text("wchan", directory) ?? ""
+        }
+        if context.scope.isFrozen { Self.ask(&thread) }
+        let cgroups = try Self.parse("cgroup", directory) { (bytes) throws(ProcFormatError) in
+            try CgroupRow.parse(bytes)
+        }
+        if cgroups != task.cgroups { thread.cgroups = cgroups }
+        let namespaces = Self.namespaces(directory)
+        if namespaces != task.namespaces { thread.namespaces = namespaces }
+        let id = PID(thread.tid.rawValue)
+        thread.sharesFilesWithLeader = Self.isSame(.files, id, task.pid)
+        thread.sharesFileSystemWithLeader = Self.isSame(.fileSystem, id, task.pid)
+        return thread
+    }
+
+    /// What system calls tell of a thread, not /proc, and only images carry.
+    private static func ask(_ thread: inout ThreadFacts) {
+        thread.affinity = affinity(thread.tid)
+        if let scheduling = SchedulingAttributes.of(thread.tid) {
+            if scheduling.resetsOnFork { thread.schedulingPolicy |= SchedulingAttributes.resetOnFork }
+            thread.slice = scheduling.slice
+        }
+        thread.ioPriority = IOPriority.of(thread.tid)
+    }
+
+    // MARK: Memory
+
+    private mutating func readAreas(
+        _ reading: inout TaskReading, _ directory: borrowing ProcDirectory
+    ) throws(TaskReadError) {
+        // An area has less than a kilobyte in smaps, a long name apart.
+        let (limit, isUnlimited) = context.scope.areaLimit.multipliedReportingOverflow(by: 1024)
+        let details = try Self.bytes("smaps", directory, limit: isUnlimited ? .max : limit)
+        let bytes = if let details { details } else { try Self.bytes("maps", directory) }
+        let rows = try Self.parse(bytes) { (bytes) throws(ProcFormatError) in try AreaList.parse(bytes) }
+        if context.hasSeveralNodes && details != nil {
+            reading.task.nodePolicies = try Self.parse(try Self.bytes("numa_maps", directory)) {
+                (bytes) throws(ProcFormatError) in try NodePolicy.parse(bytes)
+            }
+        }
+        for row in rows where row.inode != 0 {
+            let key = TaskReading.MappedFileKey(row)
+            guard knownMappings.insert(key).inserted else { continue }
+            let range = "map_files/\(String(row.start, radix: 16))-\(String(row.end, radix: 16))"
+            do throws(Errno) {
+                reading.mappedFiles[key] = try directory.facts(range)
+            } catch {
+                reading.mappedFiles.updateValue(nil, forKey: key)
+                // The area, or the process with it, may have gone from a running tree.
+                if error != .noEntry && (context.scope.isFrozen || error != .noProcess) {
+                    reading.events.append(.unreadable(reading.task.pid, what: range, error))
+                }
+            }
+        }
+        reading.areas = rows
+    }
+
+    // MARK: Descriptors
+
+    private mutating func readDescriptors(
+        _ reading: inout TaskReading, _ directory: borrowing ProcDirectory
+    ) throws(TaskReadError) {
+        let links = try Self.directory("fd", directory)
+        let infos = try Self.directory("fdinfo", directory)
+        let pid = reading.task.pid
+        for fd in try Self.numbers(".", links) {
+            do throws(Errno) {
+                let name = "\(fd)"
+                let link = try links.link(name)
+                let bytes = try infos.readRecord(name)
+                let info: DescriptorInfo
+                do throws(ProcFormatError) {
+                    info = try DescriptorInfo(parsing: bytes)
+                } catch {
+                    throw Errno.noEntry
+                }
+                let key = OpenedFileKey(link: link, mount: info.mount, inode: info.inode)
+                var facts = knownFacts[key]
+                if facts == nil {
+                    do throws(Errno) {
+                        facts = try links.facts(name)
+                        knownFacts[key] = facts
+                    } catch {
+                        reading.events.append(.unreadable(pid, what: "fd/\(fd)", error))
+                    }
+                }
+                reading.descriptors.append(.init(fd: fd, link: link, facts: facts, info: info))
+            } catch {
+                reading.events.append(
+                    error == .noEntry
+                        ? .descriptorClosed(pid, fd) : .unreadable(pid, what: "fd/\(fd)", error))
+            }
+        }
+    }
+
+    // MARK: Small files
+
+    private static func link(
+        _ name: String, _ directory: borrowing ProcDirectory, _ reading: inout TaskReading
+    ) -> TaskReading.Link? {
+        do throws(Errno) {
+            return TaskReading.Link(text: try directory.link(name), facts: try directory.facts(name))
+        } catch {
+            reading.events.append(.unreadable(reading.task.pid, what: name, error))
+            return nil
+        }
+    }
+
+    /// A file of one line; where it cannot be read that is an event.
+    private static func note(
+        _ name: String, _ directory: borrowing ProcDirectory, _ reading: inout TaskReading
+    ) -> String? {
+        do throws(Errno) {
+            return line(try directory.readRecord(name))
+        } catch {
+            reading.events.append(.unreadable(reading.task.pid, what: name, error))
+            return nil
+        }
+    }
+}
