@@ -20,6 +20,7 @@ static const struct subject subjects[] = {
     {"identity", identity, "umask, cwd, comm, limits, nice, policy, affinity, oom_score_adj, personality"},
     {"clocks", clocks, "CLOCK_MONOTONIC and CLOCK_BOOTTIME go on where they were"},
     {"timers", timers, "interval timers and POSIX timers"},
+    {"unix", unixsockets, "KIND: unix sockets of one kind, connected inside the tree"},
     {"eintr", eintr, "CALL: a thread blocked in one system call, which must not notice"},
     {"killtarget", killtarget, "PAGE: three processes of three threads that look for damage all the time"},
     {"storm", storm, "KIND: tasks that come and go all the time, and look how each ended"},

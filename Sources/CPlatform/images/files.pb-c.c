@@ -277,6 +277,231 @@ void   memfd_file_entry__free_unpacked
   assert(message->base.descriptor == &memfd_file_entry__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   sk_opts_entry__init
+                     (SkOptsEntry         *message)
+{
+  static const SkOptsEntry init_value = SK_OPTS_ENTRY__INIT;
+  *message = init_value;
+}
+size_t sk_opts_entry__get_packed_size
+                     (const SkOptsEntry *message)
+{
+  assert(message->base.descriptor == &sk_opts_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t sk_opts_entry__pack
+                     (const SkOptsEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &sk_opts_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t sk_opts_entry__pack_to_buffer
+                     (const SkOptsEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &sk_opts_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+SkOptsEntry *
+       sk_opts_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (SkOptsEntry *)
+     protobuf_c_message_unpack (&sk_opts_entry__descriptor,
+                                allocator, len, data);
+}
+void   sk_opts_entry__free_unpacked
+                     (SkOptsEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &sk_opts_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   file_perms_entry__init
+                     (FilePermsEntry         *message)
+{
+  static const FilePermsEntry init_value = FILE_PERMS_ENTRY__INIT;
+  *message = init_value;
+}
+size_t file_perms_entry__get_packed_size
+                     (const FilePermsEntry *message)
+{
+  assert(message->base.descriptor == &file_perms_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t file_perms_entry__pack
+                     (const FilePermsEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &file_perms_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t file_perms_entry__pack_to_buffer
+                     (const FilePermsEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &file_perms_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+FilePermsEntry *
+       file_perms_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (FilePermsEntry *)
+     protobuf_c_message_unpack (&file_perms_entry__descriptor,
+                                allocator, len, data);
+}
+void   file_perms_entry__free_unpacked
+                     (FilePermsEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &file_perms_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   unix_sk_entry__init
+                     (UnixSkEntry         *message)
+{
+  static const UnixSkEntry init_value = UNIX_SK_ENTRY__INIT;
+  *message = init_value;
+}
+size_t unix_sk_entry__get_packed_size
+                     (const UnixSkEntry *message)
+{
+  assert(message->base.descriptor == &unix_sk_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t unix_sk_entry__pack
+                     (const UnixSkEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &unix_sk_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t unix_sk_entry__pack_to_buffer
+                     (const UnixSkEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &unix_sk_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+UnixSkEntry *
+       unix_sk_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (UnixSkEntry *)
+     protobuf_c_message_unpack (&unix_sk_entry__descriptor,
+                                allocator, len, data);
+}
+void   unix_sk_entry__free_unpacked
+                     (UnixSkEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &unix_sk_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   scm_entry__init
+                     (ScmEntry         *message)
+{
+  static const ScmEntry init_value = SCM_ENTRY__INIT;
+  *message = init_value;
+}
+size_t scm_entry__get_packed_size
+                     (const ScmEntry *message)
+{
+  assert(message->base.descriptor == &scm_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t scm_entry__pack
+                     (const ScmEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &scm_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t scm_entry__pack_to_buffer
+                     (const ScmEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &scm_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+ScmEntry *
+       scm_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (ScmEntry *)
+     protobuf_c_message_unpack (&scm_entry__descriptor,
+                                allocator, len, data);
+}
+void   scm_entry__free_unpacked
+                     (ScmEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &scm_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   sk_packet_entry__init
+                     (SkPacketEntry         *message)
+{
+  static const SkPacketEntry init_value = SK_PACKET_ENTRY__INIT;
+  *message = init_value;
+}
+size_t sk_packet_entry__get_packed_size
+                     (const SkPacketEntry *message)
+{
+  assert(message->base.descriptor == &sk_packet_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t sk_packet_entry__pack
+                     (const SkPacketEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &sk_packet_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t sk_packet_entry__pack_to_buffer
+                     (const SkPacketEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &sk_packet_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+SkPacketEntry *
+       sk_packet_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (SkPacketEntry *)
+     protobuf_c_message_unpack (&sk_packet_entry__descriptor,
+                                allocator, len, data);
+}
+void   sk_packet_entry__free_unpacked
+                     (SkPacketEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &sk_packet_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   file_entry__init
                      (FileEntry         *message)
 {
@@ -1199,7 +1424,785 @@ const ProtobufCMessageDescriptor memfd_file_entry__descriptor =
   (ProtobufCMessageInit) memfd_file_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor file_entry__field_descriptors[6] =
+static const ProtobufCFieldDescriptor sk_opts_entry__field_descriptors[25] =
+{
+  {
+    "so_sndbuf",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(SkOptsEntry, so_sndbuf),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "so_rcvbuf",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(SkOptsEntry, so_rcvbuf),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "so_snd_tmo_sec",
+    3,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(SkOptsEntry, so_snd_tmo_sec),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "so_snd_tmo_usec",
+    4,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(SkOptsEntry, so_snd_tmo_usec),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "so_rcv_tmo_sec",
+    5,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(SkOptsEntry, so_rcv_tmo_sec),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "so_rcv_tmo_usec",
+    6,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(SkOptsEntry, so_rcv_tmo_usec),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reuseaddr",
+    7,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(SkOptsEntry, has_reuseaddr),
+    offsetof(SkOptsEntry, reuseaddr),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "so_priority",
+    8,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(SkOptsEntry, has_so_priority),
+    offsetof(SkOptsEntry, so_priority),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "so_rcvlowat",
+    9,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(SkOptsEntry, has_so_rcvlowat),
+    offsetof(SkOptsEntry, so_rcvlowat),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "so_mark",
+    10,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(SkOptsEntry, has_so_mark),
+    offsetof(SkOptsEntry, so_mark),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "so_passcred",
+    11,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(SkOptsEntry, has_so_passcred),
+    offsetof(SkOptsEntry, so_passcred),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "so_passsec",
+    12,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(SkOptsEntry, has_so_passsec),
+    offsetof(SkOptsEntry, so_passsec),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "so_dontroute",
+    13,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(SkOptsEntry, has_so_dontroute),
+    offsetof(SkOptsEntry, so_dontroute),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "so_no_check",
+    14,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(SkOptsEntry, has_so_no_check),
+    offsetof(SkOptsEntry, so_no_check),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "so_bound_dev",
+    15,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(SkOptsEntry, so_bound_dev),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "so_filter",
+    16,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_FIXED64,
+    offsetof(SkOptsEntry, n_so_filter),
+    offsetof(SkOptsEntry, so_filter),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "so_reuseport",
+    17,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(SkOptsEntry, has_so_reuseport),
+    offsetof(SkOptsEntry, so_reuseport),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "so_broadcast",
+    18,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(SkOptsEntry, has_so_broadcast),
+    offsetof(SkOptsEntry, so_broadcast),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "so_keepalive",
+    19,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(SkOptsEntry, has_so_keepalive),
+    offsetof(SkOptsEntry, so_keepalive),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tcp_keepcnt",
+    20,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(SkOptsEntry, has_tcp_keepcnt),
+    offsetof(SkOptsEntry, tcp_keepcnt),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tcp_keepidle",
+    21,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(SkOptsEntry, has_tcp_keepidle),
+    offsetof(SkOptsEntry, tcp_keepidle),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tcp_keepintvl",
+    22,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(SkOptsEntry, has_tcp_keepintvl),
+    offsetof(SkOptsEntry, tcp_keepintvl),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "so_oobinline",
+    23,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(SkOptsEntry, has_so_oobinline),
+    offsetof(SkOptsEntry, so_oobinline),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "so_linger",
+    24,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(SkOptsEntry, has_so_linger),
+    offsetof(SkOptsEntry, so_linger),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "so_buf_lock",
+    25,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(SkOptsEntry, has_so_buf_lock),
+    offsetof(SkOptsEntry, so_buf_lock),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned sk_opts_entry__field_indices_by_name[] = {
+  6,   /* field[6] = reuseaddr */
+  14,   /* field[14] = so_bound_dev */
+  17,   /* field[17] = so_broadcast */
+  24,   /* field[24] = so_buf_lock */
+  12,   /* field[12] = so_dontroute */
+  15,   /* field[15] = so_filter */
+  18,   /* field[18] = so_keepalive */
+  23,   /* field[23] = so_linger */
+  9,   /* field[9] = so_mark */
+  13,   /* field[13] = so_no_check */
+  22,   /* field[22] = so_oobinline */
+  10,   /* field[10] = so_passcred */
+  11,   /* field[11] = so_passsec */
+  7,   /* field[7] = so_priority */
+  4,   /* field[4] = so_rcv_tmo_sec */
+  5,   /* field[5] = so_rcv_tmo_usec */
+  1,   /* field[1] = so_rcvbuf */
+  8,   /* field[8] = so_rcvlowat */
+  16,   /* field[16] = so_reuseport */
+  2,   /* field[2] = so_snd_tmo_sec */
+  3,   /* field[3] = so_snd_tmo_usec */
+  0,   /* field[0] = so_sndbuf */
+  19,   /* field[19] = tcp_keepcnt */
+  20,   /* field[20] = tcp_keepidle */
+  21,   /* field[21] = tcp_keepintvl */
+};
+static const ProtobufCIntRange sk_opts_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 25 }
+};
+const ProtobufCMessageDescriptor sk_opts_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "sk_opts_entry",
+  "SkOptsEntry",
+  "SkOptsEntry",
+  "",
+  sizeof(SkOptsEntry),
+  25,
+  sk_opts_entry__field_descriptors,
+  sk_opts_entry__field_indices_by_name,
+  1,  sk_opts_entry__number_ranges,
+  (ProtobufCMessageInit) sk_opts_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor file_perms_entry__field_descriptors[3] =
+{
+  {
+    "mode",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(FilePermsEntry, mode),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "uid",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(FilePermsEntry, uid),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "gid",
+    3,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(FilePermsEntry, gid),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned file_perms_entry__field_indices_by_name[] = {
+  2,   /* field[2] = gid */
+  0,   /* field[0] = mode */
+  1,   /* field[1] = uid */
+};
+static const ProtobufCIntRange file_perms_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor file_perms_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "file_perms_entry",
+  "FilePermsEntry",
+  "FilePermsEntry",
+  "",
+  sizeof(FilePermsEntry),
+  3,
+  file_perms_entry__field_descriptors,
+  file_perms_entry__field_indices_by_name,
+  1,  file_perms_entry__number_ranges,
+  (ProtobufCMessageInit) file_perms_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const uint32_t unix_sk_entry__uflags__default_value = 0u;
+static const int32_t unix_sk_entry__mnt_id__default_value = -1;
+static const ProtobufCFieldDescriptor unix_sk_entry__field_descriptors[17] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(UnixSkEntry, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ino",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(UnixSkEntry, ino),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "type",
+    3,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(UnixSkEntry, type),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "state",
+    4,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(UnixSkEntry, state),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "flags",
+    5,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(UnixSkEntry, flags),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "uflags",
+    6,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(UnixSkEntry, uflags),
+    NULL,
+    &unix_sk_entry__uflags__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "backlog",
+    7,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(UnixSkEntry, backlog),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "peer",
+    8,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(UnixSkEntry, peer),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fown",
+    9,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(UnixSkEntry, fown),
+    &fown_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "opts",
+    10,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(UnixSkEntry, opts),
+    &sk_opts_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    11,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(UnixSkEntry, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "shutdown",
+    12,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_ENUM,
+    offsetof(UnixSkEntry, has_shutdown),
+    offsetof(UnixSkEntry, shutdown),
+    &sk_shutdown__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "file_perms",
+    13,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(UnixSkEntry, file_perms),
+    &file_perms_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name_dir",
+    14,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(UnixSkEntry, name_dir),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "deleted",
+    15,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(UnixSkEntry, has_deleted),
+    offsetof(UnixSkEntry, deleted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ns_id",
+    16,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(UnixSkEntry, has_ns_id),
+    offsetof(UnixSkEntry, ns_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "mnt_id",
+    17,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_SINT32,
+    offsetof(UnixSkEntry, has_mnt_id),
+    offsetof(UnixSkEntry, mnt_id),
+    NULL,
+    &unix_sk_entry__mnt_id__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned unix_sk_entry__field_indices_by_name[] = {
+  6,   /* field[6] = backlog */
+  14,   /* field[14] = deleted */
+  12,   /* field[12] = file_perms */
+  4,   /* field[4] = flags */
+  8,   /* field[8] = fown */
+  0,   /* field[0] = id */
+  1,   /* field[1] = ino */
+  16,   /* field[16] = mnt_id */
+  10,   /* field[10] = name */
+  13,   /* field[13] = name_dir */
+  15,   /* field[15] = ns_id */
+  9,   /* field[9] = opts */
+  7,   /* field[7] = peer */
+  11,   /* field[11] = shutdown */
+  3,   /* field[3] = state */
+  2,   /* field[2] = type */
+  5,   /* field[5] = uflags */
+};
+static const ProtobufCIntRange unix_sk_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 17 }
+};
+const ProtobufCMessageDescriptor unix_sk_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "unix_sk_entry",
+  "UnixSkEntry",
+  "UnixSkEntry",
+  "",
+  sizeof(UnixSkEntry),
+  17,
+  unix_sk_entry__field_descriptors,
+  unix_sk_entry__field_indices_by_name,
+  1,  unix_sk_entry__number_ranges,
+  (ProtobufCMessageInit) unix_sk_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor scm_entry__field_descriptors[2] =
+{
+  {
+    "type",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(ScmEntry, type),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rights",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(ScmEntry, n_rights),
+    offsetof(ScmEntry, rights),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned scm_entry__field_indices_by_name[] = {
+  1,   /* field[1] = rights */
+  0,   /* field[0] = type */
+};
+static const ProtobufCIntRange scm_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor scm_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "scm_entry",
+  "ScmEntry",
+  "ScmEntry",
+  "",
+  sizeof(ScmEntry),
+  2,
+  scm_entry__field_descriptors,
+  scm_entry__field_indices_by_name,
+  1,  scm_entry__number_ranges,
+  (ProtobufCMessageInit) scm_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor sk_packet_entry__field_descriptors[3] =
+{
+  {
+    "id_for",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(SkPacketEntry, id_for),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "length",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(SkPacketEntry, length),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "scm",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(SkPacketEntry, n_scm),
+    offsetof(SkPacketEntry, scm),
+    &scm_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned sk_packet_entry__field_indices_by_name[] = {
+  0,   /* field[0] = id_for */
+  1,   /* field[1] = length */
+  2,   /* field[2] = scm */
+};
+static const ProtobufCIntRange sk_packet_entry__number_ranges[2 + 1] =
+{
+  { 1, 0 },
+  { 4, 2 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor sk_packet_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "sk_packet_entry",
+  "SkPacketEntry",
+  "SkPacketEntry",
+  "",
+  sizeof(SkPacketEntry),
+  3,
+  sk_packet_entry__field_descriptors,
+  sk_packet_entry__field_indices_by_name,
+  2,  sk_packet_entry__number_ranges,
+  (ProtobufCMessageInit) sk_packet_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor file_entry__field_descriptors[7] =
 {
   {
     "type",
@@ -1233,6 +2236,18 @@ static const ProtobufCFieldDescriptor file_entry__field_descriptors[6] =
     0,   /* quantifier_offset */
     offsetof(FileEntry, reg),
     &reg_file_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "usk",
+    16,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(FileEntry, usk),
+    &unix_sk_entry__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -1275,19 +2290,20 @@ static const ProtobufCFieldDescriptor file_entry__field_descriptors[6] =
   },
 };
 static const unsigned file_entry__field_indices_by_name[] = {
-  3,   /* field[3] = fifo */
+  4,   /* field[4] = fifo */
   1,   /* field[1] = id */
-  5,   /* field[5] = memfd */
-  4,   /* field[4] = pipe */
+  6,   /* field[6] = memfd */
+  5,   /* field[5] = pipe */
   2,   /* field[2] = reg */
   0,   /* field[0] = type */
+  3,   /* field[3] = usk */
 };
 static const ProtobufCIntRange file_entry__number_ranges[3 + 1] =
 {
   { 1, 0 },
-  { 17, 3 },
-  { 20, 5 },
-  { 0, 6 }
+  { 16, 3 },
+  { 20, 6 },
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor file_entry__descriptor =
 {
@@ -1297,7 +2313,7 @@ const ProtobufCMessageDescriptor file_entry__descriptor =
   "FileEntry",
   "",
   sizeof(FileEntry),
-  6,
+  7,
   file_entry__field_descriptors,
   file_entry__field_indices_by_name,
   3,  file_entry__number_ranges,
@@ -1834,6 +2850,38 @@ const ProtobufCEnumDescriptor fd_types__descriptor =
   fd_types__enum_values_by_name,
   2,
   fd_types__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue sk_shutdown__enum_values_by_number[4] =
+{
+  { "NONE", "SK_SHUTDOWN__NONE", 0 },
+  { "READ", "SK_SHUTDOWN__READ", 1 },
+  { "WRITE", "SK_SHUTDOWN__WRITE", 2 },
+  { "BOTH", "SK_SHUTDOWN__BOTH", 3 },
+};
+static const ProtobufCIntRange sk_shutdown__value_ranges[] = {
+{0, 0},{0, 4}
+};
+static const ProtobufCEnumValueIndex sk_shutdown__enum_values_by_name[4] =
+{
+  { "BOTH", 3 },
+  { "NONE", 0 },
+  { "READ", 1 },
+  { "WRITE", 2 },
+};
+const ProtobufCEnumDescriptor sk_shutdown__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "sk_shutdown",
+  "sk_shutdown",
+  "SkShutdown",
+  "",
+  4,
+  sk_shutdown__enum_values_by_number,
+  4,
+  sk_shutdown__enum_values_by_name,
+  1,
+  sk_shutdown__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCEnumValue remap_type__enum_values_by_number[3] =

@@ -136,7 +136,15 @@ struct DumpBuilder: ~Copyable {
                 throw .task(facts.pid, "fd \(descriptor.fd) (\(file.link)) cannot be examined", error)
             }
             try refuse(owner, of: file, facts.pid, descriptor.fd)
-            let id = try files.id(of: file, owner: owner)
+            let id: UInt32
+            if let known = files.known(file) {
+                id = known
+            } else if let socket = UnixSocket.recognise(file, in: snapshot) {
+                id = files.id(
+                    of: file, .unixSocket(try unixSocket(file, socket, pidfd.rawValue, descriptor.fd, owner)))
+            } else {
+                id = try files.id(of: file, owner: owner)
+            }
             images.append(
                 DescriptorImage(fd: descriptor.fd, file: id, flags: descriptor.closesOnExec ? 1 : 0))
         }
@@ -160,6 +168,23 @@ struct DumpBuilder: ~Copyable {
             }
         if !isInside {
             throw .cannotCarry("\(subject): its signals go to \(id), which is not in the tree (F_SETOWN)")
+        }
+    }
+
+    private func unixSocket(
+        _ file: OpenFile, _ facts: SocketFacts, _ pidfd: Int32, _ fd: Int32, _ owner: OwnerImage
+    ) throws(DumpError) -> UnixSocketImage {
+        do throws(Errno) {
+            var image = try UnixSocketReader.read(file, facts, pidfd: pidfd, descriptor: fd)
+            image.owner = owner
+            return image
+        } catch {
+            if error == .notSupported {
+                throw .cannotCarry(
+                    "process \(file.pid): fd \(fd) (\(file.link)) has unread bytes, which are not carried yet"
+                )
+            }
+            throw .task(file.pid, "fd \(fd) (\(file.link)) cannot be examined", error)
         }
     }
 

@@ -88,6 +88,16 @@ struct FileImageTable {
         return id
     }
 
+    /// The number of an open file description that has one already.
+    func known(_ file: OpenFile) -> UInt32? { open[file.id] }
+
+    /// A number for an open file description whose kind makes its own content.
+    mutating func id(of file: OpenFile, _ content: FileImage.Content) -> UInt32 {
+        let id = append(content)
+        open[file.id] = id
+        return id
+    }
+
     /// The file behind shared anonymous memory: a nameless file of the kernel's tmpfs, which CRIU keeps as a memfd.
     /// How it is opened stands with each area, not here.
     mutating func id(ofSharedMemory file: MappedFile) throws(DumpError) -> UInt32 {

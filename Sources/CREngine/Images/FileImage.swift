@@ -5,6 +5,7 @@ package struct FileImage: Equatable, Sendable {
         case pipe(PipeImage)
         case fifo(FifoImage)
         case memfd(MemfdFileImage)
+        case unixSocket(UnixSocketImage)
         /// A kind that this build reads but cannot restore; `kind` is the fd_types number.
         case unsupported(kind: UInt32)
     }

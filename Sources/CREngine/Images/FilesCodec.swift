@@ -10,6 +10,7 @@ extension FileImage {
         case .pipe: FD_TYPES__PIPE.rawValue
         case .fifo: FD_TYPES__FIFO.rawValue
         case .memfd: FD_TYPES__MEMFD.rawValue
+        case .unixSocket: FD_TYPES__UNIXSK.rawValue
         case .unsupported(let kind): kind
         }
     }
@@ -28,6 +29,7 @@ extension FileImage {
             case .pipe(let pipe): message.pointee.pipe = pipe.message(id: id, in: arena)
             case .fifo(let fifo): message.pointee.fifo = fifo.message(id: id, in: arena)
             case .memfd(let memfd): message.pointee.memfd = memfd.message(id: id, in: arena)
+            case .unixSocket(let socket): message.pointee.usk = socket.message(id: id, in: arena)
             case .unsupported: break
             }
             return message
@@ -59,13 +61,15 @@ extension FileImage {
         case FD_TYPES__PIPE: return .pipe(PipeImage(try checked(message.pipe, id: \.id)))
         case FD_TYPES__FIFO: return .fifo(FifoImage(try checked(message.fifo, id: \.id)))
         case FD_TYPES__MEMFD: return .memfd(MemfdFileImage(try checked(message.memfd, id: \.id)))
+        case FD_TYPES__UNIXSK:
+            return .unixSocket(try UnixSocketImage(try checked(message.usk, id: \.id), entry))
         default: return .unsupported(kind: message.type.rawValue)
         }
     }
 }
 
 extension OwnerImage {
-    fileprivate func message(in arena: MessageArena) -> UnsafeMutablePointer<FownEntry> {
+    func message(in arena: MessageArena) -> UnsafeMutablePointer<FownEntry> {
         let message = arena.make(fown_entry__init)
         message.pointee.uid = uid
         message.pointee.euid = euid
@@ -75,7 +79,7 @@ extension OwnerImage {
         return message
     }
 
-    fileprivate init(_ message: FownEntry) {
+    init(_ message: FownEntry) {
         self.init()
         uid = message.uid
         euid = message.euid

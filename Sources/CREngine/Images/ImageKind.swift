@@ -13,6 +13,7 @@ package enum ImageKind: UInt32, Sendable {
     case ghost = 0x5258_3605
     case pipeData = 0x5645_3709
     case fifoData = 0x5933_3054
+    case socketQueues = 0x5626_4026
     case cgroup = 0x5938_3330
     case seccomp = 0x6441_3049
     case memfd = 0x4845_3499
@@ -40,6 +41,7 @@ package enum ImageName {
     package static let remap = "remap-fpath.img"
     package static let pipeData = "pipes-data.img"
     package static let fifoData = "fifo-data.img"
+    package static let socketQueues = "sk-queues.img"
     package static let cgroup = "cgroup.img"
     package static let seccomp = "seccomp.img"
     package static let memfd = "memfd.img"

@@ -51,6 +51,11 @@ extension ImageSet {
             default: break
             }
         }
+        for packet in tree.socketPackets {
+            for id in [packet.receiver] + packet.rights where files[id] == nil {
+                throw missing(id, named: ImageName.socketQueues)
+            }
+        }
         for remap in tree.remaps {
             if files[remap.file] == nil { throw missing(remap.file, named: ImageName.remap) }
             if remap.kind == .linked, files[remap.target] == nil {

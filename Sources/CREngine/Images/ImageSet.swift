@@ -18,6 +18,7 @@ package enum ImageSet {
         try writeList(.remap, ImageName.remap, tree.remaps.map { $0.packed() }, to: directory)
         try writePipes(.pipeData, ImageName.pipeData, tree.pipeData, to: directory)
         try writePipes(.fifoData, ImageName.fifoData, tree.fifoData, to: directory)
+        try writePackets(tree.socketPackets, to: directory)
         try writeList(.memfd, ImageName.memfd, tree.memfds.map { $0.packed() }, to: directory)
         for segment in tree.sharedMemory {
             try segment.pages.write(name: ImageName.sharedPagemap(segment.shmid), in: directory)
@@ -98,6 +99,18 @@ package enum ImageSet {
     ) throws(ImageError) {
         if rows.isEmpty { return }
         var file = ImageFileWriter(kind, name: name)
+        for row in rows {
+            file.append(row.packed())
+            file.append(payload: row.bytes)
+        }
+        try file.save(in: directory)
+    }
+
+    private static func writePackets(
+        _ rows: [SocketPacketImage], to directory: borrowing OwnedFD
+    ) throws(ImageError) {
+        if rows.isEmpty { return }
+        var file = ImageFileWriter(.socketQueues, name: ImageName.socketQueues)
         for row in rows {
             file.append(row.packed())
             file.append(payload: row.bytes)

@@ -32,6 +32,11 @@ extension ImageSet {
         {
             tree.fifoData = try PipeDataImage.readAll(reader)
         }
+        if let reader = try ImageFileReader.openIfPresent(
+            .socketQueues, name: ImageName.socketQueues, in: directory, framing: framing)
+        {
+            tree.socketPackets = try SocketPacketImage.readAll(reader)
+        }
         tree.memfds = try readList(.memfd, ImageName.memfd, in: directory, framing) {
             (entry) throws(ImageError) -> MemfdInodeImage in try MemfdInodeImage(entry)
         }

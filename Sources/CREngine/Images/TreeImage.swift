@@ -13,6 +13,8 @@ package struct TreeImage: Equatable, Sendable {
     package var pipeData: [PipeDataImage] = []
     /// The same for named pipes (`fifo-data.img`).
     package var fifoData: [PipeDataImage] = []
+    /// Receive queues of unix sockets, each in its order (`sk-queues.img`).
+    package var socketPackets: [SocketPacketImage] = []
     package var memfds: [MemfdInodeImage] = []
     /// Memory of shmem inodes by shmid (`pagemap-shmem-SHMID.img`).
     package var sharedMemory: [SharedMemoryImage] = []

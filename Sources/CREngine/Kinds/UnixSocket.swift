@@ -42,6 +42,7 @@ package enum UnixSocket: FileKind {
             ]
         }
         if state.peerInode != 0 {
+            if state.type == 1, state.local.isEmpty, state.peerName.isEmpty { return [] }
             return [
                 Finding(
                     .unixPair, context.object(file, peer: "socket:[\(state.peerInode)]"),

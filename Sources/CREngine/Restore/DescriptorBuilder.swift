@@ -8,9 +8,11 @@ struct DescriptorBuilder {
 
     /// Descriptors in ascending order: the lowest free number is never above the one that is due, so a copy never
     /// sits in the way of a later one.
-    func placeDescriptors(_ process: StubProcess) throws(RestoreError) {
+    func placeDescriptors(
+        _ process: StubProcess, where isWanted: (DescriptorImage) -> Bool
+    ) throws(RestoreError) {
         let thread = process.leader
-        for descriptor in process.image.descriptors.sorted(by: { $0.fd < $1.fd }) {
+        for descriptor in process.image.descriptors.sorted(by: { $0.fd < $1.fd }) where isWanted(descriptor) {
             let ours = try files.descriptor(of: descriptor.file)
             let copy = try lender.take(ours, into: thread)
             let closesOnExec = descriptor.flags & 1 != 0

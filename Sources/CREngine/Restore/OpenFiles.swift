@@ -35,11 +35,21 @@ final class OpenFiles {
         case .pipe(let pipe): opened = try pipes.open(id, pipe).release()
         case .fifo(let fifo): opened = try openFifo(id, fifo).release()
         case .memfd(let memfd): opened = try shared.open(id, memfd).release()
+        case .unixSocket:
+            throw RestoreError("file \(id)", "is made by a task and was asked for before it was")
         case .unsupported(let kind): throw Self.unsupported(id, kind)
         }
         descriptors[id] = opened
         return opened
     }
+
+    /// Takes over what a task made for the tree; see `TaskFiles`.
+    func adopt(_ id: UInt32, _ file: consuming OwnedFD) {
+        if let old = descriptors.updateValue(file.release(), forKey: id) { _ = close(old) }
+    }
+
+    /// Whether a file is made by a task; see `TaskFiles`.
+    func isMadeInTask(_ id: UInt32) -> Bool { files[id].map { TaskFiles.makes($0.content) } ?? false }
 
     /// The file to be mapped, opened for reading (0), writing (1) or both (2). It stays ours.
     func mapping(of id: UInt32, mode: Int32) throws(RestoreError) -> Int32 {
@@ -49,7 +59,8 @@ final class OpenFiles {
         switch try content(of: id) {
         case .regular(let file): opened = try names.open(id, path: file.path, flags: mode).release()
         case .memfd(let memfd): opened = try shared.openForMapping(id, memfd, mode: mode).release()
-        case .pipe, .fifo: throw RestoreError("file \(id)", "is a pipe in the image and mapped")
+        case .pipe, .fifo, .unixSocket:
+            throw RestoreError("file \(id)", "is a pipe or a socket in the image and mapped")
         case .unsupported(let kind): throw Self.unsupported(id, kind)
         }
         mappings[key] = opened

@@ -27,7 +27,7 @@ struct PreflightFiles {
                     RestoreError(
                         users.first ?? "file \(file.id)",
                         "is of kind \(FileKindName.name(kind)), which cannot be restored yet"))
-            case .pipe, .fifo, .memfd: break
+            case .pipe, .fifo, .memfd, .unixSocket: break
             }
         }
         for remap in tree.remaps where remap.kind == .procfs {

@@ -78,8 +78,13 @@ enum ProcessBuilder {
     }
 
     /// prlimit(2), while the task still has our ids, so that no privilege is needed for it.
-    static func setLimits(_ process: StubProcess, _ image: ProcessImage) throws(RestoreError) {
-        for (resource, limit) in image.limits.enumerated() {
+    ///
+    /// The limit of descriptors stays above `lender` until `DescriptorLimit.settle`.
+    static func setLimits(_ process: StubProcess, _ image: ProcessImage, lender: Int32) throws(RestoreError) {
+        for (resource, final) in image.limits.enumerated() {
+            let limit =
+                resource == DescriptorLimit.resource
+                ? DescriptorLimit.whilePlacing(final, lender: lender) : final
             // CRIU accepts a soft limit above the hard one and lowers it.
             var pair = (min(limit.soft, limit.hard), limit.hard)
             try RestoreError.about("task \(process.pid)", "limit \(resource) cannot be set to \(limit.hard)")

@@ -81,20 +81,32 @@ package struct RestoreExecutor {
             try checkTime()
             if let image = process.image.memory { pages += try memory.build(process, image) }
             if let fs = process.image.fs { try descriptors.placeDirectories(process, fs) }
-            if !process.sharesDescriptors { try descriptors.placeDescriptors(process) }
+            if !process.sharesDescriptors {
+                try descriptors.placeDescriptors(process) { !files.isMadeInTask($0.file) }
+            }
             try threads.makeOthers(process, noting: builder.note)
             log.debug("task \(process.pid): memory, files and \(process.threads.count) threads are there")
         }
+        try files.seal()
+        try checkTime()
+        for process in live { try setProcessState(process, threads, lender: lender) }
+        let cgroups = try CgroupPlacement(tree: tree)
+        for process in live { try cgroups.place(process) }
+        let channel = try LenderChannel()
+        for process in live where !process.sharesDescriptors {
+            try channel.install(in: process.leader, by: lender)
+        }
+        for process in live { try setCredentials(process) }
+        let taskFiles = TaskFiles(
+            tree: tree, live: live, files: files, lender: channel.lender(at: lender.number))
+        try taskFiles.make()
+        for process in live { try setOwners(process) }
         for process in live where !process.sharesDescriptors {
             try process.leader.call("close", CP_SYS_close, Int(lender.number))
         }
-        try files.seal()
+        _ = consume channel
         files.closeAll()
-        try checkTime()
-        for process in live { try setProcessState(process, threads) }
-        let cgroups = try CgroupPlacement(tree: tree)
-        for process in live { try cgroups.place(process) }
-        for process in live { try setCredentials(process) }
+        for process in live { try DescriptorLimit.settle(process) }
         try call(.complete, live[0].pid)
         try checkTime()
         if let pidfile = options.pidfile { try writePidfile(pidfile, live[0].pid) }
@@ -142,7 +154,9 @@ package struct RestoreExecutor {
         }
     }
 
-    private func setProcessState(_ process: StubProcess, _ threads: ThreadBuilder) throws(RestoreError) {
+    private func setProcessState(
+        _ process: StubProcess, _ threads: ThreadBuilder, lender: Lender
+    ) throws(RestoreError) {
         guard let image = process.image.process else { return }
         for (thread, threadImage) in zip(process.threads, process.image.threads) {
             try threads.prepare(thread, threadImage)
@@ -151,7 +165,7 @@ package struct RestoreExecutor {
         try ProcessBuilder.setFlags(process, image)
         try TimerBuilder.makePosixTimers(process.leader, image)
         try ProcessBuilder.queueSignals(process, image)
-        try ProcessBuilder.setLimits(process, image)
+        try ProcessBuilder.setLimits(process, image, lender: lender.number)
     }
 
     /// Ids and capabilities, then what they would clear: the parent-death signal and the dumpable flag.
@@ -163,7 +177,6 @@ package struct RestoreExecutor {
                 try thread.call("prctl", CP_SYS_prctl, 1, Int(signal))
             }
         }
-        try setOwners(process)
         switch process.image.memory?.dumpable {
         case .some(let value) where value == 0 || value == 1:
             try process.leader.call("prctl", CP_SYS_prctl, 4, Int(value))
@@ -182,6 +195,7 @@ package struct RestoreExecutor {
             case .regular(let image): (owner, flags) = (image.owner, image.flags)
             case .pipe(let image): (owner, flags) = (image.owner, image.flags)
             case .memfd(let image): (owner, flags) = (image.owner, image.flags)
+            case .unixSocket(let image): (owner, flags) = (image.owner, image.flags)
             case .fifo, .unsupported: continue
             }
             try DescriptorBuilder.setOwner(process.leader, fd: descriptor.fd, owner, flags: flags)

@@ -21,6 +21,11 @@ typedef struct RegFileEntry RegFileEntry;
 typedef struct PipeEntry PipeEntry;
 typedef struct FifoEntry FifoEntry;
 typedef struct MemfdFileEntry MemfdFileEntry;
+typedef struct SkOptsEntry SkOptsEntry;
+typedef struct FilePermsEntry FilePermsEntry;
+typedef struct UnixSkEntry UnixSkEntry;
+typedef struct ScmEntry ScmEntry;
+typedef struct SkPacketEntry SkPacketEntry;
 typedef struct FileEntry FileEntry;
 typedef struct FsEntry FsEntry;
 typedef struct RemapFilePathEntry RemapFilePathEntry;
@@ -58,6 +63,13 @@ typedef enum _FdTypes {
   FD_TYPES__AUTOFS_PIPE = 65535
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(FD_TYPES)
 } FdTypes;
+typedef enum _SkShutdown {
+  SK_SHUTDOWN__NONE = 0,
+  SK_SHUTDOWN__READ = 1,
+  SK_SHUTDOWN__WRITE = 2,
+  SK_SHUTDOWN__BOTH = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SK_SHUTDOWN)
+} SkShutdown;
 typedef enum _RemapType {
   REMAP_TYPE__LINKED = 0,
   REMAP_TYPE__GHOST = 1,
@@ -172,9 +184,137 @@ struct  MemfdFileEntry
 
 
 /*
+ * SOL_SOCKET options, as getsockopt(2) reports them.
+ */
+struct  SkOptsEntry
+{
+  ProtobufCMessage base;
+  uint32_t so_sndbuf;
+  uint32_t so_rcvbuf;
+  uint64_t so_snd_tmo_sec;
+  uint64_t so_snd_tmo_usec;
+  uint64_t so_rcv_tmo_sec;
+  uint64_t so_rcv_tmo_usec;
+  protobuf_c_boolean has_reuseaddr;
+  protobuf_c_boolean reuseaddr;
+  protobuf_c_boolean has_so_priority;
+  uint32_t so_priority;
+  protobuf_c_boolean has_so_rcvlowat;
+  uint32_t so_rcvlowat;
+  protobuf_c_boolean has_so_mark;
+  uint32_t so_mark;
+  protobuf_c_boolean has_so_passcred;
+  protobuf_c_boolean so_passcred;
+  protobuf_c_boolean has_so_passsec;
+  protobuf_c_boolean so_passsec;
+  protobuf_c_boolean has_so_dontroute;
+  protobuf_c_boolean so_dontroute;
+  protobuf_c_boolean has_so_no_check;
+  protobuf_c_boolean so_no_check;
+  char *so_bound_dev;
+  size_t n_so_filter;
+  uint64_t *so_filter;
+  protobuf_c_boolean has_so_reuseport;
+  protobuf_c_boolean so_reuseport;
+  protobuf_c_boolean has_so_broadcast;
+  protobuf_c_boolean so_broadcast;
+  protobuf_c_boolean has_so_keepalive;
+  protobuf_c_boolean so_keepalive;
+  protobuf_c_boolean has_tcp_keepcnt;
+  uint32_t tcp_keepcnt;
+  protobuf_c_boolean has_tcp_keepidle;
+  uint32_t tcp_keepidle;
+  protobuf_c_boolean has_tcp_keepintvl;
+  uint32_t tcp_keepintvl;
+  protobuf_c_boolean has_so_oobinline;
+  uint32_t so_oobinline;
+  protobuf_c_boolean has_so_linger;
+  uint32_t so_linger;
+  protobuf_c_boolean has_so_buf_lock;
+  uint32_t so_buf_lock;
+};
+#define SK_OPTS_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&sk_opts_entry__descriptor) \
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0,NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+
+struct  FilePermsEntry
+{
+  ProtobufCMessage base;
+  uint32_t mode;
+  uint32_t uid;
+  uint32_t gid;
+};
+#define FILE_PERMS_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&file_perms_entry__descriptor) \
+    , 0, 0, 0 }
+
+
+struct  UnixSkEntry
+{
+  ProtobufCMessage base;
+  uint32_t id;
+  uint32_t ino;
+  uint32_t type;
+  uint32_t state;
+  uint32_t flags;
+  uint32_t uflags;
+  uint32_t backlog;
+  uint32_t peer;
+  FownEntry *fown;
+  SkOptsEntry *opts;
+  ProtobufCBinaryData name;
+  protobuf_c_boolean has_shutdown;
+  SkShutdown shutdown;
+  FilePermsEntry *file_perms;
+  char *name_dir;
+  protobuf_c_boolean has_deleted;
+  protobuf_c_boolean deleted;
+  protobuf_c_boolean has_ns_id;
+  uint32_t ns_id;
+  protobuf_c_boolean has_mnt_id;
+  int32_t mnt_id;
+};
+#define UNIX_SK_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&unix_sk_entry__descriptor) \
+    , 0, 0, 0, 0, 0, 0u, 0, 0, NULL, NULL, {0,NULL}, 0, SK_SHUTDOWN__NONE, NULL, NULL, 0, 0, 0, 0, 0, -1 }
+
+
+/*
+ * A control message of a queued packet; type 1 is SCM_RIGHTS, rights are file ids.
+ */
+struct  ScmEntry
+{
+  ProtobufCMessage base;
+  uint32_t type;
+  size_t n_rights;
+  uint32_t *rights;
+};
+#define SCM_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&scm_entry__descriptor) \
+    , 0, 0,NULL }
+
+
+/*
+ * Announces the payload of one message in a socket's receive queue; sk-queues.img.
+ */
+struct  SkPacketEntry
+{
+  ProtobufCMessage base;
+  uint32_t id_for;
+  uint32_t length;
+  size_t n_scm;
+  ScmEntry **scm;
+};
+#define SK_PACKET_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&sk_packet_entry__descriptor) \
+    , 0, 0, 0,NULL }
+
+
+/*
  * A tagged union. The kinds that this build does not decode stay undeclared and pass as unknown fields:
  * 4 inet, 5 namespace, 6 packet, 7 netlink, 8 eventfd, 9 epoll, 10 signalfd, 11 tun, 12 timerfd, 13 inotify,
- * 14 fanotify, 15 external, 16 unix, 19 tty, 21 bpf map, 22 pidfd.
+ * 14 fanotify, 15 external, 19 tty, 21 bpf map, 22 pidfd.
  */
 struct  FileEntry
 {
@@ -182,13 +322,14 @@ struct  FileEntry
   FdTypes type;
   uint32_t id;
   RegFileEntry *reg;
+  UnixSkEntry *usk;
   FifoEntry *fifo;
   PipeEntry *pipe;
   MemfdFileEntry *memfd;
 };
 #define FILE_ENTRY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&file_entry__descriptor) \
-    , FD_TYPES__UND, 0, NULL, NULL, NULL, NULL }
+    , FD_TYPES__UND, 0, NULL, NULL, NULL, NULL, NULL }
 
 
 struct  FsEntry
@@ -403,6 +544,101 @@ MemfdFileEntry *
 void   memfd_file_entry__free_unpacked
                      (MemfdFileEntry *message,
                       ProtobufCAllocator *allocator);
+/* SkOptsEntry methods */
+void   sk_opts_entry__init
+                     (SkOptsEntry         *message);
+size_t sk_opts_entry__get_packed_size
+                     (const SkOptsEntry   *message);
+size_t sk_opts_entry__pack
+                     (const SkOptsEntry   *message,
+                      uint8_t             *out);
+size_t sk_opts_entry__pack_to_buffer
+                     (const SkOptsEntry   *message,
+                      ProtobufCBuffer     *buffer);
+SkOptsEntry *
+       sk_opts_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   sk_opts_entry__free_unpacked
+                     (SkOptsEntry *message,
+                      ProtobufCAllocator *allocator);
+/* FilePermsEntry methods */
+void   file_perms_entry__init
+                     (FilePermsEntry         *message);
+size_t file_perms_entry__get_packed_size
+                     (const FilePermsEntry   *message);
+size_t file_perms_entry__pack
+                     (const FilePermsEntry   *message,
+                      uint8_t             *out);
+size_t file_perms_entry__pack_to_buffer
+                     (const FilePermsEntry   *message,
+                      ProtobufCBuffer     *buffer);
+FilePermsEntry *
+       file_perms_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   file_perms_entry__free_unpacked
+                     (FilePermsEntry *message,
+                      ProtobufCAllocator *allocator);
+/* UnixSkEntry methods */
+void   unix_sk_entry__init
+                     (UnixSkEntry         *message);
+size_t unix_sk_entry__get_packed_size
+                     (const UnixSkEntry   *message);
+size_t unix_sk_entry__pack
+                     (const UnixSkEntry   *message,
+                      uint8_t             *out);
+size_t unix_sk_entry__pack_to_buffer
+                     (const UnixSkEntry   *message,
+                      ProtobufCBuffer     *buffer);
+UnixSkEntry *
+       unix_sk_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   unix_sk_entry__free_unpacked
+                     (UnixSkEntry *message,
+                      ProtobufCAllocator *allocator);
+/* ScmEntry methods */
+void   scm_entry__init
+                     (ScmEntry         *message);
+size_t scm_entry__get_packed_size
+                     (const ScmEntry   *message);
+size_t scm_entry__pack
+                     (const ScmEntry   *message,
+                      uint8_t             *out);
+size_t scm_entry__pack_to_buffer
+                     (const ScmEntry   *message,
+                      ProtobufCBuffer     *buffer);
+ScmEntry *
+       scm_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   scm_entry__free_unpacked
+                     (ScmEntry *message,
+                      ProtobufCAllocator *allocator);
+/* SkPacketEntry methods */
+void   sk_packet_entry__init
+                     (SkPacketEntry         *message);
+size_t sk_packet_entry__get_packed_size
+                     (const SkPacketEntry   *message);
+size_t sk_packet_entry__pack
+                     (const SkPacketEntry   *message,
+                      uint8_t             *out);
+size_t sk_packet_entry__pack_to_buffer
+                     (const SkPacketEntry   *message,
+                      ProtobufCBuffer     *buffer);
+SkPacketEntry *
+       sk_packet_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   sk_packet_entry__free_unpacked
+                     (SkPacketEntry *message,
+                      ProtobufCAllocator *allocator);
 /* FileEntry methods */
 void   file_entry__init
                      (FileEntry         *message);
@@ -556,6 +792,21 @@ typedef void (*FifoEntry_Closure)
 typedef void (*MemfdFileEntry_Closure)
                  (const MemfdFileEntry *message,
                   void *closure_data);
+typedef void (*SkOptsEntry_Closure)
+                 (const SkOptsEntry *message,
+                  void *closure_data);
+typedef void (*FilePermsEntry_Closure)
+                 (const FilePermsEntry *message,
+                  void *closure_data);
+typedef void (*UnixSkEntry_Closure)
+                 (const UnixSkEntry *message,
+                  void *closure_data);
+typedef void (*ScmEntry_Closure)
+                 (const ScmEntry *message,
+                  void *closure_data);
+typedef void (*SkPacketEntry_Closure)
+                 (const SkPacketEntry *message,
+                  void *closure_data);
 typedef void (*FileEntry_Closure)
                  (const FileEntry *message,
                   void *closure_data);
@@ -584,6 +835,7 @@ typedef void (*PipeDataEntry_Closure)
 /* --- descriptors --- */
 
 extern const ProtobufCEnumDescriptor    fd_types__descriptor;
+extern const ProtobufCEnumDescriptor    sk_shutdown__descriptor;
 extern const ProtobufCEnumDescriptor    remap_type__descriptor;
 extern const ProtobufCMessageDescriptor fdinfo_entry__descriptor;
 extern const ProtobufCMessageDescriptor fown_entry__descriptor;
@@ -591,6 +843,11 @@ extern const ProtobufCMessageDescriptor reg_file_entry__descriptor;
 extern const ProtobufCMessageDescriptor pipe_entry__descriptor;
 extern const ProtobufCMessageDescriptor fifo_entry__descriptor;
 extern const ProtobufCMessageDescriptor memfd_file_entry__descriptor;
+extern const ProtobufCMessageDescriptor sk_opts_entry__descriptor;
+extern const ProtobufCMessageDescriptor file_perms_entry__descriptor;
+extern const ProtobufCMessageDescriptor unix_sk_entry__descriptor;
+extern const ProtobufCMessageDescriptor scm_entry__descriptor;
+extern const ProtobufCMessageDescriptor sk_packet_entry__descriptor;
 extern const ProtobufCMessageDescriptor file_entry__descriptor;
 extern const ProtobufCMessageDescriptor fs_entry__descriptor;
 extern const ProtobufCMessageDescriptor remap_file_path_entry__descriptor;

@@ -1,0 +1,55 @@
+import CPlatform
+
+/// Files that bind to whoever makes them: the kernel notes the credentials of a socket's maker for its peer, and the
+/// items of an epoll are numbers of one table. Each is made by its first holder, when that has its credentials; we
+/// take a copy of it, and every holder gets it from there at its final number.
+struct TaskFiles {
+    let tree: TreeImage
+    /// All live processes.
+    let live: [StubProcess]
+    let files: OpenFiles
+    /// Hands descriptors to tasks with credentials of their own.
+    let lender: Lender
+
+    /// Makes all of them in the order of their needs: sockets first, then what watches descriptors.
+    func make() throws(RestoreError) {
+        try UnixSocketBuilder(tasks: self).build()
+        try place { if case .unixSocket = $0 { true } else { false } }
+    }
+
+    /// Whether files of this kind are made here, and not by us beforehand.
+    static func makes(_ content: FileImage.Content) -> Bool {
+        switch content {
+        case .unixSocket: true
+        case .regular, .pipe, .fifo, .memfd, .unsupported: false
+        }
+    }
+
+    /// The process that makes a file: the first that holds it, or the root for one that nobody holds, as a socket in
+    /// flight is.
+    func maker(of id: UInt32) -> StubProcess {
+        live.first { $0.image.descriptors.contains { $0.file == id } } ?? live[0]
+    }
+
+    /// Takes a copy of what a task has just made out of it, and the task's own away.
+    func take(_ number: Int, from thread: StubThread) throws(RestoreError) -> OwnedFD {
+        let copy = try RestoreError.about("task \(thread.tid)", "a file that it made cannot be taken") {
+            () throws(Errno) -> OwnedFD in
+            let pidfd = OwnedFD(
+                taking: Int32(try systemCall(CP_SYS_pidfd_open, Int(thread.tid.rawValue), 0)))
+            return OwnedFD(
+                taking: Int32(try systemCall(CP_SYS_pidfd_getfd, Int(pidfd.rawValue), number, 0)))
+        }
+        try thread.call("close", CP_SYS_close, number)
+        return copy
+    }
+
+    /// Gives files of some kinds, which are all made, to all who hold them.
+    func place(_ isWanted: (FileImage.Content) -> Bool) throws(RestoreError) {
+        let wanted = Set(tree.files.filter { isWanted($0.content) }.map(\.id))
+        let descriptors = DescriptorBuilder(lender: lender, files: files)
+        for process in live where !process.sharesDescriptors {
+            try descriptors.placeDescriptors(process) { wanted.contains($0.file) }
+        }
+    }
+}
