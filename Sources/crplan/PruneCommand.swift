@@ -57,11 +57,25 @@ struct PruneCommand: ParsableCommand {
             let record = retainer.prune(now: now)
             if explain, let verdict { text.kept(verdict, policy: policy.name).forEach { print($0) } }
             text.lines(record).forEach { print($0) }
-            return record.warnings.isEmpty ? .done : .failed
+            let isRecorded = note(record, now, policy, store)
+            return record.warnings.isEmpty && isRecorded ? .done : .failed
         } catch {
             printError("crplan: \(error)")
             if case .held = error { return .locked }
             return .failed
+        }
+    }
+
+    /// Writes what was deleted into the policy's history. False, which is told, where that cannot be done.
+    private func note(_ record: PruneRecord, _ now: Date, _ policy: Policy, _ store: Store?) -> Bool {
+        guard let event = HistoryEvent(pruning: record, at: now) else { return true }
+        let place = store ?? Store(path: policy.store.path)
+        do throws(StoreError) {
+            try History(store: place, policy: policy.name).append([event])
+            return true
+        } catch {
+            printError("crplan: not written down: \(error)")
+            return false
         }
     }
 }

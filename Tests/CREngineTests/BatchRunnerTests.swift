@@ -113,6 +113,7 @@ import Testing
         let calls = temporary.root + "/calls"
         return """
             echo >>\(calls)
+            echo $$ >\(temporary.root)/worker
             if [ $(wc -l <\(calls)) -le \(times) ]; then reply='\(reply)'; else
             reply='{"outcome":"dumped","findings":[],"warnings":[]}'; fi
             printf %s "$reply" >&4
@@ -163,11 +164,16 @@ import Testing
         let batch = runner(failing(9, Self.transient))
         let job = try retrying(9, backoff: .seconds(3600))
         let thread = pthread_self()
-        let path = temporary.root + "/calls"
-        // The only worker has ended when its line is there and its reply was read; then the signal comes.
+        let path = temporary.root + "/worker"
+        // The signal comes when the only worker was there, and its end was taken.
         DispatchQueue.global().async {
-            while access(path, F_OK) != 0 { usleep(1000) }
-            usleep(300_000)
+            var worker: Int32?
+            while worker == nil {
+                usleep(1000)
+                let said = try? String(contentsOfFile: path, encoding: .utf8)
+                worker = said.flatMap { $0.hasSuffix("\n") ? Int32($0.dropLast()) : nil }
+            }
+            while let worker, kill(worker, 0) == 0 { usleep(1000) }
             pthread_kill(thread, SIGTERM)
         }
         let replies = batch.run([job], stop: stop) { _ in }

@@ -127,6 +127,25 @@ struct GroupTests {
     }
 
     @Test(.enabled(if: hasCgroup2, "needs a cgroup2 hierarchy that can be written to"))
+    func `a control group that is left running runs on, and its checkpoints restore`() throws {
+        var setting = try Setting()
+        let one = try setting.start(["/usr/bin/sleep", "98781"], inGroup: true, comm: "sleep")
+        let two = try setting.start(["/usr/bin/sleep", "98782"], inGroup: true, comm: "sleep")
+        let run = try setting.apply(
+            "{pid: \(one)}", tree: "cgroup", "dump: {after: leave-running, filesystem: unsafe-ignore}")
+        #expect(run.ending == .exit(0), "\(run.output)")
+        #expect(poll(until: now() + 20) { setting.isRunning(one) && setting.isRunning(two) })
+        let checkpoints = try Store(path: setting.store).checkpoints()
+        #expect(checkpoints.count == 2)
+        end([one, two])
+        for checkpoint in checkpoints {
+            let restored = try Command.run([BuiltPrograms.crplan, "restore", checkpoint.path])
+            #expect(restored.ending == .exit(0), "\(restored.output)")
+        }
+        #expect(setting.isRunning(one) && setting.isRunning(two))
+    }
+
+    @Test(.enabled(if: hasCgroup2, "needs a cgroup2 hierarchy that can be written to"))
     func `only takes the whole group`() throws {
         var setting = try Setting()
         let one = try setting.start(["/usr/bin/sleep", "98775"], inGroup: true, comm: "sleep")

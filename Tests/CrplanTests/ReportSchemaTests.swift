@@ -89,6 +89,31 @@ struct ReportSchemaTests {
         #expect(try faults(locked, in: load.directory) == "")
     }
 
+    @Test func `runs with hooks, tries and a worker that died fit`() throws {
+        let load = try started(["/bin/sleep", "86400"])
+        let hook = load.directory + "/hook"
+        try write("#!/bin/sh\n. \(load.directory)/action\n", to: hook, mode: 0o755)
+        let file = try policy(
+            load, "hooked",
+            """
+            dump: {after: leave-running, filesystem: unsafe-ignore}
+            batch: {retries: 1, backoff: 10ms}
+            hooks:
+              - {name: early, at: before-scan, argv: [\(hook), early], on-error: ignore}
+              - {name: amid, at: frozen, argv: [\(hook), amid]}
+            """)
+        for (action, fact) in [
+            ("true", "\"dumped\""), ("[ $1 = amid ] || exit 75", "\"isSkipped\" : true"),
+            ("[ $1 = early ] || exit 75", "\"skipped\""), ("[ $1 = early ] || exit 3", "\"failed\""),
+            ("[ $1 = early ] || kill -9 $PPID", "\"workerDied\" : true"),
+        ] {
+            try write(action + "\n", to: load.directory + "/action")
+            let applied = try report("apply", file)
+            #expect(try faults(applied, in: load.directory) == "", "\(action)")
+            #expect(applied.contains(fact), "\(action): \(applied)")
+        }
+    }
+
     @Test func `the schema is strict, and knows what the program knows`() throws {
         let load = try started(["/bin/sleep", "86400"])
         let plan = try report("plan", policy(load, "strict", ""))

@@ -140,26 +140,7 @@ struct CalledProgram: Sendable {
         posix_spawn_file_actions_addclosefrom_np(&actions, 3)
         posix_spawn_file_actions_addchdir_np(&actions, directory)
 
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        var none = sigset_t()
-        sigemptyset(&none)
-        var all = sigset_t()
-        sigfillset(&all)
-        posix_spawnattr_setsigmask(&attributes, &none)
-        posix_spawnattr_setsigdefault(&attributes, &all)
-        posix_spawnattr_setpgroup(&attributes, 0)
-        let flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP
-        posix_spawnattr_setflags(&attributes, Int16(flags))
-
-        let arguments = words.map { strdup($0) } + [nil]
-        let variables = self.variables().map { strdup($0) } + [nil]
-        defer { (arguments + variables).forEach { free($0) } }
-        var pid: pid_t = 0
-        let error = posix_spawn(&pid, path, &actions, &attributes, arguments, variables)
-        if error != 0 { throw Errno(rawValue: error) }
-        return PID(pid)
+        return try FreshProcess.start(path, words, &actions, environment: variables())
     }
 
     private func variables() -> [String] {

@@ -53,12 +53,8 @@ struct RunRecorder {
         let now = Date.now
         var events = targets(of: result, at: now)
         let count = events.count
-        if let pruned = result.pruned, !pruned.deleted.isEmpty || !pruned.warnings.isEmpty {
-            var event = HistoryEvent(.pruned, at: now, run: run)
-            event.deleted = pruned.deleted.map(\.id)
-            event.bytes = pruned.freed
-            event.error = pruned.warnings.first
-            events.append(event)
+        if let pruned = result.pruned.flatMap({ HistoryEvent(pruning: $0, at: now, run: run) }) {
+            events.append(pruned)
         }
         var event = HistoryEvent(.finished, at: now, run: run)
         event.outcome = result.outcome.rawValue

@@ -99,25 +99,7 @@ final class WorkerProcess {
         if seat != nil { posix_spawn_file_actions_adddup2(&actions, 103, 5) }
         posix_spawn_file_actions_addclosefrom_np(&actions, seat == nil ? 5 : 6)
 
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        var none = sigset_t()
-        sigemptyset(&none)
-        var all = sigset_t()
-        sigfillset(&all)
-        posix_spawnattr_setsigmask(&attributes, &none)
-        posix_spawnattr_setsigdefault(&attributes, &all)
-        posix_spawnattr_setpgroup(&attributes, 0)
-        let flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP
-        posix_spawnattr_setflags(&attributes, Int16(flags))
-
-        let arguments = program.arguments.map { strdup($0) } + [nil]
-        defer { arguments.forEach { free($0) } }
-        var pid: pid_t = 0
-        let error = posix_spawn(&pid, program.path, &actions, &attributes, arguments, environ)
-        if error != 0 { throw Errno(rawValue: error) }
-        return PID(pid)
+        return try FreshProcess.start(program.path, program.arguments, &actions)
     }
 }
 

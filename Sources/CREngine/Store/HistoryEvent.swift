@@ -52,4 +52,12 @@ package struct HistoryEvent: Codable, Sendable, Equatable {
         self.at = at
         self.run = run
     }
+    /// What retention did; nil where it had nothing to do. `run` is nil for pruning on its own.
+    package init?(pruning record: PruneRecord, at: Date, run: String? = nil) {
+        if record.deleted.isEmpty && record.warnings.isEmpty { return nil }
+        self.init(.pruned, at: at, run: run)
+        deleted = record.deleted.map(\.id)
+        bytes = record.freed
+        error = record.warnings.first
+    }
 }
