@@ -21,6 +21,8 @@ static const struct subject subjects[] = {
     {"clocks", clocks, "CLOCK_MONOTONIC and CLOCK_BOOTTIME go on where they were"},
     {"timers", timers, "interval timers and POSIX timers"},
     {"unix", unixsockets, "KIND: unix sockets of one kind, connected inside the tree"},
+    {"inet", inet, "TCP, UDP, UDP-Lite and raw sockets without a connection; needs root"},
+    {"link", link_sockets, "packet and netlink sockets; needs root"},
     {"eintr", eintr, "CALL: a thread blocked in one system call, which must not notice"},
     {"killtarget", killtarget, "PAGE: three processes of three threads that look for damage all the time"},
     {"storm", storm, "KIND: tasks that come and go all the time, and look how each ended"},

@@ -502,6 +502,366 @@ void   sk_packet_entry__free_unpacked
   assert(message->base.descriptor == &sk_packet_entry__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   ip_opts_raw_entry__init
+                     (IpOptsRawEntry         *message)
+{
+  static const IpOptsRawEntry init_value = IP_OPTS_RAW_ENTRY__INIT;
+  *message = init_value;
+}
+size_t ip_opts_raw_entry__get_packed_size
+                     (const IpOptsRawEntry *message)
+{
+  assert(message->base.descriptor == &ip_opts_raw_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t ip_opts_raw_entry__pack
+                     (const IpOptsRawEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &ip_opts_raw_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t ip_opts_raw_entry__pack_to_buffer
+                     (const IpOptsRawEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &ip_opts_raw_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+IpOptsRawEntry *
+       ip_opts_raw_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (IpOptsRawEntry *)
+     protobuf_c_message_unpack (&ip_opts_raw_entry__descriptor,
+                                allocator, len, data);
+}
+void   ip_opts_raw_entry__free_unpacked
+                     (IpOptsRawEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &ip_opts_raw_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   ip_opts_entry__init
+                     (IpOptsEntry         *message)
+{
+  static const IpOptsEntry init_value = IP_OPTS_ENTRY__INIT;
+  *message = init_value;
+}
+size_t ip_opts_entry__get_packed_size
+                     (const IpOptsEntry *message)
+{
+  assert(message->base.descriptor == &ip_opts_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t ip_opts_entry__pack
+                     (const IpOptsEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &ip_opts_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t ip_opts_entry__pack_to_buffer
+                     (const IpOptsEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &ip_opts_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+IpOptsEntry *
+       ip_opts_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (IpOptsEntry *)
+     protobuf_c_message_unpack (&ip_opts_entry__descriptor,
+                                allocator, len, data);
+}
+void   ip_opts_entry__free_unpacked
+                     (IpOptsEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &ip_opts_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tcp_opts_entry__init
+                     (TcpOptsEntry         *message)
+{
+  static const TcpOptsEntry init_value = TCP_OPTS_ENTRY__INIT;
+  *message = init_value;
+}
+size_t tcp_opts_entry__get_packed_size
+                     (const TcpOptsEntry *message)
+{
+  assert(message->base.descriptor == &tcp_opts_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tcp_opts_entry__pack
+                     (const TcpOptsEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tcp_opts_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tcp_opts_entry__pack_to_buffer
+                     (const TcpOptsEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tcp_opts_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+TcpOptsEntry *
+       tcp_opts_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (TcpOptsEntry *)
+     protobuf_c_message_unpack (&tcp_opts_entry__descriptor,
+                                allocator, len, data);
+}
+void   tcp_opts_entry__free_unpacked
+                     (TcpOptsEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tcp_opts_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   inet_sk_entry__init
+                     (InetSkEntry         *message)
+{
+  static const InetSkEntry init_value = INET_SK_ENTRY__INIT;
+  *message = init_value;
+}
+size_t inet_sk_entry__get_packed_size
+                     (const InetSkEntry *message)
+{
+  assert(message->base.descriptor == &inet_sk_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t inet_sk_entry__pack
+                     (const InetSkEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &inet_sk_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t inet_sk_entry__pack_to_buffer
+                     (const InetSkEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &inet_sk_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+InetSkEntry *
+       inet_sk_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (InetSkEntry *)
+     protobuf_c_message_unpack (&inet_sk_entry__descriptor,
+                                allocator, len, data);
+}
+void   inet_sk_entry__free_unpacked
+                     (InetSkEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &inet_sk_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   packet_mclist__init
+                     (PacketMclist         *message)
+{
+  static const PacketMclist init_value = PACKET_MCLIST__INIT;
+  *message = init_value;
+}
+size_t packet_mclist__get_packed_size
+                     (const PacketMclist *message)
+{
+  assert(message->base.descriptor == &packet_mclist__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t packet_mclist__pack
+                     (const PacketMclist *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &packet_mclist__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t packet_mclist__pack_to_buffer
+                     (const PacketMclist *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &packet_mclist__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+PacketMclist *
+       packet_mclist__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (PacketMclist *)
+     protobuf_c_message_unpack (&packet_mclist__descriptor,
+                                allocator, len, data);
+}
+void   packet_mclist__free_unpacked
+                     (PacketMclist *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &packet_mclist__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   packet_ring__init
+                     (PacketRing         *message)
+{
+  static const PacketRing init_value = PACKET_RING__INIT;
+  *message = init_value;
+}
+size_t packet_ring__get_packed_size
+                     (const PacketRing *message)
+{
+  assert(message->base.descriptor == &packet_ring__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t packet_ring__pack
+                     (const PacketRing *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &packet_ring__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t packet_ring__pack_to_buffer
+                     (const PacketRing *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &packet_ring__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+PacketRing *
+       packet_ring__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (PacketRing *)
+     protobuf_c_message_unpack (&packet_ring__descriptor,
+                                allocator, len, data);
+}
+void   packet_ring__free_unpacked
+                     (PacketRing *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &packet_ring__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   packet_sock_entry__init
+                     (PacketSockEntry         *message)
+{
+  static const PacketSockEntry init_value = PACKET_SOCK_ENTRY__INIT;
+  *message = init_value;
+}
+size_t packet_sock_entry__get_packed_size
+                     (const PacketSockEntry *message)
+{
+  assert(message->base.descriptor == &packet_sock_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t packet_sock_entry__pack
+                     (const PacketSockEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &packet_sock_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t packet_sock_entry__pack_to_buffer
+                     (const PacketSockEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &packet_sock_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+PacketSockEntry *
+       packet_sock_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (PacketSockEntry *)
+     protobuf_c_message_unpack (&packet_sock_entry__descriptor,
+                                allocator, len, data);
+}
+void   packet_sock_entry__free_unpacked
+                     (PacketSockEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &packet_sock_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   netlink_sk_entry__init
+                     (NetlinkSkEntry         *message)
+{
+  static const NetlinkSkEntry init_value = NETLINK_SK_ENTRY__INIT;
+  *message = init_value;
+}
+size_t netlink_sk_entry__get_packed_size
+                     (const NetlinkSkEntry *message)
+{
+  assert(message->base.descriptor == &netlink_sk_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t netlink_sk_entry__pack
+                     (const NetlinkSkEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &netlink_sk_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t netlink_sk_entry__pack_to_buffer
+                     (const NetlinkSkEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &netlink_sk_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+NetlinkSkEntry *
+       netlink_sk_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (NetlinkSkEntry *)
+     protobuf_c_message_unpack (&netlink_sk_entry__descriptor,
+                                allocator, len, data);
+}
+void   netlink_sk_entry__free_unpacked
+                     (NetlinkSkEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &netlink_sk_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   file_entry__init
                      (FileEntry         *message)
 {
@@ -2202,7 +2562,1198 @@ const ProtobufCMessageDescriptor sk_packet_entry__descriptor =
   (ProtobufCMessageInit) sk_packet_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor file_entry__field_descriptors[7] =
+static const ProtobufCFieldDescriptor ip_opts_raw_entry__field_descriptors[4] =
+{
+  {
+    "hdrincl",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(IpOptsRawEntry, has_hdrincl),
+    offsetof(IpOptsRawEntry, hdrincl),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "nodefrag",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(IpOptsRawEntry, has_nodefrag),
+    offsetof(IpOptsRawEntry, nodefrag),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "checksum",
+    3,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(IpOptsRawEntry, has_checksum),
+    offsetof(IpOptsRawEntry, checksum),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "icmpv_filter",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(IpOptsRawEntry, n_icmpv_filter),
+    offsetof(IpOptsRawEntry, icmpv_filter),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned ip_opts_raw_entry__field_indices_by_name[] = {
+  2,   /* field[2] = checksum */
+  0,   /* field[0] = hdrincl */
+  3,   /* field[3] = icmpv_filter */
+  1,   /* field[1] = nodefrag */
+};
+static const ProtobufCIntRange ip_opts_raw_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor ip_opts_raw_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "ip_opts_raw_entry",
+  "IpOptsRawEntry",
+  "IpOptsRawEntry",
+  "",
+  sizeof(IpOptsRawEntry),
+  4,
+  ip_opts_raw_entry__field_descriptors,
+  ip_opts_raw_entry__field_indices_by_name,
+  1,  ip_opts_raw_entry__number_ranges,
+  (ProtobufCMessageInit) ip_opts_raw_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor ip_opts_entry__field_descriptors[5] =
+{
+  {
+    "freebind",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(IpOptsEntry, has_freebind),
+    offsetof(IpOptsEntry, freebind),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "raw",
+    4,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(IpOptsEntry, raw),
+    &ip_opts_raw_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pktinfo",
+    5,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(IpOptsEntry, has_pktinfo),
+    offsetof(IpOptsEntry, pktinfo),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tos",
+    6,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(IpOptsEntry, has_tos),
+    offsetof(IpOptsEntry, tos),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ttl",
+    7,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(IpOptsEntry, has_ttl),
+    offsetof(IpOptsEntry, ttl),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned ip_opts_entry__field_indices_by_name[] = {
+  0,   /* field[0] = freebind */
+  2,   /* field[2] = pktinfo */
+  1,   /* field[1] = raw */
+  3,   /* field[3] = tos */
+  4,   /* field[4] = ttl */
+};
+static const ProtobufCIntRange ip_opts_entry__number_ranges[2 + 1] =
+{
+  { 1, 0 },
+  { 4, 1 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor ip_opts_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "ip_opts_entry",
+  "IpOptsEntry",
+  "IpOptsEntry",
+  "",
+  sizeof(IpOptsEntry),
+  5,
+  ip_opts_entry__field_descriptors,
+  ip_opts_entry__field_indices_by_name,
+  2,  ip_opts_entry__number_ranges,
+  (ProtobufCMessageInit) ip_opts_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tcp_opts_entry__field_descriptors[5] =
+{
+  {
+    "cork",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(TcpOptsEntry, has_cork),
+    offsetof(TcpOptsEntry, cork),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "nodelay",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(TcpOptsEntry, has_nodelay),
+    offsetof(TcpOptsEntry, nodelay),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "keepcnt",
+    3,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(TcpOptsEntry, has_keepcnt),
+    offsetof(TcpOptsEntry, keepcnt),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "keepidle",
+    4,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(TcpOptsEntry, has_keepidle),
+    offsetof(TcpOptsEntry, keepidle),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "keepintvl",
+    5,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(TcpOptsEntry, has_keepintvl),
+    offsetof(TcpOptsEntry, keepintvl),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tcp_opts_entry__field_indices_by_name[] = {
+  0,   /* field[0] = cork */
+  2,   /* field[2] = keepcnt */
+  3,   /* field[3] = keepidle */
+  4,   /* field[4] = keepintvl */
+  1,   /* field[1] = nodelay */
+};
+static const ProtobufCIntRange tcp_opts_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor tcp_opts_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tcp_opts_entry",
+  "TcpOptsEntry",
+  "TcpOptsEntry",
+  "",
+  sizeof(TcpOptsEntry),
+  5,
+  tcp_opts_entry__field_descriptors,
+  tcp_opts_entry__field_indices_by_name,
+  1,  tcp_opts_entry__number_ranges,
+  (ProtobufCMessageInit) tcp_opts_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor inet_sk_entry__field_descriptors[20] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(InetSkEntry, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ino",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(InetSkEntry, ino),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "family",
+    3,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(InetSkEntry, family),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "type",
+    4,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(InetSkEntry, type),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "proto",
+    5,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(InetSkEntry, proto),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "state",
+    6,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(InetSkEntry, state),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "src_port",
+    7,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(InetSkEntry, src_port),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "dst_port",
+    8,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(InetSkEntry, dst_port),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "flags",
+    9,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(InetSkEntry, flags),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "backlog",
+    10,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(InetSkEntry, backlog),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "src_addr",
+    11,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(InetSkEntry, n_src_addr),
+    offsetof(InetSkEntry, src_addr),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "dst_addr",
+    12,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(InetSkEntry, n_dst_addr),
+    offsetof(InetSkEntry, dst_addr),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fown",
+    13,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(InetSkEntry, fown),
+    &fown_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "opts",
+    14,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(InetSkEntry, opts),
+    &sk_opts_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "v6only",
+    15,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(InetSkEntry, has_v6only),
+    offsetof(InetSkEntry, v6only),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ip_opts",
+    16,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(InetSkEntry, ip_opts),
+    &ip_opts_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ifname",
+    17,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(InetSkEntry, ifname),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ns_id",
+    18,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(InetSkEntry, has_ns_id),
+    offsetof(InetSkEntry, ns_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "shutdown",
+    19,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_ENUM,
+    offsetof(InetSkEntry, has_shutdown),
+    offsetof(InetSkEntry, shutdown),
+    &sk_shutdown__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tcp_opts",
+    20,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(InetSkEntry, tcp_opts),
+    &tcp_opts_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned inet_sk_entry__field_indices_by_name[] = {
+  9,   /* field[9] = backlog */
+  11,   /* field[11] = dst_addr */
+  7,   /* field[7] = dst_port */
+  2,   /* field[2] = family */
+  8,   /* field[8] = flags */
+  12,   /* field[12] = fown */
+  0,   /* field[0] = id */
+  16,   /* field[16] = ifname */
+  1,   /* field[1] = ino */
+  15,   /* field[15] = ip_opts */
+  17,   /* field[17] = ns_id */
+  13,   /* field[13] = opts */
+  4,   /* field[4] = proto */
+  18,   /* field[18] = shutdown */
+  10,   /* field[10] = src_addr */
+  6,   /* field[6] = src_port */
+  5,   /* field[5] = state */
+  19,   /* field[19] = tcp_opts */
+  3,   /* field[3] = type */
+  14,   /* field[14] = v6only */
+};
+static const ProtobufCIntRange inet_sk_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 20 }
+};
+const ProtobufCMessageDescriptor inet_sk_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "inet_sk_entry",
+  "InetSkEntry",
+  "InetSkEntry",
+  "",
+  sizeof(InetSkEntry),
+  20,
+  inet_sk_entry__field_descriptors,
+  inet_sk_entry__field_indices_by_name,
+  1,  inet_sk_entry__number_ranges,
+  (ProtobufCMessageInit) inet_sk_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor packet_mclist__field_descriptors[3] =
+{
+  {
+    "index",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(PacketMclist, index),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "type",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(PacketMclist, type),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "addr",
+    3,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(PacketMclist, addr),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned packet_mclist__field_indices_by_name[] = {
+  2,   /* field[2] = addr */
+  0,   /* field[0] = index */
+  1,   /* field[1] = type */
+};
+static const ProtobufCIntRange packet_mclist__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor packet_mclist__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "packet_mclist",
+  "PacketMclist",
+  "PacketMclist",
+  "",
+  sizeof(PacketMclist),
+  3,
+  packet_mclist__field_descriptors,
+  packet_mclist__field_indices_by_name,
+  1,  packet_mclist__number_ranges,
+  (ProtobufCMessageInit) packet_mclist__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor packet_ring__field_descriptors[7] =
+{
+  {
+    "block_size",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(PacketRing, block_size),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "block_nr",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(PacketRing, block_nr),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "frame_size",
+    3,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(PacketRing, frame_size),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "frame_nr",
+    4,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(PacketRing, frame_nr),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "retire_tmo",
+    5,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(PacketRing, retire_tmo),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "sizeof_priv",
+    6,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(PacketRing, sizeof_priv),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "features",
+    7,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(PacketRing, features),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned packet_ring__field_indices_by_name[] = {
+  1,   /* field[1] = block_nr */
+  0,   /* field[0] = block_size */
+  6,   /* field[6] = features */
+  3,   /* field[3] = frame_nr */
+  2,   /* field[2] = frame_size */
+  4,   /* field[4] = retire_tmo */
+  5,   /* field[5] = sizeof_priv */
+};
+static const ProtobufCIntRange packet_ring__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 7 }
+};
+const ProtobufCMessageDescriptor packet_ring__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "packet_ring",
+  "PacketRing",
+  "PacketRing",
+  "",
+  sizeof(PacketRing),
+  7,
+  packet_ring__field_descriptors,
+  packet_ring__field_indices_by_name,
+  1,  packet_ring__number_ranges,
+  (ProtobufCMessageInit) packet_ring__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const uint32_t packet_sock_entry__fanout__default_value = 4294967295u;
+static const ProtobufCFieldDescriptor packet_sock_entry__field_descriptors[20] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(PacketSockEntry, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "type",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(PacketSockEntry, type),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "protocol",
+    3,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(PacketSockEntry, protocol),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "flags",
+    4,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(PacketSockEntry, flags),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ifindex",
+    5,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(PacketSockEntry, ifindex),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fown",
+    6,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(PacketSockEntry, fown),
+    &fown_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "opts",
+    7,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(PacketSockEntry, opts),
+    &sk_opts_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "version",
+    8,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(PacketSockEntry, version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reserve",
+    9,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(PacketSockEntry, reserve),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "aux_data",
+    10,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(PacketSockEntry, aux_data),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "orig_dev",
+    11,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(PacketSockEntry, orig_dev),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "vnet_hdr",
+    12,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(PacketSockEntry, vnet_hdr),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "loss",
+    13,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(PacketSockEntry, loss),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "timestamp",
+    14,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(PacketSockEntry, timestamp),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "copy_thresh",
+    15,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(PacketSockEntry, copy_thresh),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "mclist",
+    16,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(PacketSockEntry, n_mclist),
+    offsetof(PacketSockEntry, mclist),
+    &packet_mclist__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fanout",
+    17,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(PacketSockEntry, has_fanout),
+    offsetof(PacketSockEntry, fanout),
+    NULL,
+    &packet_sock_entry__fanout__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rx_ring",
+    18,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(PacketSockEntry, rx_ring),
+    &packet_ring__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tx_ring",
+    19,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(PacketSockEntry, tx_ring),
+    &packet_ring__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ns_id",
+    20,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(PacketSockEntry, has_ns_id),
+    offsetof(PacketSockEntry, ns_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned packet_sock_entry__field_indices_by_name[] = {
+  9,   /* field[9] = aux_data */
+  14,   /* field[14] = copy_thresh */
+  16,   /* field[16] = fanout */
+  3,   /* field[3] = flags */
+  5,   /* field[5] = fown */
+  0,   /* field[0] = id */
+  4,   /* field[4] = ifindex */
+  12,   /* field[12] = loss */
+  15,   /* field[15] = mclist */
+  19,   /* field[19] = ns_id */
+  6,   /* field[6] = opts */
+  10,   /* field[10] = orig_dev */
+  2,   /* field[2] = protocol */
+  8,   /* field[8] = reserve */
+  17,   /* field[17] = rx_ring */
+  13,   /* field[13] = timestamp */
+  18,   /* field[18] = tx_ring */
+  1,   /* field[1] = type */
+  7,   /* field[7] = version */
+  11,   /* field[11] = vnet_hdr */
+};
+static const ProtobufCIntRange packet_sock_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 20 }
+};
+const ProtobufCMessageDescriptor packet_sock_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "packet_sock_entry",
+  "PacketSockEntry",
+  "PacketSockEntry",
+  "",
+  sizeof(PacketSockEntry),
+  20,
+  packet_sock_entry__field_descriptors,
+  packet_sock_entry__field_indices_by_name,
+  1,  packet_sock_entry__number_ranges,
+  (ProtobufCMessageInit) packet_sock_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor netlink_sk_entry__field_descriptors[12] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(NetlinkSkEntry, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ino",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(NetlinkSkEntry, ino),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "protocol",
+    3,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(NetlinkSkEntry, protocol),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "state",
+    4,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(NetlinkSkEntry, state),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "flags",
+    6,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(NetlinkSkEntry, flags),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "portid",
+    7,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(NetlinkSkEntry, portid),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "groups",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(NetlinkSkEntry, n_groups),
+    offsetof(NetlinkSkEntry, groups),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "dst_portid",
+    9,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(NetlinkSkEntry, dst_portid),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "dst_group",
+    10,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(NetlinkSkEntry, dst_group),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fown",
+    11,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(NetlinkSkEntry, fown),
+    &fown_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "opts",
+    12,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(NetlinkSkEntry, opts),
+    &sk_opts_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ns_id",
+    13,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(NetlinkSkEntry, has_ns_id),
+    offsetof(NetlinkSkEntry, ns_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned netlink_sk_entry__field_indices_by_name[] = {
+  8,   /* field[8] = dst_group */
+  7,   /* field[7] = dst_portid */
+  4,   /* field[4] = flags */
+  9,   /* field[9] = fown */
+  6,   /* field[6] = groups */
+  0,   /* field[0] = id */
+  1,   /* field[1] = ino */
+  11,   /* field[11] = ns_id */
+  10,   /* field[10] = opts */
+  5,   /* field[5] = portid */
+  2,   /* field[2] = protocol */
+  3,   /* field[3] = state */
+};
+static const ProtobufCIntRange netlink_sk_entry__number_ranges[2 + 1] =
+{
+  { 1, 0 },
+  { 6, 4 },
+  { 0, 12 }
+};
+const ProtobufCMessageDescriptor netlink_sk_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "netlink_sk_entry",
+  "NetlinkSkEntry",
+  "NetlinkSkEntry",
+  "",
+  sizeof(NetlinkSkEntry),
+  12,
+  netlink_sk_entry__field_descriptors,
+  netlink_sk_entry__field_indices_by_name,
+  2,  netlink_sk_entry__number_ranges,
+  (ProtobufCMessageInit) netlink_sk_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor file_entry__field_descriptors[10] =
 {
   {
     "type",
@@ -2236,6 +3787,42 @@ static const ProtobufCFieldDescriptor file_entry__field_descriptors[7] =
     0,   /* quantifier_offset */
     offsetof(FileEntry, reg),
     &reg_file_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "isk",
+    4,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(FileEntry, isk),
+    &inet_sk_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "psk",
+    6,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(FileEntry, psk),
+    &packet_sock_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "nlsk",
+    7,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(FileEntry, nlsk),
+    &netlink_sk_entry__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -2290,20 +3877,24 @@ static const ProtobufCFieldDescriptor file_entry__field_descriptors[7] =
   },
 };
 static const unsigned file_entry__field_indices_by_name[] = {
-  4,   /* field[4] = fifo */
+  7,   /* field[7] = fifo */
   1,   /* field[1] = id */
-  6,   /* field[6] = memfd */
-  5,   /* field[5] = pipe */
+  3,   /* field[3] = isk */
+  9,   /* field[9] = memfd */
+  5,   /* field[5] = nlsk */
+  8,   /* field[8] = pipe */
+  4,   /* field[4] = psk */
   2,   /* field[2] = reg */
   0,   /* field[0] = type */
-  3,   /* field[3] = usk */
+  6,   /* field[6] = usk */
 };
-static const ProtobufCIntRange file_entry__number_ranges[3 + 1] =
+static const ProtobufCIntRange file_entry__number_ranges[4 + 1] =
 {
   { 1, 0 },
-  { 16, 3 },
-  { 20, 6 },
-  { 0, 7 }
+  { 6, 4 },
+  { 16, 6 },
+  { 20, 9 },
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor file_entry__descriptor =
 {
@@ -2313,10 +3904,10 @@ const ProtobufCMessageDescriptor file_entry__descriptor =
   "FileEntry",
   "",
   sizeof(FileEntry),
-  7,
+  10,
   file_entry__field_descriptors,
   file_entry__field_indices_by_name,
-  3,  file_entry__number_ranges,
+  4,  file_entry__number_ranges,
   (ProtobufCMessageInit) file_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -8,6 +8,7 @@
 #include "images/memory.pb-c.h"
 #include "images/seccomp.pb-c.h"
 #include "images/stats.pb-c.h"
+#include "images/tcp.pb-c.h"
 #include "images/timens.pb-c.h"
 #include "images/tree.pb-c.h"
 #include "images/x86.pb-c.h"

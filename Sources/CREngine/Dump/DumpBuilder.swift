@@ -7,6 +7,7 @@ struct DumpBuilder: ~Copyable {
     private let pause: PauseClock
     private let directory: OwnedFD
     private var files: FileImageTable
+    private var sockets: SocketsDump
     private var numbers = KernelObjectNumbers()
     private var cgroups: CgroupSets
     private var tasks: [TaskImage] = []
@@ -27,6 +28,7 @@ struct DumpBuilder: ~Copyable {
         self.directory = copy
         self.pages = pages
         files = FileImageTable(ghostLimit: ghostLimit, buildIDs: buildIDs)
+        sockets = SocketsDump(snapshot: snapshot)
         cgroups = CgroupSets(own: own)
     }
 
@@ -108,6 +110,7 @@ struct DumpBuilder: ~Copyable {
         tree.pipeData = pipeData
         tree.memfds = files.memfds
         tree.sharedMemory = sharedMemory
+        tree.socketExtras = files.socketExtras
         tree.cgroups = cgroups.image
         tree.clocks = clocks
         return tree
@@ -142,6 +145,10 @@ struct DumpBuilder: ~Copyable {
             } else if let socket = UnixSocket.recognise(file, in: snapshot) {
                 id = files.id(
                     of: file, .unixSocket(try unixSocket(file, socket, pidfd.rawValue, descriptor.fd, owner)))
+            } else if let socket = try sockets.read(
+                file, pidfd: pidfd.rawValue, facts.pid, descriptor.fd, owner: owner)
+            {
+                id = files.add(socket, of: file)
             } else {
                 id = try files.id(of: file, owner: owner)
             }

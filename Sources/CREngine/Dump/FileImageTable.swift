@@ -17,6 +17,7 @@ struct FileImageTable {
     }
 
     private(set) var files: [FileImage] = []
+    private(set) var socketExtras: [UInt32: SocketExtras] = [:]
     private(set) var remaps: [RemapImage] = []
     private(set) var ghosts: [Ghost] = []
     private(set) var memfds: [MemfdInodeImage] = []
@@ -95,6 +96,13 @@ struct FileImageTable {
     mutating func id(of file: OpenFile, _ content: FileImage.Content) -> UInt32 {
         let id = append(content)
         open[file.id] = id
+        return id
+    }
+
+    /// A socket that was read by `SocketsDump`.
+    mutating func add(_ socket: SocketsDump.Row, of file: OpenFile) -> UInt32 {
+        let id = id(of: file, socket.content)
+        if socket.extras != SocketExtras() { socketExtras[id] = socket.extras }
         return id
     }
 

@@ -6,6 +6,9 @@ package struct FileImage: Equatable, Sendable {
         case fifo(FifoImage)
         case memfd(MemfdFileImage)
         case unixSocket(UnixSocketImage)
+        case inetSocket(InetSocketImage)
+        case packetSocket(PacketSocketImage)
+        case netlinkSocket(NetlinkSocketImage)
         /// A kind that this build reads but cannot restore; `kind` is the fd_types number.
         case unsupported(kind: UInt32)
     }

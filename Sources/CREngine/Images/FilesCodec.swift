@@ -11,6 +11,9 @@ extension FileImage {
         case .fifo: FD_TYPES__FIFO.rawValue
         case .memfd: FD_TYPES__MEMFD.rawValue
         case .unixSocket: FD_TYPES__UNIXSK.rawValue
+        case .inetSocket: FD_TYPES__INETSK.rawValue
+        case .packetSocket: FD_TYPES__PACKETSK.rawValue
+        case .netlinkSocket: FD_TYPES__NETLINKSK.rawValue
         case .unsupported(let kind): kind
         }
     }
@@ -30,6 +33,9 @@ extension FileImage {
             case .fifo(let fifo): message.pointee.fifo = fifo.message(id: id, in: arena)
             case .memfd(let memfd): message.pointee.memfd = memfd.message(id: id, in: arena)
             case .unixSocket(let socket): message.pointee.usk = socket.message(id: id, in: arena)
+            case .inetSocket(let socket): message.pointee.isk = socket.message(id: id, in: arena)
+            case .packetSocket(let socket): message.pointee.psk = socket.message(id: id, in: arena)
+            case .netlinkSocket(let socket): message.pointee.nlsk = socket.message(id: id, in: arena)
             case .unsupported: break
             }
             return message
@@ -63,6 +69,12 @@ extension FileImage {
         case FD_TYPES__MEMFD: return .memfd(MemfdFileImage(try checked(message.memfd, id: \.id)))
         case FD_TYPES__UNIXSK:
             return .unixSocket(try UnixSocketImage(try checked(message.usk, id: \.id), entry))
+        case FD_TYPES__INETSK:
+            return .inetSocket(try InetSocketImage(try checked(message.isk, id: \.id), entry))
+        case FD_TYPES__PACKETSK:
+            return .packetSocket(try PacketSocketImage(try checked(message.psk, id: \.id), entry))
+        case FD_TYPES__NETLINKSK:
+            return .netlinkSocket(try NetlinkSocketImage(try checked(message.nlsk, id: \.id), entry))
         default: return .unsupported(kind: message.type.rawValue)
         }
     }

@@ -18,6 +18,8 @@ package struct TreeImage: Equatable, Sendable {
     package var memfds: [MemfdInodeImage] = []
     /// Memory of shmem inodes by shmid (`pagemap-shmem-SHMID.img`).
     package var sharedMemory: [SharedMemoryImage] = []
+    /// What sockets have beyond CRIU's fields, by file id.
+    package var socketExtras: [UInt32: SocketExtras] = [:]
     package var cgroups: CgroupImage?
     /// `seccomp.img`; a thread's filters are chained by `SeccompFilterImage.next`.
     package var seccompFilters: [SeccompFilterImage] = []

@@ -26,32 +26,6 @@ package enum SockDiag {
         }
     }
 
-    /// All sockets of TCP or UDP over IPv4 and IPv6.
-    package static func internetSockets(_ family: SocketFacts.Family) throws(Errno) -> [SocketFacts] {
-        var all: [SocketFacts] = []
-        for (domain, suffix) in [(UInt8(AF_INET), ""), (UInt8(AF_INET6), "v6")] {
-            let number = UInt8(family == .tcp ? 6 : 17)
-            var request = Self.bytes(domain, number, UInt16(0))
-            request += Self.bytes(UInt32.max) + [UInt8](repeating: 0, count: 48)
-            all += try dump(request) { message in
-                guard message.count >= 72 else { return nil }
-                var socket = SocketFacts(
-                    inode: UInt64(message.word(68)), family: family,
-                    protocolName: (family == .tcp ? "TCP" : "UDP") + suffix)
-                socket.type = family == .tcp ? 1 : 2
-                socket.state = SocketFacts.State(rawValue: message.byte(1))
-                let length = domain == UInt8(AF_INET) ? 4 : 16
-                socket.localPort = message.port(4)
-                socket.remotePort = message.port(6)
-                socket.remoteAddress = message.part(24, length)
-                socket.local = endpoint(message.part(8, length), socket.localPort)
-                socket.remote = endpoint(socket.remoteAddress, socket.remotePort)
-                return socket
-            }
-        }
-        return all
-    }
-
     /// `10.0.0.1:80`, `[::1]:80`.
     static func endpoint(_ address: [UInt8], _ port: UInt16) -> String {
         var text = [CChar](repeating: 0, count: 64)
@@ -70,7 +44,7 @@ package enum SockDiag {
     }
 
     /// Sends one dump request and reads answers to the end of the dump.
-    private static func dump(
+    static func dump(
         _ request: [UInt8], _ understand: (Message) -> SocketFacts?
     ) throws(Errno) -> [SocketFacts] {
         let socket = OwnedFD(
@@ -104,9 +78,9 @@ package enum SockDiag {
         }
     }
 
-    private typealias Message = ArraySlice<UInt8>
+    typealias Message = ArraySlice<UInt8>
 
-    private static func attributes(_ part: Message, _ each: (UInt16, Message) -> Void) {
+    static func attributes(_ part: Message, _ each: (UInt16, Message) -> Void) {
         var rest = part
         while rest.count >= 4 {
             let length = Int(rest.word(0) & 0xffff)
@@ -116,7 +90,7 @@ package enum SockDiag {
         }
     }
 
-    private static func bytes<each Value: FixedWidthInteger>(_ values: repeat each Value) -> [UInt8] {
+    static func bytes<each Value: FixedWidthInteger>(_ values: repeat each Value) -> [UInt8] {
         var all: [UInt8] = []
         for value in repeat each values {
             withUnsafeBytes(of: value) { all.append(contentsOf: $0) }
@@ -127,16 +101,16 @@ package enum SockDiag {
 
 extension ArraySlice<UInt8> {
     /// The byte at an offset from the start of the slice.
-    fileprivate func byte(_ offset: Int) -> UInt8 { self[startIndex + offset] }
+    func byte(_ offset: Int) -> UInt8 { self[startIndex + offset] }
     /// Four bytes at an offset, little-endian.
-    fileprivate func word(_ offset: Int) -> UInt32 {
+    func word(_ offset: Int) -> UInt32 {
         (0..<4).reduce(0) { $0 | UInt32(byte(offset + $1)) << UInt32(8 * $1) }
     }
     /// Two bytes at an offset, in network order.
-    fileprivate func port(_ offset: Int) -> UInt16 {
+    func port(_ offset: Int) -> UInt16 {
         UInt16(byte(offset)) << 8 | UInt16(byte(offset + 1))
     }
-    fileprivate func part(_ offset: Int, _ length: Int) -> [UInt8] {
+    func part(_ offset: Int, _ length: Int) -> [UInt8] {
         Array(dropFirst(offset).prefix(length))
     }
 }

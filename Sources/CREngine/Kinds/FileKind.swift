@@ -24,6 +24,9 @@ package enum FileTag: String, CaseIterable, Sendable, Codable {
     case unixSocket = "unix-socket"
     case tcpSocket = "tcp-socket"
     case udpSocket = "udp-socket"
+    case rawSocket = "raw-socket"
+    case packetSocket = "packet-socket"
+    case netlinkSocket = "netlink-socket"
     case otherSocket = "socket"
     case memfd
     case eventFD = "eventfd"
@@ -72,6 +75,7 @@ package enum FileTable {
         FileKindRow(NamespaceFD.self), FileKindRow(Memfd.self),
         // Sockets and pipes.
         FileKindRow(UnixSocket.self), FileKindRow(TCPSocket.self), FileKindRow(UDPSocket.self),
+        FileKindRow(RawSocket.self), FileKindRow(PacketSocket.self), FileKindRow(NetlinkSocket.self),
         FileKindRow(OtherSocket.self), FileKindRow(Pipe.self),
         // What has a path, by file system and type.
         FileKindRow(PathOnly.self), FileKindRow(MessageQueue.self), FileKindRow(PseudoFile.self),

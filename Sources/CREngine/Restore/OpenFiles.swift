@@ -10,6 +10,8 @@ final class OpenFiles {
     private let files: [UInt32: FileImage]
     private let names: RemapNames
     private let pipes: PipeFiles
+    private let inetSockets: InetSockets
+    private let linkSockets: LinkSockets
     private let shared: SharedMemoryFiles
     /// Ours, by file id.
     private var descriptors: [UInt32: Int32] = [:]
@@ -21,6 +23,8 @@ final class OpenFiles {
         files = Dictionary(tree.files.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
         self.names = names
         pipes = PipeFiles(tree: tree)
+        inetSockets = InetSockets(tree: tree)
+        linkSockets = LinkSockets(extras: tree.socketExtras)
         shared = SharedMemoryFiles(tree: tree, pages: pages)
     }
 
@@ -37,6 +41,9 @@ final class OpenFiles {
         case .memfd(let memfd): opened = try shared.open(id, memfd).release()
         case .unixSocket:
             throw RestoreError("file \(id)", "is made by a task and was asked for before it was")
+        case .inetSocket: opened = try inetSockets.open(id).release()
+        case .packetSocket(let socket): opened = try linkSockets.open(id, socket).release()
+        case .netlinkSocket(let socket): opened = try linkSockets.open(id, socket).release()
         case .unsupported(let kind): throw Self.unsupported(id, kind)
         }
         descriptors[id] = opened
@@ -61,6 +68,9 @@ final class OpenFiles {
         case .memfd(let memfd): opened = try shared.openForMapping(id, memfd, mode: mode).release()
         case .pipe, .fifo, .unixSocket:
             throw RestoreError("file \(id)", "is a pipe or a socket in the image and mapped")
+        case .inetSocket, .packetSocket, .netlinkSocket:
+            throw RestoreError(
+                "file \(id)", "is a socket in the image and mapped, which cannot be restored yet")
         case .unsupported(let kind): throw Self.unsupported(id, kind)
         }
         mappings[key] = opened
@@ -91,6 +101,7 @@ final class OpenFiles {
         mappings = [:]
         fifoHolders = [:]
         pipes.closeAll()
+        inetSockets.closeAll()
         shared.closeAll()
     }
 

@@ -28,6 +28,7 @@ struct PreflightFiles {
                         users.first ?? "file \(file.id)",
                         "is of kind \(FileKindName.name(kind)), which cannot be restored yet"))
             case .pipe, .fifo, .memfd, .unixSocket: break
+            case .inetSocket, .packetSocket, .netlinkSocket: break
             }
         }
         for remap in tree.remaps where remap.kind == .procfs {

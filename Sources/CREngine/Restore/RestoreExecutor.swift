@@ -196,6 +196,9 @@ package struct RestoreExecutor {
             case .pipe(let image): (owner, flags) = (image.owner, image.flags)
             case .memfd(let image): (owner, flags) = (image.owner, image.flags)
             case .unixSocket(let image): (owner, flags) = (image.owner, image.flags)
+            case .inetSocket(let image): (owner, flags) = (image.owner, image.flags)
+            case .packetSocket(let image): (owner, flags) = (image.owner, image.flags)
+            case .netlinkSocket(let image): (owner, flags) = (image.owner, image.flags)
             case .fifo, .unsupported: continue
             }
             try DescriptorBuilder.setOwner(process.leader, fd: descriptor.fd, owner, flags: flags)

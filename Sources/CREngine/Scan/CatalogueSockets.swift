@@ -34,12 +34,12 @@ extension FindingCode {
                     + "lost. close: the program sees a peer that went away.")
         case .tcpListen:
             Entry(
-                .block, "listening tcp socket", criu: "tcp",
-                "This build does not carry tcp sockets yet.",
+                .info, "listening tcp socket", criu: "tcp",
+                "It is carried; between kill and restore its port is free for others.",
                 kernel:
-                    "Connections that wait for accept(2) are sockets that no process has a descriptor for, "
-                    + "and the port is free for others as soon as the socket is gone.",
-                restore: "None today, it blocks.")
+                    "A socket that listens is its address, its backlog and its options, all of which getsockopt(2) "
+                    + "and sock_diag(7) tell. The kernel keeps no port for a socket that is gone.",
+                restore: "A restore fails by name where somebody else has the port by then.")
         case .tcpEstablished:
             Entry(
                 .block, "established tcp connection", criu: "tcp-established",
@@ -53,40 +53,54 @@ extension FindingCode {
         case .tcpInFlight:
             Entry(
                 .block, "tcp connection that is being made or closed", criu: "skip-in-flight",
-                "A connection half-way through its handshake has state that cannot be read; wait "
-                    + "until it settles.",
-                kernel: "TCP_REPAIR reads connections that are established or closed; those in SYN-SENT, "
-                    + "SYN-RECV or waiting in a backlog have no complete state.",
+                remedy: "allow: {tcp-in-flight: skip}",
+                "A connection half-way through its handshake, or one that waits for accept(2), has state that "
+                    + "cannot be read.",
+                kernel:
+                    "TCP_REPAIR reads connections that a process has a descriptor for; those in SYN-SENT, "
+                    + "SYN-RECV or waiting in a backlog have none or no complete state.",
                 restore: "skip: the peer connects again by itself, and for it the first try has failed.")
-        case .tcpIdle:
+        case .tcpLayer:
             Entry(
-                .block, "tcp socket without a connection", criu: "tcp",
-                "This build does not carry tcp sockets yet.",
-                kernel: "Bound address and options are in the kernel and can be read by getsockopt(2).",
-                restore: "None today, it blocks.")
-        case .udp:
+                .block, "tcp with a layer of the kernel on it",
+                "The kernel encrypts or signs this connection with keys that nobody can read back; have the "
+                    + "program do it itself (for TLS: without kTLS).",
+                kernel: "Keys and record state of TCP_ULP and TCP_MD5SIG can be set and not be read.",
+                restore: "None, it blocks.")
+        case .datagramsLost:
             Entry(
-                .block, "udp socket", criu: "udp", "This build does not carry udp sockets yet.",
-                kernel: "Unread datagrams are in the kernel with the address of their sender.",
-                restore: "None today, it blocks.")
-        case .netlink:
+                .warn, "unread datagrams", criu: "udp",
+                "They are dropped, as a network may do with any datagram; the running program keeps them "
+                    + "where it is left running.",
+                kernel:
+                    "No call puts a datagram of a given sender into a queue, and CRIU drops them as well.",
+                restore: "The program waits for them as if the network had lost them.")
+        case .netlinkAnswers:
             Entry(
-                .block, "netlink socket", criu: "netlink",
-                "This build does not carry netlink sockets yet.",
-                kernel: "Answers that were not read yet, and membership of groups, are in the kernel.",
-                restore: "None today, it blocks.")
-        case .packet:
+                .block, "unread netlink messages", criu: "netlink",
+                "Answers of the kernel wait to be read, and nobody else can put them back; try again when the "
+                    + "program has read them.",
+                kernel: "Only the kernel sends messages with its own address as the sender.",
+                restore: "None, it blocks.")
+        case .packetRing:
             Entry(
-                .block, "packet socket", criu: "packet",
-                "This build does not carry packet sockets yet.",
-                kernel: "Ring buffers, filters and fan-out groups are in the kernel.",
-                restore: "None today, it blocks.")
+                .block, "ring buffer of a packet socket", criu: "packet",
+                "This build does not carry ring buffers; let the program read frames with recvmsg(2).",
+                kernel: "Ring buffers are memory of the socket that the program has mapped.",
+                restore: "None, it blocks.")
+        case .multipathTCP:
+            Entry(
+                .block, "multipath tcp socket",
+                "No engine can carry MPTCP; run the program with plain tcp: without mptcpize(8), for programs in "
+                    + "Go with GODEBUG=multipathtcp=0, or with sysctl net.mptcp.enabled=0.",
+                kernel: "TCP_REPAIR knows plain TCP only: keys, tokens and subflows of MPTCP cannot be read.",
+                restore: "None, it blocks.")
         case .otherSocket:
             Entry(
                 .block, "socket of another family",
-                "This build does not carry sockets of this family.",
-                kernel: "Each family of sockets keeps its state in code of its own, and this build has none "
-                    + "for it.",
+                "No engine carries sockets of this family; close it for the dump, or have the program make it anew.",
+                kernel:
+                    "Each family of sockets keeps its state in code of its own, which has no way to set it.",
                 restore: "None, it blocks.")
         case .connectionGoesOn:
             Entry(

@@ -2,8 +2,9 @@ extension FindingCode {
     /// Whether it speaks of something that leads out of the tree, rather than of what the tree has for itself.
     package var leavesTree: Bool {
         switch self {
-        case .pipeOutside, .stdioOutside, .unixOutside, .tcpListen, .tcpEstablished, .tcpInFlight, .udp,
-            .netlink, .packet, .otherSocket, .shellJob, .groupOutside, .controllingTerminal, .terminal,
+        case .pipeOutside, .stdioOutside, .unixOutside, .tcpListen, .tcpEstablished, .tcpInFlight,
+            .datagramsLost, .netlinkAnswers, .packetRing, .multipathTCP, .tcpLayer, .otherSocket, .shellJob,
+            .groupOutside, .controllingTerminal, .terminal,
             .flock, .posixLock, .openFileLock, .lease, .device, .gpu, .kvm, .fuse, .deviceMapping, .systemV,
             .sharedMemoryOutside, .messageQueue, .fifo, .unixListen, .traced, .perfEvent, .bpf, .pidFD,
             .namespaceFD, .inotify, .fanotify, .pseudoFile, .uprobes:

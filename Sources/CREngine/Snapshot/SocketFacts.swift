@@ -3,7 +3,13 @@ package struct SocketFacts: Equatable, Sendable {
     package enum Family: String, Sendable {
         case unix
         case tcp
+        /// UDP-Lite too.
         case udp
+        case raw
+        /// ICMP sockets of unprivileged programs.
+        case ping
+        case packet
+        case netlink
         case other
     }
     /// States that TCP and unix sockets share the numbers of; include/net/tcp_states.h.
@@ -31,6 +37,8 @@ package struct SocketFacts: Equatable, Sendable {
     /// `10.1.3.7:40122`, `[::1]:80`; the bound name of a unix socket with `@` for an abstract one; empty for none.
     package var local = ""
     package var remote = ""
+    /// 4 or 16 bytes in network order; empty where unknown.
+    package var localAddress: [UInt8] = []
     /// 4 or 16 bytes in network order.
     package var remoteAddress: [UInt8] = []
     package var localPort: UInt16 = 0
@@ -40,9 +48,29 @@ package struct SocketFacts: Equatable, Sendable {
     /// The other end's bound name.
     package var peerName = ""
 
+    /// Bytes that wait to be read, with the kernel's overhead where it counts that; of a listening TCP socket the
+    /// connections that wait for accept(2).
+    package var unread: UInt32 = 0
+    /// RCV_SHUTDOWN 1, SEND_SHUTDOWN 2.
+    package var shutdown: UInt8 = 0
+    /// TCP_ULP of tcp(7): `tls`; empty for none.
+    package var upperLayer = ""
+    /// TCP_MD5SIG or TCP-AO keys.
+    package var hasSignatures = false
+    package var packet: PacketFacts?
+
     package init(inode: UInt64, family: Family, protocolName: String) {
         self.inode = inode
         self.family = family
         self.protocolName = protocolName
     }
+}
+
+/// What packet_diag alone tells of a packet socket.
+package struct PacketFacts: Equatable, Sendable {
+    package var copyThreshold: UInt32 = 0
+    package var memberships: [PacketSocketImage.Membership] = []
+    package var hasRing = false
+    package var hasFanout = false
+    package init() {}
 }

@@ -30,11 +30,13 @@ enum SocketScan {
             socket.peerName = names[socket.peerInode] ?? ""
             found[socket.inode] = socket
         }
-        for family in [SocketFacts.Family.tcp, .udp] {
-            for socket in (try? SockDiag.internetSockets(family)) ?? [] where wanted.contains(socket.inode) {
-                found[socket.inode] = socket
-            }
+        var others: [SocketFacts] = []
+        for family in [SocketFacts.Family.tcp, .udp, .raw] {
+            others += (try? SockDiag.internetSockets(family)) ?? []
         }
+        others += (try? SockDiag.packetSockets()) ?? []
+        others += (try? SockDiag.netlinkSockets()) ?? []
+        for socket in others where wanted.contains(socket.inode) { found[socket.inode] = socket }
         return found
     }
 
@@ -42,7 +44,9 @@ enum SocketScan {
         if name.hasPrefix("UNIX") { return .unix }
         if name.hasPrefix("TCP") { return .tcp }
         if name.hasPrefix("UDP") { return .udp }
-        return .other
+        if name.hasPrefix("RAW") { return .raw }
+        if name.hasPrefix("PING") { return .ping }
+        return name == "PACKET" ? .packet : name == "NETLINK" ? .netlink : .other
     }
 
     /// The attribute `system.sockprotoname`, net/socket.c; empty where there is none.

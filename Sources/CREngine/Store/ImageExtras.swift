@@ -29,10 +29,16 @@ struct ImageExtras: Codable, Equatable {
         /// Start addresses of areas locked with MLOCK_ONFAULT.
         var lockedOnFault: [UInt64]?
     }
+    struct Socket: Codable, Equatable {
+        /// Id of the file.
+        var file: UInt32
+        var extras: SocketExtras
+    }
     /// Raised when a reader of an older version would misunderstand the file.
     var version = 1
     var threads: [Thread] = []
     var processes: [Process]?
+    var sockets: [Socket]?
 
     private static let currentVersion = 1
     /// 16384 CPUs, twice what the kernel can be built for.
@@ -57,11 +63,16 @@ struct ImageExtras: Codable, Equatable {
             if row != Process(pid: task.pid.rawValue) { processes.append(row) }
         }
         if !processes.isEmpty { self.processes = processes }
+        if !tree.socketExtras.isEmpty {
+            sockets = tree.socketExtras.sorted { $0.key < $1.key }.map {
+                Socket(file: $0.key, extras: $0.value)
+            }
+        }
     }
 
     /// Writes the file, unless there is nothing to say.
     func write(to directory: borrowing OwnedFD) throws(ImageError) {
-        if threads.isEmpty && processes == nil { return }
+        if threads.isEmpty && processes == nil && sockets == nil { return }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
         let data: [UInt8]
@@ -110,6 +121,7 @@ struct ImageExtras: Codable, Equatable {
 
     /// Puts what the file says into the tree's processes and threads.
     func apply(to tree: inout TreeImage) {
+        for socket in sockets ?? [] { tree.socketExtras[socket.file] = socket.extras }
         let byThread = Dictionary(threads.map { ($0.tid, $0) }, uniquingKeysWith: { first, _ in first })
         let byProcess = Dictionary(
             (processes ?? []).map { ($0.pid, $0) }, uniquingKeysWith: { first, _ in first })

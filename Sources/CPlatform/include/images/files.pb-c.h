@@ -26,6 +26,14 @@ typedef struct FilePermsEntry FilePermsEntry;
 typedef struct UnixSkEntry UnixSkEntry;
 typedef struct ScmEntry ScmEntry;
 typedef struct SkPacketEntry SkPacketEntry;
+typedef struct IpOptsRawEntry IpOptsRawEntry;
+typedef struct IpOptsEntry IpOptsEntry;
+typedef struct TcpOptsEntry TcpOptsEntry;
+typedef struct InetSkEntry InetSkEntry;
+typedef struct PacketMclist PacketMclist;
+typedef struct PacketRing PacketRing;
+typedef struct PacketSockEntry PacketSockEntry;
+typedef struct NetlinkSkEntry NetlinkSkEntry;
 typedef struct FileEntry FileEntry;
 typedef struct FsEntry FsEntry;
 typedef struct RemapFilePathEntry RemapFilePathEntry;
@@ -311,9 +319,183 @@ struct  SkPacketEntry
     , 0, 0, 0,NULL }
 
 
+struct  IpOptsRawEntry
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean has_hdrincl;
+  protobuf_c_boolean hdrincl;
+  protobuf_c_boolean has_nodefrag;
+  protobuf_c_boolean nodefrag;
+  protobuf_c_boolean has_checksum;
+  protobuf_c_boolean checksum;
+  size_t n_icmpv_filter;
+  uint32_t *icmpv_filter;
+};
+#define IP_OPTS_RAW_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&ip_opts_raw_entry__descriptor) \
+    , 0, 0, 0, 0, 0, 0, 0,NULL }
+
+
+struct  IpOptsEntry
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean has_freebind;
+  protobuf_c_boolean freebind;
+  IpOptsRawEntry *raw;
+  protobuf_c_boolean has_pktinfo;
+  protobuf_c_boolean pktinfo;
+  protobuf_c_boolean has_tos;
+  uint32_t tos;
+  protobuf_c_boolean has_ttl;
+  uint32_t ttl;
+};
+#define IP_OPTS_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&ip_opts_entry__descriptor) \
+    , 0, 0, NULL, 0, 0, 0, 0, 0, 0 }
+
+
+struct  TcpOptsEntry
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean has_cork;
+  protobuf_c_boolean cork;
+  protobuf_c_boolean has_nodelay;
+  protobuf_c_boolean nodelay;
+  protobuf_c_boolean has_keepcnt;
+  uint32_t keepcnt;
+  protobuf_c_boolean has_keepidle;
+  uint32_t keepidle;
+  protobuf_c_boolean has_keepintvl;
+  uint32_t keepintvl;
+};
+#define TCP_OPTS_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tcp_opts_entry__descriptor) \
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+
+/*
+ * A socket of AF_INET or AF_INET6. Addresses are in network order, ports are not.
+ */
+struct  InetSkEntry
+{
+  ProtobufCMessage base;
+  uint32_t id;
+  uint32_t ino;
+  uint32_t family;
+  uint32_t type;
+  uint32_t proto;
+  uint32_t state;
+  uint32_t src_port;
+  uint32_t dst_port;
+  uint32_t flags;
+  uint32_t backlog;
+  size_t n_src_addr;
+  uint32_t *src_addr;
+  size_t n_dst_addr;
+  uint32_t *dst_addr;
+  FownEntry *fown;
+  SkOptsEntry *opts;
+  protobuf_c_boolean has_v6only;
+  protobuf_c_boolean v6only;
+  IpOptsEntry *ip_opts;
+  char *ifname;
+  protobuf_c_boolean has_ns_id;
+  uint32_t ns_id;
+  protobuf_c_boolean has_shutdown;
+  SkShutdown shutdown;
+  TcpOptsEntry *tcp_opts;
+};
+#define INET_SK_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&inet_sk_entry__descriptor) \
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,NULL, 0,NULL, NULL, NULL, 0, 0, NULL, NULL, 0, 0, 0, SK_SHUTDOWN__NONE, NULL }
+
+
+struct  PacketMclist
+{
+  ProtobufCMessage base;
+  uint32_t index;
+  uint32_t type;
+  ProtobufCBinaryData addr;
+};
+#define PACKET_MCLIST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&packet_mclist__descriptor) \
+    , 0, 0, {0,NULL} }
+
+
+struct  PacketRing
+{
+  ProtobufCMessage base;
+  uint32_t block_size;
+  uint32_t block_nr;
+  uint32_t frame_size;
+  uint32_t frame_nr;
+  uint32_t retire_tmo;
+  uint32_t sizeof_priv;
+  uint32_t features;
+};
+#define PACKET_RING__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&packet_ring__descriptor) \
+    , 0, 0, 0, 0, 0, 0, 0 }
+
+
+struct  PacketSockEntry
+{
+  ProtobufCMessage base;
+  uint32_t id;
+  uint32_t type;
+  uint32_t protocol;
+  uint32_t flags;
+  uint32_t ifindex;
+  FownEntry *fown;
+  SkOptsEntry *opts;
+  uint32_t version;
+  uint32_t reserve;
+  protobuf_c_boolean aux_data;
+  protobuf_c_boolean orig_dev;
+  protobuf_c_boolean vnet_hdr;
+  protobuf_c_boolean loss;
+  uint32_t timestamp;
+  uint32_t copy_thresh;
+  size_t n_mclist;
+  PacketMclist **mclist;
+  protobuf_c_boolean has_fanout;
+  uint32_t fanout;
+  PacketRing *rx_ring;
+  PacketRing *tx_ring;
+  protobuf_c_boolean has_ns_id;
+  uint32_t ns_id;
+};
+#define PACKET_SOCK_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&packet_sock_entry__descriptor) \
+    , 0, 0, 0, 0, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0,NULL, 0, 4294967295u, NULL, NULL, 0, 0 }
+
+
+struct  NetlinkSkEntry
+{
+  ProtobufCMessage base;
+  uint32_t id;
+  uint32_t ino;
+  uint32_t protocol;
+  uint32_t state;
+  uint32_t flags;
+  uint32_t portid;
+  size_t n_groups;
+  uint32_t *groups;
+  uint32_t dst_portid;
+  uint32_t dst_group;
+  FownEntry *fown;
+  SkOptsEntry *opts;
+  protobuf_c_boolean has_ns_id;
+  uint32_t ns_id;
+};
+#define NETLINK_SK_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&netlink_sk_entry__descriptor) \
+    , 0, 0, 0, 0, 0, 0, 0,NULL, 0, 0, NULL, NULL, 0, 0 }
+
+
 /*
  * A tagged union. The kinds that this build does not decode stay undeclared and pass as unknown fields:
- * 4 inet, 5 namespace, 6 packet, 7 netlink, 8 eventfd, 9 epoll, 10 signalfd, 11 tun, 12 timerfd, 13 inotify,
+ * 5 namespace, 8 eventfd, 9 epoll, 10 signalfd, 11 tun, 12 timerfd, 13 inotify,
  * 14 fanotify, 15 external, 19 tty, 21 bpf map, 22 pidfd.
  */
 struct  FileEntry
@@ -322,6 +504,9 @@ struct  FileEntry
   FdTypes type;
   uint32_t id;
   RegFileEntry *reg;
+  InetSkEntry *isk;
+  PacketSockEntry *psk;
+  NetlinkSkEntry *nlsk;
   UnixSkEntry *usk;
   FifoEntry *fifo;
   PipeEntry *pipe;
@@ -329,7 +514,7 @@ struct  FileEntry
 };
 #define FILE_ENTRY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&file_entry__descriptor) \
-    , FD_TYPES__UND, 0, NULL, NULL, NULL, NULL, NULL }
+    , FD_TYPES__UND, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 
 
 struct  FsEntry
@@ -639,6 +824,158 @@ SkPacketEntry *
 void   sk_packet_entry__free_unpacked
                      (SkPacketEntry *message,
                       ProtobufCAllocator *allocator);
+/* IpOptsRawEntry methods */
+void   ip_opts_raw_entry__init
+                     (IpOptsRawEntry         *message);
+size_t ip_opts_raw_entry__get_packed_size
+                     (const IpOptsRawEntry   *message);
+size_t ip_opts_raw_entry__pack
+                     (const IpOptsRawEntry   *message,
+                      uint8_t             *out);
+size_t ip_opts_raw_entry__pack_to_buffer
+                     (const IpOptsRawEntry   *message,
+                      ProtobufCBuffer     *buffer);
+IpOptsRawEntry *
+       ip_opts_raw_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   ip_opts_raw_entry__free_unpacked
+                     (IpOptsRawEntry *message,
+                      ProtobufCAllocator *allocator);
+/* IpOptsEntry methods */
+void   ip_opts_entry__init
+                     (IpOptsEntry         *message);
+size_t ip_opts_entry__get_packed_size
+                     (const IpOptsEntry   *message);
+size_t ip_opts_entry__pack
+                     (const IpOptsEntry   *message,
+                      uint8_t             *out);
+size_t ip_opts_entry__pack_to_buffer
+                     (const IpOptsEntry   *message,
+                      ProtobufCBuffer     *buffer);
+IpOptsEntry *
+       ip_opts_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   ip_opts_entry__free_unpacked
+                     (IpOptsEntry *message,
+                      ProtobufCAllocator *allocator);
+/* TcpOptsEntry methods */
+void   tcp_opts_entry__init
+                     (TcpOptsEntry         *message);
+size_t tcp_opts_entry__get_packed_size
+                     (const TcpOptsEntry   *message);
+size_t tcp_opts_entry__pack
+                     (const TcpOptsEntry   *message,
+                      uint8_t             *out);
+size_t tcp_opts_entry__pack_to_buffer
+                     (const TcpOptsEntry   *message,
+                      ProtobufCBuffer     *buffer);
+TcpOptsEntry *
+       tcp_opts_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tcp_opts_entry__free_unpacked
+                     (TcpOptsEntry *message,
+                      ProtobufCAllocator *allocator);
+/* InetSkEntry methods */
+void   inet_sk_entry__init
+                     (InetSkEntry         *message);
+size_t inet_sk_entry__get_packed_size
+                     (const InetSkEntry   *message);
+size_t inet_sk_entry__pack
+                     (const InetSkEntry   *message,
+                      uint8_t             *out);
+size_t inet_sk_entry__pack_to_buffer
+                     (const InetSkEntry   *message,
+                      ProtobufCBuffer     *buffer);
+InetSkEntry *
+       inet_sk_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   inet_sk_entry__free_unpacked
+                     (InetSkEntry *message,
+                      ProtobufCAllocator *allocator);
+/* PacketMclist methods */
+void   packet_mclist__init
+                     (PacketMclist         *message);
+size_t packet_mclist__get_packed_size
+                     (const PacketMclist   *message);
+size_t packet_mclist__pack
+                     (const PacketMclist   *message,
+                      uint8_t             *out);
+size_t packet_mclist__pack_to_buffer
+                     (const PacketMclist   *message,
+                      ProtobufCBuffer     *buffer);
+PacketMclist *
+       packet_mclist__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   packet_mclist__free_unpacked
+                     (PacketMclist *message,
+                      ProtobufCAllocator *allocator);
+/* PacketRing methods */
+void   packet_ring__init
+                     (PacketRing         *message);
+size_t packet_ring__get_packed_size
+                     (const PacketRing   *message);
+size_t packet_ring__pack
+                     (const PacketRing   *message,
+                      uint8_t             *out);
+size_t packet_ring__pack_to_buffer
+                     (const PacketRing   *message,
+                      ProtobufCBuffer     *buffer);
+PacketRing *
+       packet_ring__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   packet_ring__free_unpacked
+                     (PacketRing *message,
+                      ProtobufCAllocator *allocator);
+/* PacketSockEntry methods */
+void   packet_sock_entry__init
+                     (PacketSockEntry         *message);
+size_t packet_sock_entry__get_packed_size
+                     (const PacketSockEntry   *message);
+size_t packet_sock_entry__pack
+                     (const PacketSockEntry   *message,
+                      uint8_t             *out);
+size_t packet_sock_entry__pack_to_buffer
+                     (const PacketSockEntry   *message,
+                      ProtobufCBuffer     *buffer);
+PacketSockEntry *
+       packet_sock_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   packet_sock_entry__free_unpacked
+                     (PacketSockEntry *message,
+                      ProtobufCAllocator *allocator);
+/* NetlinkSkEntry methods */
+void   netlink_sk_entry__init
+                     (NetlinkSkEntry         *message);
+size_t netlink_sk_entry__get_packed_size
+                     (const NetlinkSkEntry   *message);
+size_t netlink_sk_entry__pack
+                     (const NetlinkSkEntry   *message,
+                      uint8_t             *out);
+size_t netlink_sk_entry__pack_to_buffer
+                     (const NetlinkSkEntry   *message,
+                      ProtobufCBuffer     *buffer);
+NetlinkSkEntry *
+       netlink_sk_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   netlink_sk_entry__free_unpacked
+                     (NetlinkSkEntry *message,
+                      ProtobufCAllocator *allocator);
 /* FileEntry methods */
 void   file_entry__init
                      (FileEntry         *message);
@@ -807,6 +1144,30 @@ typedef void (*ScmEntry_Closure)
 typedef void (*SkPacketEntry_Closure)
                  (const SkPacketEntry *message,
                   void *closure_data);
+typedef void (*IpOptsRawEntry_Closure)
+                 (const IpOptsRawEntry *message,
+                  void *closure_data);
+typedef void (*IpOptsEntry_Closure)
+                 (const IpOptsEntry *message,
+                  void *closure_data);
+typedef void (*TcpOptsEntry_Closure)
+                 (const TcpOptsEntry *message,
+                  void *closure_data);
+typedef void (*InetSkEntry_Closure)
+                 (const InetSkEntry *message,
+                  void *closure_data);
+typedef void (*PacketMclist_Closure)
+                 (const PacketMclist *message,
+                  void *closure_data);
+typedef void (*PacketRing_Closure)
+                 (const PacketRing *message,
+                  void *closure_data);
+typedef void (*PacketSockEntry_Closure)
+                 (const PacketSockEntry *message,
+                  void *closure_data);
+typedef void (*NetlinkSkEntry_Closure)
+                 (const NetlinkSkEntry *message,
+                  void *closure_data);
 typedef void (*FileEntry_Closure)
                  (const FileEntry *message,
                   void *closure_data);
@@ -848,6 +1209,14 @@ extern const ProtobufCMessageDescriptor file_perms_entry__descriptor;
 extern const ProtobufCMessageDescriptor unix_sk_entry__descriptor;
 extern const ProtobufCMessageDescriptor scm_entry__descriptor;
 extern const ProtobufCMessageDescriptor sk_packet_entry__descriptor;
+extern const ProtobufCMessageDescriptor ip_opts_raw_entry__descriptor;
+extern const ProtobufCMessageDescriptor ip_opts_entry__descriptor;
+extern const ProtobufCMessageDescriptor tcp_opts_entry__descriptor;
+extern const ProtobufCMessageDescriptor inet_sk_entry__descriptor;
+extern const ProtobufCMessageDescriptor packet_mclist__descriptor;
+extern const ProtobufCMessageDescriptor packet_ring__descriptor;
+extern const ProtobufCMessageDescriptor packet_sock_entry__descriptor;
+extern const ProtobufCMessageDescriptor netlink_sk_entry__descriptor;
 extern const ProtobufCMessageDescriptor file_entry__descriptor;
 extern const ProtobufCMessageDescriptor fs_entry__descriptor;
 extern const ProtobufCMessageDescriptor remap_file_path_entry__descriptor;

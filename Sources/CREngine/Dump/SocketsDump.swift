@@ -1,0 +1,84 @@
+import CPlatform
+import Glibc
+
+/// Sockets other than unix ones, each read once through a short-lived duplicate of its descriptor.
+struct SocketsDump {
+    private let snapshot: Snapshot
+    private var extrasReader = SocketExtrasReader()
+
+    init(snapshot: Snapshot) { self.snapshot = snapshot }
+
+    /// What was read of one socket.
+    struct Row {
+        var content: FileImage.Content
+        var extras: SocketExtras
+    }
+
+    /// Nil where the file is no such socket.
+    mutating func read(
+        _ file: OpenFile, pidfd: Int32, _ pid: PID, _ descriptor: Int32, owner: OwnerImage
+    ) throws(DumpError) -> Row? {
+        guard file.link.hasPrefix("socket:["), let facts = snapshot.sockets[file.inode] else { return nil }
+        let subject = "process \(pid): fd \(descriptor) (\(facts.protocolName) \(file.link))"
+        do throws(Errno) {
+            switch facts.family {
+            case .unix, .other: return nil
+            case .tcp, .udp, .raw, .ping, .packet, .netlink: break
+            }
+            let socket = try SocketCalls.duplicate(pidfd: pidfd, descriptor: descriptor)
+            return try read(socket.rawValue, file, facts, owner)
+        } catch {
+            if error == .access {
+                throw .cannotCarry(
+                    "\(subject): has a filter of bpf(2), whose program cannot be read back; detach it (SO_DETACH_BPF) before the dump"
+                )
+            }
+            if error == .notSupported {
+                throw .cannotCarry(
+                    "\(subject): holds a datagram back (UDP_CORK) or carries a tunnel (UDP_ENCAP), which nobody can read; let it finish"
+                )
+            }
+            throw .task(pid, "fd \(descriptor) (\(file.link)) cannot be examined", error)
+        }
+    }
+
+    private mutating func read(
+        _ fd: Int32, _ file: OpenFile, _ facts: SocketFacts, _ owner: OwnerImage
+    ) throws(Errno) -> Row? {
+        let flags = file.info.flags & ~DescriptorInfo.closeOnExec
+        let content: FileImage.Content
+        let kind: (family: UInt32, type: UInt32, proto: UInt32)
+        var isConnected = false
+        switch facts.family {
+        case .packet:
+            let image = try PacketSocketReader.read(fd, facts: facts, flags: flags, owner: owner)
+            content = .packetSocket(image)
+            kind = (UInt32(AF_PACKET), image.type, 0)
+        case .netlink:
+            let image = try NetlinkSocketReader.read(
+                fd, inode: file.inode, facts: facts, flags: flags, owner: owner)
+            content = .netlinkSocket(image)
+            kind = (UInt32(AF_NETLINK), 3, image.proto)
+        default:
+            let reader = InetSocketReader(fd: fd, facts: facts)
+            guard let image = try reader.read(inode: file.inode, flags: flags, owner: owner) else {
+                return nil
+            }
+            if facts.family == .udp { try refuseHeldBack(fd) }
+            content = .inetSocket(image)
+            kind = (image.family, image.type, image.proto)
+            isConnected = image.isConnection
+        }
+        let extras = try extrasReader.read(
+            fd, family: kind.family, type: kind.type, proto: kind.proto, isConnected: isConnected)
+        return Row(content: content, extras: extras)
+    }
+
+    /// Throws ENOTSUPP for a socket with UDP_CORK or UDP_ENCAP.
+    private func refuseHeldBack(_ fd: Int32) throws(Errno) {
+        let cork: Int32 = 1
+        let encapsulation: Int32 = 100
+        for name in [cork, encapsulation]
+        where try SocketCalls.number(fd, SocketOption.udpLevel, name) != 0 { throw .notSupported }
+    }
+}
