@@ -21,7 +21,7 @@ struct TaskFiles {
     static func makes(_ content: FileImage.Content) -> Bool {
         switch content {
         case .unixSocket: true
-        case .regular, .pipe, .fifo, .memfd, .unsupported: false
+        default: false
         }
     }
 
