@@ -61,6 +61,19 @@ package struct UnixSocketRule: Sendable, Equatable, Codable {
     package var onRestore = OnRestore.reconnect
 
     package init() {}
+
+    /// Whether a socket is one that the rule speaks of: its type by the number that socket(2) knows, and its peer's bound
+    /// name, empty for none.
+    package func speaks(ofType number: UInt32, peerName: String) -> Bool {
+        let isOfType =
+            switch type {
+            case .stream: number == 1
+            case .dgram: number == 2
+            case .seqpacket: number == 5
+            case .any: true
+            }
+        return isOfType && (path?.matches(peerName) ?? true)
+    }
 }
 
 /// A device by path or by number.

@@ -71,6 +71,11 @@ package struct Glob: Sendable, Equatable, Codable, CustomStringConvertible {
         pattern = Pattern(parsed)
     }
 
+    /// The pattern that only this text matches; nil where it would be too long.
+    package init?(literally text: String) {
+        self.init(String(text.flatMap { "*?[]\\".contains($0) ? ["\\", $0] : [$0] }))
+    }
+
     package init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         guard let glob = Glob(try container.decode(String.self)) else {

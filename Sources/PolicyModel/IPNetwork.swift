@@ -25,6 +25,14 @@ package struct IPNetwork: Sendable, Equatable, Codable, CustomStringConvertible 
         prefixLength = length
     }
 
+    /// One address, 4 or 16 bytes in network order; one that comes mapped into IPv6 is taken as IPv4. Nil for another size.
+    package init?(bytes: [UInt8]) {
+        let isMapped = bytes.count == 16 && bytes[..<12] == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255]
+        address = isMapped ? Array(bytes[12...]) : bytes
+        prefixLength = address.count * 8
+        if address.count != 4 && address.count != 16 { return nil }
+    }
+
     /// Whether an address, 4 or 16 bytes in network order, is in the range. An IPv4 address that comes mapped into
     /// IPv6 (`::ffff:10.0.0.1`) is taken as IPv4.
     package func contains(_ other: [UInt8]) -> Bool {

@@ -19,4 +19,7 @@ extension Policy {
 
     /// All keys of the policy language, from the tables that the decoder reads by.
     package static var keys: [KeyDescription] { PolicyKeys.policy.descriptions }
+
+    /// The keys below `allow`, in the order of the language.
+    package static var allowanceKeys: [String] { AllowanceKeys.allow.descriptions.map(\.name) }
 }

@@ -70,19 +70,7 @@ struct YAMLNode: Sendable, Equatable {
     }
 
     /// A text as a double-quoted scalar.
-    static func quoted(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case "\n": result += "\\n"
-            case "\t": result += "\\t"
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result + "\""
-    }
+    static func quoted(_ text: String) -> String { YAMLText.quoted(text) }
 }
 
 /// One key of a mapping.

@@ -8,6 +8,7 @@ struct Crplan: ParsableCommand {
         version: version,
         subcommands: [
             ValidateCommand.self, SchemaCommand.self, MatchCommand.self, ScanCommand.self,
+            SuggestCommand.self,
             PlanCommand.self, ApplyCommand.self, ExplainCommand.self, ListCommand.self,
             ShowCommand.self, VerifyCommand.self, PinCommand.self, UnpinCommand.self, PruneCommand.self,
             DumpCommand.self,

@@ -15,7 +15,9 @@ struct ScanText {
         lines += section("leads out of the tree", scan.leaving)
         lines += section("stays in the tree, and is special", scan.inside)
         let sum =
-            "\(Counted.text(scan.leaving.count, "thing leads", "things lead")) out of the tree. "
+            (scan.leaving.isEmpty
+                ? "Nothing leads out of the tree. "
+                : "\(Counted.text(scan.leaving.count, "thing leads", "things lead")) out of the tree. ")
             + "`crplan explain CODE` tells more. Nothing was stopped to look."
         return (lines + ["", terminal.wrap(sum, indent: 0)]).joined(separator: "\n")
     }

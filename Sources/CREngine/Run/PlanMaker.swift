@@ -30,17 +30,23 @@ package struct PlanMaker: Sendable {
 
     package init(host: HostFacts) { self.host = host }
 
+    /// What a policy selects on this host.
+    private struct Look {
+        var list: ProcessList
+        var selection: Selection
+        var candidates: [DumpPlanner.Candidate] = []
+    }
+
     /// A target that ends while it is looked at is left out.
-    package func plan(_ policy: Policy) throws(PlanError) -> PlannedPolicy {
-        let begin = MonotonicClock.now()
+    private func look(_ policy: Policy) throws(PlanError) -> Look {
         let list = try processes(ProcessNeeds(policy))
         let units = UnitFiles()
         let selection = Selection.select(policy, from: list, names: .resolve(policy))
-        var candidates: [DumpPlanner.Candidate] = []
+        var look = Look(list: list, selection: selection)
         for match in selection.matches {
             do throws(CollectorError) {
                 let snapshot = try Collector.collect(root: match.process.pid, scope: .live)
-                candidates.append(
+                look.candidates.append(
                     .init(
                         snapshot: snapshot, pidfile: match.pidfile, group: match.group,
                         unit: units.service(ofMain: snapshot)))
@@ -49,6 +55,32 @@ package struct PlanMaker: Sendable {
                 throw .collector(error)
             }
         }
+        return look
+    }
+
+    /// What a policy would have to allow for the trees that it selects; and how many those are.
+    package func suggest(_ policy: Policy) throws(PlanError) -> (suggestion: Suggestion, trees: Int) {
+        let look = try look(policy)
+        let snapshots = look.candidates.map(\.snapshot)
+        return (Suggestion(policy, snapshots, protected: look.list.protected), snapshots.count)
+    }
+
+    /// What a policy that allows nothing would have to allow for one tree.
+    package func suggest(root: PID) throws(PlanError) -> Suggestion {
+        let policy = Policy(name: "suggest")
+        let list = try processes(ProcessNeeds(policy))
+        do throws(CollectorError) {
+            let snapshot = try Collector.collect(root: root, scope: .live)
+            return Suggestion(policy, [snapshot], protected: list.protected)
+        } catch {
+            throw .collector(error)
+        }
+    }
+
+    package func plan(_ policy: Policy) throws(PlanError) -> PlannedPolicy {
+        let begin = MonotonicClock.now()
+        let look = try look(policy)
+        let (list, selection, candidates) = (look.list, look.selection, look.candidates)
         let setting = DumpPlanner.Setting(
             host: host, now: Date.now, examined: selection.examined, findings: selection.findings,
             protected: list.protected)

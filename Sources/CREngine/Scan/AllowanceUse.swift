@@ -88,7 +88,7 @@ package struct AllowanceUse: Sendable, Equatable {
         switch socket.family {
         case .unix where socket.peerInode != 0 && isOutside:
             note("ext-unix-sk", allow.extUnixSockets) { rule in
-                rule.type.fits(socket.type) && (rule.path?.matches(socket.peerName) ?? true)
+                rule.speaks(ofType: socket.type, peerName: socket.peerName)
             }
         case .tcp where !socket.remoteAddress.isEmpty:
             note("tcp-established", allow.tcpEstablished) { rule in
@@ -121,18 +121,6 @@ package struct AllowanceUse: Sendable, Equatable {
         case .all: used.insert("allow.\(name)")
         case .rules(let rules):
             if let place = rules.firstIndex(where: fits) { used.insert("allow.\(name)[\(place)]") }
-        }
-    }
-}
-
-extension UnixSocketRule.SocketType {
-    /// By the number that socket(2) knows.
-    fileprivate func fits(_ type: UInt32) -> Bool {
-        switch self {
-        case .stream: type == 1
-        case .dgram: type == 2
-        case .seqpacket: type == 5
-        case .any: true
         }
     }
 }
