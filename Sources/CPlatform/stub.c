@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "kernel_abi.h"
@@ -97,4 +98,30 @@ int cp_stub_start(int32_t pid, int parent, int *keep)
     }
     *keep = life[1];
     return 0;
+}
+
+int cp_ended_process(int status)
+{
+    // Without an exit signal nobody but who waits for it by __WALL notices.
+    long made = clone_with(CLONE_CLEAR_SIGHAND, 0, 0);
+    siginfo_t info;
+    long result;
+
+    if (made == 0) {
+        uint64_t none = 0, no_core[2] = {0, 0};
+
+        cp_syscall(CP_SYS_prlimit64, 0, RLIMIT_CORE, (long)no_core, 0, 0, 0);
+        if (WIFSIGNALED(status)) {
+            cp_syscall(CP_SYS_rt_sigprocmask, SIG_SETMASK, (long)&none, 0, sizeof(none), 0, 0);
+            cp_syscall(CP_SYS_kill, cp_syscall(CP_SYS_getpid, 0, 0, 0, 0, 0, 0), WTERMSIG(status), 0, 0, 0, 0);
+        }
+        leave(WEXITSTATUS(status));
+    }
+    if (made < 0) {
+        return (int)made;
+    }
+    do {
+        result = cp_syscall(CP_SYS_waitid, P_PID, made, (long)&info, WEXITED | WNOWAIT | __WALL, 0, 0);
+    } while (result == -EINTR);
+    return (int)(result < 0 ? result : made);
 }

@@ -33,7 +33,7 @@ import Testing
 
     @Test func `a blocked tree has no steps and does not block another`() throws {
         var blocked = ordinarySnapshot()
-        addFile(&blocked, fd: 3, link: "anon_inode:[eventfd]", mode: 0o600, reach: .notAPath)
+        addFile(&blocked, fd: 3, link: "anon_inode:[userfaultfd]", mode: 0o600, reach: .notAPath)
         var second = ordinarySnapshot()
         second.tasks[0].startTime = 6000
         let plan = try DumpPlanner.plan(

@@ -57,6 +57,10 @@ enum RichTree {
         ]
         tree.fifoData = [PipeDataImage(pipe: 902, bytes: [0, 1, 2], capacity: 4096)]
         tree.memfds = [memfd()]
+        tree.fileLocks = [
+            FileLockImage(kind: .posix, type: 1, pid: PID(100), fd: 4, start: 5, length: 10),
+            FileLockImage(kind: .lease, type: 0, pid: PID(103), fd: 3, start: 0, length: 0),
+        ]
         var segment = PagemapImage()
         segment.pagesID = 2
         segment.extents = [PagemapImage.Extent(address: 0, pages: 1, flags: PagemapImage.Extent.present)]
@@ -269,7 +273,47 @@ enum RichTree {
             FileImage(id: 6, content: .pipe(PipeImage(pipe: 900, flags: 1))),
             FileImage(id: 7, content: .fifo(FifoImage(pipe: 902, regularFile: 3))),
             FileImage(id: 8, content: .memfd(memfd)),
+        ] + events()
+    }
+
+    /// One of each kind of event object, with all that CRIU's format and `FileExtras` hold.
+    private static func events() -> [FileImage] {
+        var counter = EventFDImage(flags: 0x802, count: .max - 1)
+        counter.isSemaphore = true
+        var timer = TimerFDImage(flags: 2, clock: 0)
+        timer.ticks = 3
+        timer.setFlags = 3
+        (timer.valueSeconds, timer.valueNanoseconds) = (4, 5)
+        (timer.intervalSeconds, timer.intervalNanoseconds) = (6, 7)
+        timer.wallTime = 1_800_000_000_000_000_001
+        var ended = ProcessFDImage(flags: 0x800, target: -1, inode: 4_000_000_000)
+        ended.endStatus = 0x700
+        ended.owner.pid = 100
+        var epoll = EpollImage(flags: 2)
+        var target = EpollImage.Target(fd: 4, events: 0x8000_0001, data: .max)
+        (target.device, target.inode, target.position) = (0xf, 900, 0)
+        epoll.targets = [target, EpollImage.Target(fd: 3, events: 0x19, data: 3)]
+        epoll.targets[1].addedAs = 9
+        epoll.targets[1].file = 7
+        var handle = FileHandleImage(type: 1, bytes: [1, 2, 3, 4, 5, 6, 7, 8, 9])
+        var inotify = InotifyImage(flags: 0x800)
+        inotify.watches = [
+            .init(number: 1, inode: 5, device: 0xfe0_0000, mask: 0x8000_0100, handle: handle)
         ]
+        handle.path = "/etc"
+        handle.mountID = 27
+        inotify.watches.append(
+            .init(number: 70_000, inode: 6, device: 0xfe0_0001, mask: 2, handle: handle))
+        var fanotify = FanotifyImage(flags: 2, groupFlags: 0x200, eventFlags: 0x8002)
+        fanotify.marks = [
+            .init(place: .inode(5, handle), flags: 0x40, mask: 0x22, ignoredMask: 2, device: 0xfe0_0000),
+            .init(place: .mount(27, path: "/"), flags: 0, mask: 0x22, ignoredMask: 0, device: 0),
+        ]
+        let contents: [FileImage.Content] = [
+            .eventFD(counter), .signalFD(SignalFDImage(flags: 2, mask: 0x200)), .timerFD(timer),
+            .processFD(ended), .epoll(epoll), .inotify(inotify), .fanotify(fanotify),
+        ]
+        return contents.enumerated().map { FileImage(id: UInt32(9 + $0.offset), content: $0.element) }
     }
 
     private static func memfd() -> MemfdInodeImage {

@@ -43,7 +43,8 @@ import Testing
         #expect(
             try directory.names() == [
                 "cgroup.img", "core-100.img", "core-101.img", "core-102.img", "core-103.img", "core-107.img",
-                "crplan.json", "fdinfo-2.img", "fifo-data.img", "files.img", "fs-100.img", "fs-103.img",
+                "crplan.json", "fdinfo-2.img", "fifo-data.img", "filelocks.img", "files.img", "fs-100.img",
+                "fs-103.img",
                 "ghost-file-1f.img", "ids-100.img", "ids-103.img", "inventory.img", "memfd.img", "mm-100.img",
                 "mm-103.img", "pagemap-100.img", "pagemap-103.img", "pagemap-shmem-1024.img",
                 "pipes-data.img", "pstree.img", "remap-fpath.img", "seccomp.img", "timens-0.img",

@@ -136,7 +136,7 @@ struct BatchTests {
 
     @Test func `a tree that cannot be dumped is named, and the others are done`() throws {
         var group = try sleepers(4)
-        try group.start("holder eventfd")
+        try group.start("holder userfaultfd")
         let blocked = group.members[4]
         try #require(group.await { blocked.status == "ready\n" })
         let applied = try Command.run([

@@ -84,14 +84,14 @@ struct GroupTests {
         let two = try setting.start(
             [
                 "/usr/bin/python3", "-c",
-                "import os,time; os.memfd_create('x'); os.eventfd(0); time.sleep(98774)",
+                "import ctypes,time; ctypes.CDLL(None).syscall(323, 1); time.sleep(98774)",
             ],
             inGroup: true, comm: "python3")
         // Until it holds what blocks.
         #expect(
             poll(until: now() + 20) {
                 names(in: "/proc/\(two)/fd").contains {
-                    link(at: "/proc/\(two)/fd/\($0)") == "anon_inode:[eventfd]"
+                    link(at: "/proc/\(two)/fd/\($0)") == "anon_inode:[userfaultfd]"
                 }
             })
         let run = try setting.apply("{pid: \(one)}", tree: "cgroup")

@@ -72,7 +72,7 @@ struct ReportSchemaTests {
     }
 
     @Test func `plans of what is blocked, and runs that begin nothing, fit`() throws {
-        let load = try started([BuiltPrograms.subject, "--status", "status", "holder", "eventfd"])
+        let load = try started([BuiltPrograms.subject, "--status", "status", "holder", "userfaultfd"])
         let place = load.place
         let isReady = load.await { text(of: place + "/status") == "ready\n" }
         try #require(isReady)
@@ -81,7 +81,7 @@ struct ReportSchemaTests {
             "max-targets: 1\ndump: {compress: zstd}\nallow: {tcp-established: [{action: close}]}")
         let plan = try report("plan", file)
         #expect(try faults(plan, in: load.directory) == "")
-        #expect(plan.contains("\"CRP801\"") && plan.contains("\"CRP121\""))
+        #expect(plan.contains("\"CRP801\"") && plan.contains("\"CRP131\""))
         #expect(try faults(report("apply", file), in: load.directory) == "")
         let lock = try PolicyLock(policy: "blocked")
         let locked = try report("apply", file)

@@ -20,6 +20,7 @@ struct SubjectTests {
         "creds",
         "identity", "clocks", "timers", "killtarget page",
         "unix pair", "inet", "link",
+        "events", "pidfds", "memfds", "epolls", "epolls renumbered",
     ]
 
     /// Calls that a blocked thread sits in while its tree is dumped; what they wait on can be carried.
@@ -31,17 +32,16 @@ struct SubjectTests {
         "read", "write", "write-atomic", "wait4", "waitid", "sigwaitinfo", "sigtimedwait", "pause",
         "sigsuspend", "msgrcv",
         "semop",
-        "semtimedop",
+        "semtimedop", "epoll_wait", "epoll_wait-timed",
     ]
 
     /// Calls on objects that block a dump: it must be refused without the call noticing.
-    static let refusedCalls = ["epoll_wait", "epoll_wait-timed", "recv-timed", "recv-waitall", "flock"]
+    static let refusedCalls = ["recv-timed", "recv-waitall", "flock"]
 
     /// Objects that block a dump.
     static let refusedKinds = [
         "unix-listen", "unix-dgram", "tcp-established",
-        "eventfd", "inotify",
-        "epoll", "signalfd", "timerfd", "pidfd", "memfd", "pty", "fifo", "packet-pipe", "flock", "posix-lock",
+        "inotify", "outside-pidfd", "escaped-epoll", "pty", "fifo", "packet-pipe", "flock", "posix-lock",
         "ofd-lock",
         "lease", "namespace", "proc", "userfaultfd", "perf", "outside-pipe", "seccomp", "deleted-cwd",
         "packets", "directory-watch", "outside-owner",
@@ -63,6 +63,8 @@ struct SubjectTests {
                 SubjectCase(subject: "threads", steps: "dump-stopped,cycle:2,check"),
                 SubjectCase(subject: "creds", steps: "cycle:2,check"),
                 SubjectCase(subject: "timers", steps: "cycle:2,check"),
+                SubjectCase(subject: "events", steps: "dump,pause:2,restore,dump,restore,check"),
+                SubjectCase(subject: "epolls renumbered", steps: "cycle:2,check"),
             ] + (BuiltPrograms.wantsLongTests ? longCases : [])
     }
 

@@ -20,6 +20,7 @@
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 // Kinds that only hold a descriptor answer with it; those that hold another thing answer with -2.
@@ -103,6 +104,29 @@ static int hold_timerfd(void)
     return fd;
 }
 static int hold_pidfd(void) { return MUST((int)syscall(SYS_pidfd_open, getpid(), 0)); }
+static int hold_outside_pidfd(void) { return MUST((int)syscall(SYS_pidfd_open, getppid(), 0)); }
+// The watched pipe end lives on in a process that leaves the tree.
+static int hold_escaped_epoll(void)
+{
+    int fd = MUST(epoll_create1(EPOLL_CLOEXEC)), ends[2];
+    struct epoll_event event = {.events = EPOLLIN};
+    MUST(pipe2(ends, O_CLOEXEC));
+    MUST(epoll_ctl(fd, EPOLL_CTL_ADD, ends[0], &event));
+    if (MUST(fork()) == 0) {
+        setsid();
+        if (fork() == 0) {
+            char byte;
+            close(fd);
+            close(ends[1]);
+            while (read(ends[0], &byte, 1) > 0) continue;
+        }
+        _exit(0);
+    }
+    MUST(wait(NULL));
+    close(ends[0]);
+    // Else the outsider would end, and its end of the pipe with it.
+    return fd;
+}
 static int hold_memfd(void) { return MUST(memfd_create("holder", 0)); }
 static int hold_pty(void)
 {
@@ -223,6 +247,7 @@ static const struct kind {
     {"udp", hold_udp},                 {"netlink", hold_netlink},         {"eventfd", hold_eventfd},
     {"inotify", hold_inotify},         {"epoll", hold_epoll},             {"signalfd", hold_signalfd},
     {"timerfd", hold_timerfd},         {"pidfd", hold_pidfd},             {"memfd", hold_memfd},
+    {"outside-pidfd", hold_outside_pidfd}, {"escaped-epoll", hold_escaped_epoll},
     {"pty", hold_pty},                 {"fifo", hold_fifo}, {"packet-pipe", hold_packet_pipe},
     {"packets", hold_packets},         {"directory-watch", hold_directory_watch},
     {"outside-owner", hold_outside_owner}, {"flock", hold_flock},

@@ -862,6 +862,636 @@ void   netlink_sk_entry__free_unpacked
   assert(message->base.descriptor == &netlink_sk_entry__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   eventfd_file_entry__init
+                     (EventfdFileEntry         *message)
+{
+  static const EventfdFileEntry init_value = EVENTFD_FILE_ENTRY__INIT;
+  *message = init_value;
+}
+size_t eventfd_file_entry__get_packed_size
+                     (const EventfdFileEntry *message)
+{
+  assert(message->base.descriptor == &eventfd_file_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t eventfd_file_entry__pack
+                     (const EventfdFileEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &eventfd_file_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t eventfd_file_entry__pack_to_buffer
+                     (const EventfdFileEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &eventfd_file_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+EventfdFileEntry *
+       eventfd_file_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (EventfdFileEntry *)
+     protobuf_c_message_unpack (&eventfd_file_entry__descriptor,
+                                allocator, len, data);
+}
+void   eventfd_file_entry__free_unpacked
+                     (EventfdFileEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &eventfd_file_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   eventpoll_tfd_entry__init
+                     (EventpollTfdEntry         *message)
+{
+  static const EventpollTfdEntry init_value = EVENTPOLL_TFD_ENTRY__INIT;
+  *message = init_value;
+}
+size_t eventpoll_tfd_entry__get_packed_size
+                     (const EventpollTfdEntry *message)
+{
+  assert(message->base.descriptor == &eventpoll_tfd_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t eventpoll_tfd_entry__pack
+                     (const EventpollTfdEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &eventpoll_tfd_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t eventpoll_tfd_entry__pack_to_buffer
+                     (const EventpollTfdEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &eventpoll_tfd_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+EventpollTfdEntry *
+       eventpoll_tfd_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (EventpollTfdEntry *)
+     protobuf_c_message_unpack (&eventpoll_tfd_entry__descriptor,
+                                allocator, len, data);
+}
+void   eventpoll_tfd_entry__free_unpacked
+                     (EventpollTfdEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &eventpoll_tfd_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   eventpoll_file_entry__init
+                     (EventpollFileEntry         *message)
+{
+  static const EventpollFileEntry init_value = EVENTPOLL_FILE_ENTRY__INIT;
+  *message = init_value;
+}
+size_t eventpoll_file_entry__get_packed_size
+                     (const EventpollFileEntry *message)
+{
+  assert(message->base.descriptor == &eventpoll_file_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t eventpoll_file_entry__pack
+                     (const EventpollFileEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &eventpoll_file_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t eventpoll_file_entry__pack_to_buffer
+                     (const EventpollFileEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &eventpoll_file_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+EventpollFileEntry *
+       eventpoll_file_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (EventpollFileEntry *)
+     protobuf_c_message_unpack (&eventpoll_file_entry__descriptor,
+                                allocator, len, data);
+}
+void   eventpoll_file_entry__free_unpacked
+                     (EventpollFileEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &eventpoll_file_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   signalfd_entry__init
+                     (SignalfdEntry         *message)
+{
+  static const SignalfdEntry init_value = SIGNALFD_ENTRY__INIT;
+  *message = init_value;
+}
+size_t signalfd_entry__get_packed_size
+                     (const SignalfdEntry *message)
+{
+  assert(message->base.descriptor == &signalfd_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t signalfd_entry__pack
+                     (const SignalfdEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &signalfd_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t signalfd_entry__pack_to_buffer
+                     (const SignalfdEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &signalfd_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+SignalfdEntry *
+       signalfd_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (SignalfdEntry *)
+     protobuf_c_message_unpack (&signalfd_entry__descriptor,
+                                allocator, len, data);
+}
+void   signalfd_entry__free_unpacked
+                     (SignalfdEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &signalfd_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   timerfd_entry__init
+                     (TimerfdEntry         *message)
+{
+  static const TimerfdEntry init_value = TIMERFD_ENTRY__INIT;
+  *message = init_value;
+}
+size_t timerfd_entry__get_packed_size
+                     (const TimerfdEntry *message)
+{
+  assert(message->base.descriptor == &timerfd_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t timerfd_entry__pack
+                     (const TimerfdEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &timerfd_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t timerfd_entry__pack_to_buffer
+                     (const TimerfdEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &timerfd_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+TimerfdEntry *
+       timerfd_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (TimerfdEntry *)
+     protobuf_c_message_unpack (&timerfd_entry__descriptor,
+                                allocator, len, data);
+}
+void   timerfd_entry__free_unpacked
+                     (TimerfdEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &timerfd_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   fh_entry__init
+                     (FhEntry         *message)
+{
+  static const FhEntry init_value = FH_ENTRY__INIT;
+  *message = init_value;
+}
+size_t fh_entry__get_packed_size
+                     (const FhEntry *message)
+{
+  assert(message->base.descriptor == &fh_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t fh_entry__pack
+                     (const FhEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &fh_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t fh_entry__pack_to_buffer
+                     (const FhEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &fh_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+FhEntry *
+       fh_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (FhEntry *)
+     protobuf_c_message_unpack (&fh_entry__descriptor,
+                                allocator, len, data);
+}
+void   fh_entry__free_unpacked
+                     (FhEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &fh_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   inotify_wd_entry__init
+                     (InotifyWdEntry         *message)
+{
+  static const InotifyWdEntry init_value = INOTIFY_WD_ENTRY__INIT;
+  *message = init_value;
+}
+size_t inotify_wd_entry__get_packed_size
+                     (const InotifyWdEntry *message)
+{
+  assert(message->base.descriptor == &inotify_wd_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t inotify_wd_entry__pack
+                     (const InotifyWdEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &inotify_wd_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t inotify_wd_entry__pack_to_buffer
+                     (const InotifyWdEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &inotify_wd_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+InotifyWdEntry *
+       inotify_wd_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (InotifyWdEntry *)
+     protobuf_c_message_unpack (&inotify_wd_entry__descriptor,
+                                allocator, len, data);
+}
+void   inotify_wd_entry__free_unpacked
+                     (InotifyWdEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &inotify_wd_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   inotify_file_entry__init
+                     (InotifyFileEntry         *message)
+{
+  static const InotifyFileEntry init_value = INOTIFY_FILE_ENTRY__INIT;
+  *message = init_value;
+}
+size_t inotify_file_entry__get_packed_size
+                     (const InotifyFileEntry *message)
+{
+  assert(message->base.descriptor == &inotify_file_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t inotify_file_entry__pack
+                     (const InotifyFileEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &inotify_file_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t inotify_file_entry__pack_to_buffer
+                     (const InotifyFileEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &inotify_file_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+InotifyFileEntry *
+       inotify_file_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (InotifyFileEntry *)
+     protobuf_c_message_unpack (&inotify_file_entry__descriptor,
+                                allocator, len, data);
+}
+void   inotify_file_entry__free_unpacked
+                     (InotifyFileEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &inotify_file_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   fanotify_inode_mark_entry__init
+                     (FanotifyInodeMarkEntry         *message)
+{
+  static const FanotifyInodeMarkEntry init_value = FANOTIFY_INODE_MARK_ENTRY__INIT;
+  *message = init_value;
+}
+size_t fanotify_inode_mark_entry__get_packed_size
+                     (const FanotifyInodeMarkEntry *message)
+{
+  assert(message->base.descriptor == &fanotify_inode_mark_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t fanotify_inode_mark_entry__pack
+                     (const FanotifyInodeMarkEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &fanotify_inode_mark_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t fanotify_inode_mark_entry__pack_to_buffer
+                     (const FanotifyInodeMarkEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &fanotify_inode_mark_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+FanotifyInodeMarkEntry *
+       fanotify_inode_mark_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (FanotifyInodeMarkEntry *)
+     protobuf_c_message_unpack (&fanotify_inode_mark_entry__descriptor,
+                                allocator, len, data);
+}
+void   fanotify_inode_mark_entry__free_unpacked
+                     (FanotifyInodeMarkEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &fanotify_inode_mark_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   fanotify_mount_mark_entry__init
+                     (FanotifyMountMarkEntry         *message)
+{
+  static const FanotifyMountMarkEntry init_value = FANOTIFY_MOUNT_MARK_ENTRY__INIT;
+  *message = init_value;
+}
+size_t fanotify_mount_mark_entry__get_packed_size
+                     (const FanotifyMountMarkEntry *message)
+{
+  assert(message->base.descriptor == &fanotify_mount_mark_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t fanotify_mount_mark_entry__pack
+                     (const FanotifyMountMarkEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &fanotify_mount_mark_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t fanotify_mount_mark_entry__pack_to_buffer
+                     (const FanotifyMountMarkEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &fanotify_mount_mark_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+FanotifyMountMarkEntry *
+       fanotify_mount_mark_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (FanotifyMountMarkEntry *)
+     protobuf_c_message_unpack (&fanotify_mount_mark_entry__descriptor,
+                                allocator, len, data);
+}
+void   fanotify_mount_mark_entry__free_unpacked
+                     (FanotifyMountMarkEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &fanotify_mount_mark_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   fanotify_mark_entry__init
+                     (FanotifyMarkEntry         *message)
+{
+  static const FanotifyMarkEntry init_value = FANOTIFY_MARK_ENTRY__INIT;
+  *message = init_value;
+}
+size_t fanotify_mark_entry__get_packed_size
+                     (const FanotifyMarkEntry *message)
+{
+  assert(message->base.descriptor == &fanotify_mark_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t fanotify_mark_entry__pack
+                     (const FanotifyMarkEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &fanotify_mark_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t fanotify_mark_entry__pack_to_buffer
+                     (const FanotifyMarkEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &fanotify_mark_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+FanotifyMarkEntry *
+       fanotify_mark_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (FanotifyMarkEntry *)
+     protobuf_c_message_unpack (&fanotify_mark_entry__descriptor,
+                                allocator, len, data);
+}
+void   fanotify_mark_entry__free_unpacked
+                     (FanotifyMarkEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &fanotify_mark_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   fanotify_file_entry__init
+                     (FanotifyFileEntry         *message)
+{
+  static const FanotifyFileEntry init_value = FANOTIFY_FILE_ENTRY__INIT;
+  *message = init_value;
+}
+size_t fanotify_file_entry__get_packed_size
+                     (const FanotifyFileEntry *message)
+{
+  assert(message->base.descriptor == &fanotify_file_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t fanotify_file_entry__pack
+                     (const FanotifyFileEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &fanotify_file_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t fanotify_file_entry__pack_to_buffer
+                     (const FanotifyFileEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &fanotify_file_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+FanotifyFileEntry *
+       fanotify_file_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (FanotifyFileEntry *)
+     protobuf_c_message_unpack (&fanotify_file_entry__descriptor,
+                                allocator, len, data);
+}
+void   fanotify_file_entry__free_unpacked
+                     (FanotifyFileEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &fanotify_file_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   pidfd_entry__init
+                     (PidfdEntry         *message)
+{
+  static const PidfdEntry init_value = PIDFD_ENTRY__INIT;
+  *message = init_value;
+}
+size_t pidfd_entry__get_packed_size
+                     (const PidfdEntry *message)
+{
+  assert(message->base.descriptor == &pidfd_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t pidfd_entry__pack
+                     (const PidfdEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &pidfd_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t pidfd_entry__pack_to_buffer
+                     (const PidfdEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &pidfd_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+PidfdEntry *
+       pidfd_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (PidfdEntry *)
+     protobuf_c_message_unpack (&pidfd_entry__descriptor,
+                                allocator, len, data);
+}
+void   pidfd_entry__free_unpacked
+                     (PidfdEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &pidfd_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   file_lock_entry__init
+                     (FileLockEntry         *message)
+{
+  static const FileLockEntry init_value = FILE_LOCK_ENTRY__INIT;
+  *message = init_value;
+}
+size_t file_lock_entry__get_packed_size
+                     (const FileLockEntry *message)
+{
+  assert(message->base.descriptor == &file_lock_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t file_lock_entry__pack
+                     (const FileLockEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &file_lock_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t file_lock_entry__pack_to_buffer
+                     (const FileLockEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &file_lock_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+FileLockEntry *
+       file_lock_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (FileLockEntry *)
+     protobuf_c_message_unpack (&file_lock_entry__descriptor,
+                                allocator, len, data);
+}
+void   file_lock_entry__free_unpacked
+                     (FileLockEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &file_lock_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   file_entry__init
                      (FileEntry         *message)
 {
@@ -3753,7 +4383,1320 @@ const ProtobufCMessageDescriptor netlink_sk_entry__descriptor =
   (ProtobufCMessageInit) netlink_sk_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor file_entry__field_descriptors[10] =
+static const ProtobufCFieldDescriptor eventfd_file_entry__field_descriptors[4] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(EventfdFileEntry, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "flags",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(EventfdFileEntry, flags),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fown",
+    3,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(EventfdFileEntry, fown),
+    &fown_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "counter",
+    4,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(EventfdFileEntry, counter),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned eventfd_file_entry__field_indices_by_name[] = {
+  3,   /* field[3] = counter */
+  1,   /* field[1] = flags */
+  2,   /* field[2] = fown */
+  0,   /* field[0] = id */
+};
+static const ProtobufCIntRange eventfd_file_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor eventfd_file_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "eventfd_file_entry",
+  "EventfdFileEntry",
+  "EventfdFileEntry",
+  "",
+  sizeof(EventfdFileEntry),
+  4,
+  eventfd_file_entry__field_descriptors,
+  eventfd_file_entry__field_indices_by_name,
+  1,  eventfd_file_entry__number_ranges,
+  (ProtobufCMessageInit) eventfd_file_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor eventpoll_tfd_entry__field_descriptors[7] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(EventpollTfdEntry, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tfd",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(EventpollTfdEntry, tfd),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "events",
+    3,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(EventpollTfdEntry, events),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "data",
+    4,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(EventpollTfdEntry, data),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "dev",
+    5,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(EventpollTfdEntry, has_dev),
+    offsetof(EventpollTfdEntry, dev),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "inode",
+    6,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(EventpollTfdEntry, has_inode),
+    offsetof(EventpollTfdEntry, inode),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pos",
+    7,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(EventpollTfdEntry, has_pos),
+    offsetof(EventpollTfdEntry, pos),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned eventpoll_tfd_entry__field_indices_by_name[] = {
+  3,   /* field[3] = data */
+  4,   /* field[4] = dev */
+  2,   /* field[2] = events */
+  0,   /* field[0] = id */
+  5,   /* field[5] = inode */
+  6,   /* field[6] = pos */
+  1,   /* field[1] = tfd */
+};
+static const ProtobufCIntRange eventpoll_tfd_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 7 }
+};
+const ProtobufCMessageDescriptor eventpoll_tfd_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "eventpoll_tfd_entry",
+  "EventpollTfdEntry",
+  "EventpollTfdEntry",
+  "",
+  sizeof(EventpollTfdEntry),
+  7,
+  eventpoll_tfd_entry__field_descriptors,
+  eventpoll_tfd_entry__field_indices_by_name,
+  1,  eventpoll_tfd_entry__number_ranges,
+  (ProtobufCMessageInit) eventpoll_tfd_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor eventpoll_file_entry__field_descriptors[4] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(EventpollFileEntry, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "flags",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(EventpollFileEntry, flags),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fown",
+    3,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(EventpollFileEntry, fown),
+    &fown_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tfd",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(EventpollFileEntry, n_tfd),
+    offsetof(EventpollFileEntry, tfd),
+    &eventpoll_tfd_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned eventpoll_file_entry__field_indices_by_name[] = {
+  1,   /* field[1] = flags */
+  2,   /* field[2] = fown */
+  0,   /* field[0] = id */
+  3,   /* field[3] = tfd */
+};
+static const ProtobufCIntRange eventpoll_file_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor eventpoll_file_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "eventpoll_file_entry",
+  "EventpollFileEntry",
+  "EventpollFileEntry",
+  "",
+  sizeof(EventpollFileEntry),
+  4,
+  eventpoll_file_entry__field_descriptors,
+  eventpoll_file_entry__field_indices_by_name,
+  1,  eventpoll_file_entry__number_ranges,
+  (ProtobufCMessageInit) eventpoll_file_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor signalfd_entry__field_descriptors[4] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(SignalfdEntry, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "flags",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(SignalfdEntry, flags),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fown",
+    3,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(SignalfdEntry, fown),
+    &fown_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "sigmask",
+    4,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(SignalfdEntry, sigmask),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned signalfd_entry__field_indices_by_name[] = {
+  1,   /* field[1] = flags */
+  2,   /* field[2] = fown */
+  0,   /* field[0] = id */
+  3,   /* field[3] = sigmask */
+};
+static const ProtobufCIntRange signalfd_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor signalfd_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "signalfd_entry",
+  "SignalfdEntry",
+  "SignalfdEntry",
+  "",
+  sizeof(SignalfdEntry),
+  4,
+  signalfd_entry__field_descriptors,
+  signalfd_entry__field_indices_by_name,
+  1,  signalfd_entry__number_ranges,
+  (ProtobufCMessageInit) signalfd_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor timerfd_entry__field_descriptors[10] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(TimerfdEntry, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "flags",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(TimerfdEntry, flags),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fown",
+    3,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(TimerfdEntry, fown),
+    &fown_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "clockid",
+    4,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(TimerfdEntry, clockid),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ticks",
+    5,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(TimerfdEntry, ticks),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "settime_flags",
+    6,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(TimerfdEntry, settime_flags),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "vsec",
+    7,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(TimerfdEntry, vsec),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "vnsec",
+    8,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(TimerfdEntry, vnsec),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "isec",
+    9,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(TimerfdEntry, isec),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "insec",
+    10,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(TimerfdEntry, insec),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned timerfd_entry__field_indices_by_name[] = {
+  3,   /* field[3] = clockid */
+  1,   /* field[1] = flags */
+  2,   /* field[2] = fown */
+  0,   /* field[0] = id */
+  9,   /* field[9] = insec */
+  8,   /* field[8] = isec */
+  5,   /* field[5] = settime_flags */
+  4,   /* field[4] = ticks */
+  7,   /* field[7] = vnsec */
+  6,   /* field[6] = vsec */
+};
+static const ProtobufCIntRange timerfd_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 10 }
+};
+const ProtobufCMessageDescriptor timerfd_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "timerfd_entry",
+  "TimerfdEntry",
+  "TimerfdEntry",
+  "",
+  sizeof(TimerfdEntry),
+  10,
+  timerfd_entry__field_descriptors,
+  timerfd_entry__field_indices_by_name,
+  1,  timerfd_entry__number_ranges,
+  (ProtobufCMessageInit) timerfd_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor fh_entry__field_descriptors[5] =
+{
+  {
+    "bytes",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(FhEntry, bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "type",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(FhEntry, type),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "handle",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(FhEntry, n_handle),
+    offsetof(FhEntry, handle),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "path",
+    4,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(FhEntry, path),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "mnt_id",
+    5,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(FhEntry, has_mnt_id),
+    offsetof(FhEntry, mnt_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned fh_entry__field_indices_by_name[] = {
+  0,   /* field[0] = bytes */
+  2,   /* field[2] = handle */
+  4,   /* field[4] = mnt_id */
+  3,   /* field[3] = path */
+  1,   /* field[1] = type */
+};
+static const ProtobufCIntRange fh_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor fh_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "fh_entry",
+  "FhEntry",
+  "FhEntry",
+  "",
+  sizeof(FhEntry),
+  5,
+  fh_entry__field_descriptors,
+  fh_entry__field_indices_by_name,
+  1,  fh_entry__number_ranges,
+  (ProtobufCMessageInit) fh_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor inotify_wd_entry__field_descriptors[7] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(InotifyWdEntry, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "i_ino",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(InotifyWdEntry, i_ino),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "mask",
+    3,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(InotifyWdEntry, mask),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ignored_mask",
+    4,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(InotifyWdEntry, ignored_mask),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "s_dev",
+    5,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(InotifyWdEntry, s_dev),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "wd",
+    6,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(InotifyWdEntry, wd),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "f_handle",
+    7,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(InotifyWdEntry, f_handle),
+    &fh_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned inotify_wd_entry__field_indices_by_name[] = {
+  6,   /* field[6] = f_handle */
+  1,   /* field[1] = i_ino */
+  0,   /* field[0] = id */
+  3,   /* field[3] = ignored_mask */
+  2,   /* field[2] = mask */
+  4,   /* field[4] = s_dev */
+  5,   /* field[5] = wd */
+};
+static const ProtobufCIntRange inotify_wd_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 7 }
+};
+const ProtobufCMessageDescriptor inotify_wd_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "inotify_wd_entry",
+  "InotifyWdEntry",
+  "InotifyWdEntry",
+  "",
+  sizeof(InotifyWdEntry),
+  7,
+  inotify_wd_entry__field_descriptors,
+  inotify_wd_entry__field_indices_by_name,
+  1,  inotify_wd_entry__number_ranges,
+  (ProtobufCMessageInit) inotify_wd_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor inotify_file_entry__field_descriptors[4] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(InotifyFileEntry, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "flags",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(InotifyFileEntry, flags),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fown",
+    4,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(InotifyFileEntry, fown),
+    &fown_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "wd",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(InotifyFileEntry, n_wd),
+    offsetof(InotifyFileEntry, wd),
+    &inotify_wd_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned inotify_file_entry__field_indices_by_name[] = {
+  1,   /* field[1] = flags */
+  2,   /* field[2] = fown */
+  0,   /* field[0] = id */
+  3,   /* field[3] = wd */
+};
+static const ProtobufCIntRange inotify_file_entry__number_ranges[2 + 1] =
+{
+  { 1, 0 },
+  { 4, 2 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor inotify_file_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "inotify_file_entry",
+  "InotifyFileEntry",
+  "InotifyFileEntry",
+  "",
+  sizeof(InotifyFileEntry),
+  4,
+  inotify_file_entry__field_descriptors,
+  inotify_file_entry__field_indices_by_name,
+  2,  inotify_file_entry__number_ranges,
+  (ProtobufCMessageInit) inotify_file_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor fanotify_inode_mark_entry__field_descriptors[2] =
+{
+  {
+    "i_ino",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(FanotifyInodeMarkEntry, i_ino),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "f_handle",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(FanotifyInodeMarkEntry, f_handle),
+    &fh_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned fanotify_inode_mark_entry__field_indices_by_name[] = {
+  1,   /* field[1] = f_handle */
+  0,   /* field[0] = i_ino */
+};
+static const ProtobufCIntRange fanotify_inode_mark_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor fanotify_inode_mark_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "fanotify_inode_mark_entry",
+  "FanotifyInodeMarkEntry",
+  "FanotifyInodeMarkEntry",
+  "",
+  sizeof(FanotifyInodeMarkEntry),
+  2,
+  fanotify_inode_mark_entry__field_descriptors,
+  fanotify_inode_mark_entry__field_indices_by_name,
+  1,  fanotify_inode_mark_entry__number_ranges,
+  (ProtobufCMessageInit) fanotify_inode_mark_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor fanotify_mount_mark_entry__field_descriptors[2] =
+{
+  {
+    "mnt_id",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(FanotifyMountMarkEntry, mnt_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "path",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(FanotifyMountMarkEntry, path),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned fanotify_mount_mark_entry__field_indices_by_name[] = {
+  0,   /* field[0] = mnt_id */
+  1,   /* field[1] = path */
+};
+static const ProtobufCIntRange fanotify_mount_mark_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor fanotify_mount_mark_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "fanotify_mount_mark_entry",
+  "FanotifyMountMarkEntry",
+  "FanotifyMountMarkEntry",
+  "",
+  sizeof(FanotifyMountMarkEntry),
+  2,
+  fanotify_mount_mark_entry__field_descriptors,
+  fanotify_mount_mark_entry__field_indices_by_name,
+  1,  fanotify_mount_mark_entry__number_ranges,
+  (ProtobufCMessageInit) fanotify_mount_mark_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor fanotify_mark_entry__field_descriptors[8] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(FanotifyMarkEntry, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "type",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(FanotifyMarkEntry, type),
+    &mark_type__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "mflags",
+    3,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(FanotifyMarkEntry, mflags),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "mask",
+    4,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(FanotifyMarkEntry, mask),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ignored_mask",
+    5,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(FanotifyMarkEntry, ignored_mask),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "s_dev",
+    6,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(FanotifyMarkEntry, s_dev),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ie",
+    7,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(FanotifyMarkEntry, ie),
+    &fanotify_inode_mark_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "me",
+    8,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(FanotifyMarkEntry, me),
+    &fanotify_mount_mark_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned fanotify_mark_entry__field_indices_by_name[] = {
+  0,   /* field[0] = id */
+  6,   /* field[6] = ie */
+  4,   /* field[4] = ignored_mask */
+  3,   /* field[3] = mask */
+  7,   /* field[7] = me */
+  2,   /* field[2] = mflags */
+  5,   /* field[5] = s_dev */
+  1,   /* field[1] = type */
+};
+static const ProtobufCIntRange fanotify_mark_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 8 }
+};
+const ProtobufCMessageDescriptor fanotify_mark_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "fanotify_mark_entry",
+  "FanotifyMarkEntry",
+  "FanotifyMarkEntry",
+  "",
+  sizeof(FanotifyMarkEntry),
+  8,
+  fanotify_mark_entry__field_descriptors,
+  fanotify_mark_entry__field_indices_by_name,
+  1,  fanotify_mark_entry__number_ranges,
+  (ProtobufCMessageInit) fanotify_mark_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor fanotify_file_entry__field_descriptors[6] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(FanotifyFileEntry, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "flags",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(FanotifyFileEntry, flags),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fown",
+    3,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(FanotifyFileEntry, fown),
+    &fown_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "faflags",
+    4,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(FanotifyFileEntry, faflags),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "evflags",
+    5,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(FanotifyFileEntry, evflags),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "mark",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(FanotifyFileEntry, n_mark),
+    offsetof(FanotifyFileEntry, mark),
+    &fanotify_mark_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned fanotify_file_entry__field_indices_by_name[] = {
+  4,   /* field[4] = evflags */
+  3,   /* field[3] = faflags */
+  1,   /* field[1] = flags */
+  2,   /* field[2] = fown */
+  0,   /* field[0] = id */
+  5,   /* field[5] = mark */
+};
+static const ProtobufCIntRange fanotify_file_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor fanotify_file_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "fanotify_file_entry",
+  "FanotifyFileEntry",
+  "FanotifyFileEntry",
+  "",
+  sizeof(FanotifyFileEntry),
+  6,
+  fanotify_file_entry__field_descriptors,
+  fanotify_file_entry__field_indices_by_name,
+  1,  fanotify_file_entry__number_ranges,
+  (ProtobufCMessageInit) fanotify_file_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor pidfd_entry__field_descriptors[5] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(PidfdEntry, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ino",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(PidfdEntry, ino),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "flags",
+    3,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(PidfdEntry, flags),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "nspid",
+    4,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(PidfdEntry, nspid),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fown",
+    5,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(PidfdEntry, fown),
+    &fown_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned pidfd_entry__field_indices_by_name[] = {
+  2,   /* field[2] = flags */
+  4,   /* field[4] = fown */
+  0,   /* field[0] = id */
+  1,   /* field[1] = ino */
+  3,   /* field[3] = nspid */
+};
+static const ProtobufCIntRange pidfd_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor pidfd_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "pidfd_entry",
+  "PidfdEntry",
+  "PidfdEntry",
+  "",
+  sizeof(PidfdEntry),
+  5,
+  pidfd_entry__field_descriptors,
+  pidfd_entry__field_indices_by_name,
+  1,  pidfd_entry__number_ranges,
+  (ProtobufCMessageInit) pidfd_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor file_lock_entry__field_descriptors[6] =
+{
+  {
+    "flag",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(FileLockEntry, flag),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "type",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(FileLockEntry, type),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pid",
+    3,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(FileLockEntry, pid),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fd",
+    4,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(FileLockEntry, fd),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "start",
+    5,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(FileLockEntry, start),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "len",
+    6,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(FileLockEntry, len),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned file_lock_entry__field_indices_by_name[] = {
+  3,   /* field[3] = fd */
+  0,   /* field[0] = flag */
+  5,   /* field[5] = len */
+  2,   /* field[2] = pid */
+  4,   /* field[4] = start */
+  1,   /* field[1] = type */
+};
+static const ProtobufCIntRange file_lock_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor file_lock_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "file_lock_entry",
+  "FileLockEntry",
+  "FileLockEntry",
+  "",
+  sizeof(FileLockEntry),
+  6,
+  file_lock_entry__field_descriptors,
+  file_lock_entry__field_indices_by_name,
+  1,  file_lock_entry__number_ranges,
+  (ProtobufCMessageInit) file_lock_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor file_entry__field_descriptors[17] =
 {
   {
     "type",
@@ -3828,6 +5771,78 @@ static const ProtobufCFieldDescriptor file_entry__field_descriptors[10] =
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "efd",
+    8,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(FileEntry, efd),
+    &eventfd_file_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "epfd",
+    9,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(FileEntry, epfd),
+    &eventpoll_file_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "sgfd",
+    10,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(FileEntry, sgfd),
+    &signalfd_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tfd",
+    12,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(FileEntry, tfd),
+    &timerfd_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ify",
+    13,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(FileEntry, ify),
+    &inotify_file_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ffy",
+    14,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(FileEntry, ffy),
+    &fanotify_file_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "usk",
     16,
     PROTOBUF_C_LABEL_OPTIONAL,
@@ -3875,26 +5890,47 @@ static const ProtobufCFieldDescriptor file_entry__field_descriptors[10] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "pidfd",
+    22,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(FileEntry, pidfd),
+    &pidfd_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned file_entry__field_indices_by_name[] = {
-  7,   /* field[7] = fifo */
+  6,   /* field[6] = efd */
+  7,   /* field[7] = epfd */
+  11,   /* field[11] = ffy */
+  13,   /* field[13] = fifo */
   1,   /* field[1] = id */
+  10,   /* field[10] = ify */
   3,   /* field[3] = isk */
-  9,   /* field[9] = memfd */
+  15,   /* field[15] = memfd */
   5,   /* field[5] = nlsk */
-  8,   /* field[8] = pipe */
+  16,   /* field[16] = pidfd */
+  14,   /* field[14] = pipe */
   4,   /* field[4] = psk */
   2,   /* field[2] = reg */
+  8,   /* field[8] = sgfd */
+  9,   /* field[9] = tfd */
   0,   /* field[0] = type */
-  6,   /* field[6] = usk */
+  12,   /* field[12] = usk */
 };
-static const ProtobufCIntRange file_entry__number_ranges[4 + 1] =
+static const ProtobufCIntRange file_entry__number_ranges[6 + 1] =
 {
   { 1, 0 },
   { 6, 4 },
-  { 16, 6 },
-  { 20, 9 },
-  { 0, 10 }
+  { 12, 9 },
+  { 16, 12 },
+  { 20, 15 },
+  { 22, 16 },
+  { 0, 17 }
 };
 const ProtobufCMessageDescriptor file_entry__descriptor =
 {
@@ -3904,10 +5940,10 @@ const ProtobufCMessageDescriptor file_entry__descriptor =
   "FileEntry",
   "",
   sizeof(FileEntry),
-  10,
+  17,
   file_entry__field_descriptors,
   file_entry__field_indices_by_name,
-  4,  file_entry__number_ranges,
+  6,  file_entry__number_ranges,
   (ProtobufCMessageInit) file_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -4473,6 +6509,34 @@ const ProtobufCEnumDescriptor sk_shutdown__descriptor =
   sk_shutdown__enum_values_by_name,
   1,
   sk_shutdown__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue mark_type__enum_values_by_number[2] =
+{
+  { "INODE", "MARK_TYPE__INODE", 1 },
+  { "MOUNT", "MARK_TYPE__MOUNT", 2 },
+};
+static const ProtobufCIntRange mark_type__value_ranges[] = {
+{1, 0},{0, 2}
+};
+static const ProtobufCEnumValueIndex mark_type__enum_values_by_name[2] =
+{
+  { "INODE", 0 },
+  { "MOUNT", 1 },
+};
+const ProtobufCEnumDescriptor mark_type__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "mark_type",
+  "mark_type",
+  "MarkType",
+  "",
+  2,
+  mark_type__enum_values_by_number,
+  2,
+  mark_type__enum_values_by_name,
+  1,
+  mark_type__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCEnumValue remap_type__enum_values_by_number[3] =

@@ -16,4 +16,9 @@ enum {
 /// `*keep` is closed, so a caller that dies leaves nothing behind. Returns 0 or -errno; EEXIST when the pid is taken.
 int cp_stub_start(int32_t pid, int parent, int *keep);
 
+/// Makes a child that ends at once with the wait status `status`, and leaves it as a zombie, to be reaped with __WALL.
+///
+/// Returns its pid or -errno.
+int cp_ended_process(int status);
+
 #endif

@@ -60,6 +60,12 @@ struct AreaAssembler {
             image.backing = UInt64(try files.id(ofSharedMemory: snapshot[id]))
             image.offset = area.offset
             image.openMode = 2
+        case .memfd:
+            guard let id = area.file else { throw unknownFile(area) }
+            image.backing = UInt64(try files.id(ofSharedMemory: snapshot[id]))
+            image.offset = area.offset
+            image.openMode = openMode(
+                "/proc/\(pid)/map_files/\(String(area.start, radix: 16))-\(String(area.end, radix: 16))")
         case .anonymous, .heap, .stack, .vdso, .vvar, .vsyscall:
             break
         default:

@@ -78,12 +78,13 @@ struct DumpBuilder: ~Copyable {
 
     /// Memory and deleted files; the tree is still stopped.
     mutating func copyContents() throws(DumpError) {
+        try files.completeEpollSets(snapshot)
         for place in tasks.indices {
             guard let areas = tasks[place].memory?.areas else { continue }
             let pid = tasks[place].pid
             tasks[place].memory?.pages = try pages.dump(pid, areas: areas)
         }
-        for (inode, path) in zip(files.memfds, files.memfdContents) {
+        for (inode, path) in zip(files.memfds, files.memfdContents) where inode.size > 0 {
             let pagemap = try pages.dumpShared(path: path, size: inode.size)
             sharedMemory.append(SharedMemoryImage(shmid: UInt64(inode.shmid), pages: pagemap))
         }
@@ -127,9 +128,15 @@ struct DumpBuilder: ~Copyable {
         for descriptor in facts.descriptors {
             let file = snapshot[descriptor.file]
             let owner: OwnerImage
+            var event: FileImage.Content?
             do throws(Errno) {
                 owner = try FileOwner.read(pidfd: pidfd.rawValue, descriptor: descriptor.fd)
                 try peek(file, pidfd.rawValue, descriptor.fd)
+                if files.known(file) == nil {
+                    event = try EventObjects(
+                        snapshot: snapshot, pidfd: pidfd.rawValue, descriptor: descriptor.fd
+                    ).content(of: file, owner: owner)
+                }
             } catch {
                 if error == .notSupported {
                     throw .cannotCarry(
@@ -149,6 +156,8 @@ struct DumpBuilder: ~Copyable {
                 file, pidfd: pidfd.rawValue, facts.pid, descriptor.fd, owner: owner)
             {
                 id = files.add(socket, of: file)
+            } else if let event {
+                id = files.id(of: file, event)
             } else {
                 id = try files.id(of: file, owner: owner)
             }

@@ -28,6 +28,7 @@ struct FileImageTable {
     private var open: [OpenFileID: UInt32] = [:]
     private var ghostNumbers: [Inode: UInt32] = [:]
     private var memfdFiles: [UInt64: UInt32] = [:]
+    private var memfdInodes: [UInt64: UInt32] = [:]
     private let ghostLimit: UInt64
     private let buildIDs: BuildIDCache
 
@@ -64,6 +65,41 @@ struct FileImageTable {
         return try add(.regular(image), path: path, facts: facts, reach: reach, content: content)
     }
 
+    /// Puts the members into the epoll sets, when all files have their rows.
+    mutating func completeEpollSets(_ snapshot: Snapshot) throws(DumpError) {
+        for (set, targets) in snapshot.epollTargets {
+            guard let id = open[set], let place = files.firstIndex(where: { $0.id == id }),
+                case .epoll(var image) = files[place].content
+            else { continue }
+            let table = Set(snapshot.task(snapshot[set].pid)?.descriptors.map(\.fd) ?? [])
+            for target in targets {
+                guard let file = target.file, let watched = open[file] else {
+                    throw .cannotCarry(
+                        "fd \(snapshot[set].fd) of process \(snapshot[set].pid): its epoll set watches a file that no process of the tree has open, added as fd \(target.row.fd)"
+                    )
+                }
+                image.targets.append(Self.row(of: target, watched, table))
+            }
+            files[place].content = .epoll(image)
+        }
+    }
+
+    /// CRIU finds a member by its number alone. Where none of the holder leads to it, it gets one that CRIU must refuse.
+    private static func row(
+        of target: EpollTarget, _ watched: UInt32, _ table: Set<Int32>
+    ) -> EpollImage.Target {
+        let nobodys = Int32.max
+        let number = target.number ?? (table.contains(target.row.fd) ? nobodys : target.row.fd)
+        var row = EpollImage.Target(
+            fd: UInt32(bitPattern: number), events: target.row.events, data: target.row.data)
+        row.device = target.row.device
+        row.inode = target.row.inode
+        row.position = target.row.position
+        if number != target.row.fd { row.addedAs = UInt32(bitPattern: target.row.fd) }
+        if target.number == nil { row.file = watched }
+        return row
+    }
+
     /// An open file description.
     mutating func id(of file: OpenFile, owner: OwnerImage) throws(DumpError) -> UInt32 {
         if let known = open[file.id] { return known }
@@ -73,6 +109,13 @@ struct FileImageTable {
             var pipe = PipeImage(pipe: UInt32(truncatingIfNeeded: file.inode), flags: flags)
             pipe.owner = owner
             id = append(.pipe(pipe))
+        } else if file.reach == .notAPath, file.link.hasPrefix("/"), let facts = file.facts {
+            let content = "/proc/\(file.pid)/fd/\(file.fd)"
+            var memfd = MemfdFileImage(
+                flags: flags, inodeID: try memoryInode(file.link, facts, content: content))
+            memfd.position = file.info.position
+            memfd.owner = owner
+            id = append(.memfd(memfd))
         } else if file.link.hasPrefix("/"), let facts = file.facts {
             var image = RegularFileImage(path: file.link)
             image.flags = flags
@@ -106,8 +149,8 @@ struct FileImageTable {
         return id
     }
 
-    /// The file behind shared anonymous memory: a nameless file of the kernel's tmpfs, which CRIU keeps as a memfd.
-    /// How it is opened stands with each area, not here.
+    /// The file behind a mapped memfd or shared anonymous memory, which CRIU keeps as a memfd too. How it is opened
+    /// stands with each area, not here.
     mutating func id(ofSharedMemory file: MappedFile) throws(DumpError) -> UInt32 {
         if let known = memfdFiles[file.inode] { return known }
         let content = "/proc/\(file.pid)/map_files/\(hexadecimal(file.start))-\(hexadecimal(file.end))"
@@ -116,17 +159,36 @@ struct FileImageTable {
                 "process \(file.pid): shared memory at \(RemoteAddress(file.start)) cannot be examined (CAP_SYS_ADMIN is needed)"
             )
         }
+        let inode = try memoryInode(file.path, facts, content: content)
+        let id = append(.memfd(MemfdFileImage(flags: 0, inodeID: inode)))
+        memfdFiles[file.inode] = id
+        return id
+    }
+
+    /// The memory itself, once however often it is open or mapped.
+    private mutating func memoryInode(
+        _ path: String, _ facts: FileFacts, content: String
+    ) throws(DumpError) -> UInt32 {
+        if let known = memfdInodes[facts.inode] { return known }
         let number = UInt64(memfds.count + 1)
+        let prefix = "/memfd:"
+        let name = path.hasPrefix(prefix) ? String(path.dropFirst(prefix.count)) : path
         var inode = MemfdInodeImage(
-            inodeID: number, name: file.path, size: facts.size, shmid: UInt32(truncatingIfNeeded: file.inode))
+            inodeID: number, name: name, size: facts.size, shmid: UInt32(truncatingIfNeeded: facts.inode))
         inode.uid = facts.uid
         inode.gid = facts.gid
         inode.mode = facts.mode
+        let getSeals = 1034
+        do throws(Errno) {
+            let file = try OwnedFD.open(content, O_RDONLY)
+            inode.seals = UInt32(try systemCall(CP_SYS_fcntl, Int(file.rawValue), getSeals))
+        } catch {
+            throw .cannotCarry("\(content) (\(path)): its seals cannot be read: \(error)")
+        }
         memfds.append(inode)
         memfdContents.append(content)
-        let id = append(.memfd(MemfdFileImage(flags: 0, inodeID: UInt32(number))))
-        memfdFiles[file.inode] = id
-        return id
+        memfdInodes[facts.inode] = UInt32(number)
+        return UInt32(number)
     }
 
     private func describe(_ image: inout RegularFileImage, _ facts: FileFacts, content: String) {

@@ -9,6 +9,13 @@ package struct FileImage: Equatable, Sendable {
         case inetSocket(InetSocketImage)
         case packetSocket(PacketSocketImage)
         case netlinkSocket(NetlinkSocketImage)
+        case eventFD(EventFDImage)
+        case signalFD(SignalFDImage)
+        case timerFD(TimerFDImage)
+        case processFD(ProcessFDImage)
+        case epoll(EpollImage)
+        case inotify(InotifyImage)
+        case fanotify(FanotifyImage)
         /// A kind that this build reads but cannot restore; `kind` is the fd_types number.
         case unsupported(kind: UInt32)
     }
@@ -18,6 +25,29 @@ package struct FileImage: Equatable, Sendable {
     package init(id: UInt32, content: Content) {
         self.id = id
         self.content = content
+    }
+}
+
+extension FileImage.Content {
+    /// Who gets its signals, and its open flags; nil for kinds that keep no owner.
+    package var ownership: (owner: OwnerImage, flags: UInt32)? {
+        switch self {
+        case .regular(let image): (image.owner, image.flags)
+        case .pipe(let image): (image.owner, image.flags)
+        case .memfd(let image): (image.owner, image.flags)
+        case .unixSocket(let image): (image.owner, image.flags)
+        case .inetSocket(let image): (image.owner, image.flags)
+        case .packetSocket(let image): (image.owner, image.flags)
+        case .netlinkSocket(let image): (image.owner, image.flags)
+        case .eventFD(let image): (image.owner, image.flags)
+        case .signalFD(let image): (image.owner, image.flags)
+        case .timerFD(let image): (image.owner, image.flags)
+        case .processFD(let image): (image.owner, image.flags)
+        case .epoll(let image): (image.owner, image.flags)
+        case .inotify(let image): (image.owner, image.flags)
+        case .fanotify(let image): (image.owner, image.flags)
+        case .fifo, .unsupported: nil
+        }
     }
 }
 

@@ -14,6 +14,13 @@ extension FileImage {
         case .inetSocket: FD_TYPES__INETSK.rawValue
         case .packetSocket: FD_TYPES__PACKETSK.rawValue
         case .netlinkSocket: FD_TYPES__NETLINKSK.rawValue
+        case .eventFD: FD_TYPES__EVENTFD.rawValue
+        case .signalFD: FD_TYPES__SIGNALFD.rawValue
+        case .timerFD: FD_TYPES__TIMERFD.rawValue
+        case .processFD: FD_TYPES__PIDFD.rawValue
+        case .epoll: FD_TYPES__EVENTPOLL.rawValue
+        case .inotify: FD_TYPES__INOTIFY.rawValue
+        case .fanotify: FD_TYPES__FANOTIFY.rawValue
         case .unsupported(let kind): kind
         }
     }
@@ -36,6 +43,13 @@ extension FileImage {
             case .inetSocket(let socket): message.pointee.isk = socket.message(id: id, in: arena)
             case .packetSocket(let socket): message.pointee.psk = socket.message(id: id, in: arena)
             case .netlinkSocket(let socket): message.pointee.nlsk = socket.message(id: id, in: arena)
+            case .eventFD(let event): message.pointee.efd = event.message(id: id, in: arena)
+            case .signalFD(let signal): message.pointee.sgfd = signal.message(id: id, in: arena)
+            case .timerFD(let timer): message.pointee.tfd = timer.message(id: id, in: arena)
+            case .processFD(let process): message.pointee.pidfd = process.message(id: id, in: arena)
+            case .epoll(let epoll): message.pointee.epfd = epoll.message(id: id, in: arena)
+            case .inotify(let inotify): message.pointee.ify = inotify.message(id: id, in: arena)
+            case .fanotify(let fanotify): message.pointee.ffy = fanotify.message(id: id, in: arena)
             case .unsupported: break
             }
             return message
@@ -75,6 +89,14 @@ extension FileImage {
             return .packetSocket(try PacketSocketImage(try checked(message.psk, id: \.id), entry))
         case FD_TYPES__NETLINKSK:
             return .netlinkSocket(try NetlinkSocketImage(try checked(message.nlsk, id: \.id), entry))
+        case FD_TYPES__EVENTFD: return .eventFD(EventFDImage(try checked(message.efd, id: \.id)))
+        case FD_TYPES__SIGNALFD: return .signalFD(SignalFDImage(try checked(message.sgfd, id: \.id)))
+        case FD_TYPES__TIMERFD: return .timerFD(TimerFDImage(try checked(message.tfd, id: \.id)))
+        case FD_TYPES__PIDFD: return .processFD(ProcessFDImage(try checked(message.pidfd, id: \.id)))
+        case FD_TYPES__EVENTPOLL: return .epoll(EpollImage(try checked(message.epfd, id: \.id)))
+        case FD_TYPES__INOTIFY: return .inotify(try InotifyImage(try checked(message.ify, id: \.id), entry))
+        case FD_TYPES__FANOTIFY:
+            return .fanotify(try FanotifyImage(try checked(message.ffy, id: \.id), entry))
         default: return .unsupported(kind: message.type.rawValue)
         }
     }

@@ -18,6 +18,7 @@ package enum ImageKind: UInt32, Sendable {
     case seccomp = 0x6441_3049
     case memfd = 0x4845_3499
     case timeNamespace = 0x4311_4433
+    case fileLocks = 0x5432_3616
     case stats = 0x5709_3306
 
     static let common: UInt32 = 0x5456_4319
@@ -45,6 +46,7 @@ package enum ImageName {
     package static let cgroup = "cgroup.img"
     package static let seccomp = "seccomp.img"
     package static let memfd = "memfd.img"
+    package static let fileLocks = "filelocks.img"
     /// Clocks of a tree whose time namespace was not dumped.
     package static let clocks = "timens-0.img"
     /// What CRIU's files have no field for.

@@ -46,6 +46,10 @@ extension ImageSet {
                 throw ImageError(
                     file: ImageName.files,
                     "file \(file.id) names memfd \(memfd.inodeID), which is not in \(ImageName.memfd)")
+            case .epoll(let epoll):
+                for target in epoll.targets {
+                    if let id = target.file, files[id] == nil { throw missing(id, named: ImageName.extras) }
+                }
             case .fifo(let fifo):
                 if let id = fifo.regularFile, files[id] == nil { throw missing(id, named: ImageName.files) }
             default: break
@@ -54,6 +58,14 @@ extension ImageSet {
         for packet in tree.socketPackets {
             for id in [packet.receiver] + packet.rights where files[id] == nil {
                 throw missing(id, named: ImageName.socketQueues)
+            }
+        }
+        for lock in tree.fileLocks {
+            let owner = tree.tasks.first { $0.pid == lock.pid }
+            guard owner?.descriptors.contains(where: { $0.fd == lock.fd }) == true else {
+                throw ImageError(
+                    file: ImageName.fileLocks,
+                    "names fd \(lock.fd) of task \(lock.pid), which is not in the set")
             }
         }
         for remap in tree.remaps {

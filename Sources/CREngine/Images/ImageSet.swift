@@ -20,6 +20,7 @@ package enum ImageSet {
         try writePipes(.fifoData, ImageName.fifoData, tree.fifoData, to: directory)
         try writePackets(tree.socketPackets, to: directory)
         try writeList(.memfd, ImageName.memfd, tree.memfds.map { $0.packed() }, to: directory)
+        try writeList(.fileLocks, ImageName.fileLocks, tree.fileLocks.map { $0.packed() }, to: directory)
         for segment in tree.sharedMemory {
             try segment.pages.write(name: ImageName.sharedPagemap(segment.shmid), in: directory)
         }

@@ -40,6 +40,9 @@ extension ImageSet {
         tree.memfds = try readList(.memfd, ImageName.memfd, in: directory, framing) {
             (entry) throws(ImageError) -> MemfdInodeImage in try MemfdInodeImage(entry)
         }
+        tree.fileLocks = try readList(.fileLocks, ImageName.fileLocks, in: directory, framing) {
+            (entry) throws(ImageError) -> FileLockImage in try FileLockImage(entry)
+        }
         tree.sharedMemory = try readSharedMemory(of: tree, in: directory, framing)
         tree.seccompFilters =
             try readOptional(.seccomp, ImageName.seccomp, in: directory, framing) {

@@ -16,6 +16,7 @@ package struct TreeImage: Equatable, Sendable {
     /// Receive queues of unix sockets, each in its order (`sk-queues.img`).
     package var socketPackets: [SocketPacketImage] = []
     package var memfds: [MemfdInodeImage] = []
+    package var fileLocks: [FileLockImage] = []
     /// Memory of shmem inodes by shmid (`pagemap-shmem-SHMID.img`).
     package var sharedMemory: [SharedMemoryImage] = []
     /// What sockets have beyond CRIU's fields, by file id.

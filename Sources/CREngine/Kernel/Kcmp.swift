@@ -25,10 +25,45 @@ package enum Kcmp {
     ) throws(Errno) -> Order {
         let answer = try systemCall(
             CP_SYS_kcmp, Int(a.rawValue), Int(b.rawValue), kind.rawValue, Int(aNumber), Int(bNumber))
+        return try order(answer)
+    }
+
+    /// A member of an epoll set: struct kcmp_epoll_slot.
+    package struct EpollSlot: BitwiseCopyable, Sendable {
+        /// Descriptor of the set.
+        package var set: Int32
+        /// The number under which the member was added.
+        package var number: Int32
+        /// Which one of those that were added under this number, as fdinfo lists them.
+        package var place: UInt32
+        package init(set: Int32, number: Int32, place: UInt32) {
+            self.set = set
+            self.number = number
+            self.place = place
+        }
+    }
+
+    /// Compares an open file of `pid` with what a member of an epoll set of `holder` watches (KCMP_EPOLL_TFD).
+    ///
+    /// Throws ENOENT where there is no such member, EBADF where a descriptor is not open.
+    package static func compare(
+        _ pid: PID, _ fd: Int32, with slot: EpollSlot, of holder: PID
+    ) throws(Errno) -> Order {
+        let epollTarget = 7
+        var slot = slot
+        let answer = try withUnsafeMutablePointer(to: &slot) { (slot) throws(Errno) -> Int in
+            try systemCall(
+                CP_SYS_kcmp, Int(pid.rawValue), Int(holder.rawValue), epollTarget, Int(fd),
+                Int(bitPattern: slot))
+        }
+        return try order(answer)
+    }
+
+    private static func order(_ answer: Int) throws(Errno) -> Order {
         switch answer {
-        case 0: return .same
-        case 1: return .less
-        case 2: return .greater
+        case 0: .same
+        case 1: .less
+        case 2: .greater
         default: throw .notSupported
         }
     }

@@ -14,7 +14,6 @@ enum AreaRules {
         Row(code: .shadowStack) { $0.kind == .shadowStack },
         Row(code: .uprobes) { $0.kind == .uprobes },
         Row(code: .socketMapping) { $0.kind == .socket },
-        Row(code: .memfdMapping) { $0.kind == .memfd },
         Row(code: .unknownMapping) { $0.kind == .unknown },
         Row(code: .deviceMapping) { area in
             area.kind == .device
@@ -92,7 +91,7 @@ enum MappedFileRules {
             switch kinds[file.id.rawValue] {
             case .file, .zeroDevice:
                 return NamedFile.findings(file.path, file.facts, file.reach, at: object, in: context)
-            case .sharedAnonymous:
+            case .sharedAnonymous, .memfd:
                 let outsiders = context.outsiders(file.inode)
                 if outsiders.isEmpty { return [] }
                 var shared = object
@@ -100,7 +99,7 @@ enum MappedFileRules {
                 return [
                     Finding(
                         .sharedMemoryOutside, shared,
-                        "shared memory \(file.inode), also mapped by \(outsiders.joined(separator: ", "))")
+                        "shared memory \(file.inode), also held by \(outsiders.joined(separator: ", "))")
                 ]
             default: return []
             }

@@ -4,17 +4,37 @@ package enum Memfd: FileKind {
         package let name: String
         /// Bytes.
         package let size: UInt64
+        /// In huge pages.
+        package let isHuge: Bool
+        /// Whether the kernel's own tmpfs holds it and its name is one that can be given again.
+        package let isCarried: Bool
     }
     package static let tag = FileTag.memfd
 
     package static func recognise(_ file: OpenFile, in snapshot: Snapshot) -> State? {
-        guard file.reach == .notAPath, file.link.hasPrefix("/"), file.facts?.type == .regular else {
-            return nil
-        }
-        return State(name: String(file.link.dropFirst()), size: file.facts?.size ?? 0)
+        guard file.reach == .notAPath, file.link.hasPrefix("/"), let facts = file.facts,
+            facts.type == .regular
+        else { return nil }
+        let isNamed = file.link.hasPrefix("/memfd:")
+        let isOurs = facts.device == snapshot.sharedMemoryDevice
+        return State(
+            name: String(file.link.dropFirst()), size: facts.size, isHuge: isNamed && !isOurs,
+            isCarried: isOurs && (isNamed || file.link.hasPrefix("/dev/zero")))
     }
 
     package static func findings(_ state: State, of file: OpenFile, in context: ScanContext) -> [Finding] {
-        [Finding(.memfd, context.object(file), "\(state.name), \(state.size) bytes")]
+        if state.isHuge {
+            return [Finding(.hugeTLB, context.object(file), "\(state.name), \(state.size) bytes")]
+        }
+        guard state.isCarried else {
+            return [Finding(.memfd, context.object(file), "\(state.name), \(state.size) bytes")]
+        }
+        let outsiders = context.outsiders(file.inode)
+        if outsiders.isEmpty { return [] }
+        let peer = outsiders.joined(separator: ", ")
+        return [
+            Finding(
+                .sharedMemoryOutside, context.object(file, peer: peer), "\(state.name), also held by \(peer)")
+        ]
     }
 }

@@ -1,17 +1,29 @@
-/// A descriptor of a process. See pidfd_open(2).
+/// A descriptor of a process or of a thread. See pidfd_open(2).
 package enum ProcessFD: FileKind {
     package struct State: Equatable, Sendable {
-        /// The process; -1 when it has ended.
-        package let pid: String
+        /// -1 where it has ended and was waited for, 0 where it is in a pid namespace that we do not see.
+        package let pid: Int32
+        /// PIDFD_THREAD
+        package let isOfThread: Bool
     }
     package static let tag = FileTag.pidFD
+    private static let threadFlag: UInt32 = 0o200
 
     package static func recognise(_ file: OpenFile, in snapshot: Snapshot) -> State? {
         guard file.link.hasPrefix("anon_inode:[pidfd]") || file.link.hasPrefix("pidfd:") else { return nil }
-        return State(pid: file.info.detail("Pid") ?? "?")
+        return State(
+            pid: file.info.detail("Pid").flatMap { Int32($0) } ?? 0,
+            isOfThread: file.info.flags & threadFlag != 0)
     }
 
     package static func findings(_ state: State, of file: OpenFile, in context: ScanContext) -> [Finding] {
-        [Finding(.pidFD, context.object(file), "pidfd of process \(state.pid)")]
+        if state.pid == -1 { return [] }
+        let isInside = context.snapshot.tasks.contains { task in
+            task.pid.rawValue == state.pid
+                || state.isOfThread && task.threads.contains { $0.tid.rawValue == state.pid }
+        }
+        if isInside { return [] }
+        let what = state.pid == 0 ? "a process in another pid namespace" : "process \(state.pid)"
+        return [Finding(.pidFD, context.object(file, peer: what), "pidfd of \(what)")]
     }
 }

@@ -12,6 +12,6 @@ package enum SignalFD: FileKind {
     }
 
     package static func findings(_ state: State, of file: OpenFile, in context: ScanContext) -> [Finding] {
-        [Finding(.signalFD, context.object(file), "signalfd, mask \(String(state.mask, radix: 16))")]
+        []
     }
 }

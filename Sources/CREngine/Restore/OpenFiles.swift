@@ -13,6 +13,8 @@ final class OpenFiles {
     private let inetSockets: InetSockets
     private let linkSockets: LinkSockets
     private let shared: SharedMemoryFiles
+    private let timers = TimerFiles()
+    private let processes = ProcessFiles()
     /// Ours, by file id.
     private var descriptors: [UInt32: Int32] = [:]
     private var mappings: [MappingKey: Int32] = [:]
@@ -39,7 +41,11 @@ final class OpenFiles {
         case .pipe(let pipe): opened = try pipes.open(id, pipe).release()
         case .fifo(let fifo): opened = try openFifo(id, fifo).release()
         case .memfd(let memfd): opened = try shared.open(id, memfd).release()
-        case .unixSocket:
+        case .eventFD(let image): opened = try EventFiles.open(id, image).release()
+        case .signalFD(let image): opened = try EventFiles.open(id, image).release()
+        case .timerFD(let image): opened = try timers.open(id, image).release()
+        case .processFD(let image): opened = try processes.open(id, image).release()
+        case .unixSocket, .epoll, .inotify, .fanotify:
             throw RestoreError("file \(id)", "is made by a task and was asked for before it was")
         case .inetSocket: opened = try inetSockets.open(id).release()
         case .packetSocket(let socket): opened = try linkSockets.open(id, socket).release()
@@ -66,11 +72,9 @@ final class OpenFiles {
         switch try content(of: id) {
         case .regular(let file): opened = try names.open(id, path: file.path, flags: mode).release()
         case .memfd(let memfd): opened = try shared.openForMapping(id, memfd, mode: mode).release()
-        case .pipe, .fifo, .unixSocket:
-            throw RestoreError("file \(id)", "is a pipe or a socket in the image and mapped")
-        case .inetSocket, .packetSocket, .netlinkSocket:
-            throw RestoreError(
-                "file \(id)", "is a socket in the image and mapped, which cannot be restored yet")
+        case .pipe, .fifo, .unixSocket, .inetSocket, .packetSocket, .netlinkSocket, .eventFD, .signalFD,
+            .timerFD, .processFD, .epoll, .inotify, .fanotify:
+            throw RestoreError("file \(id)", "cannot be mapped and is in the image")
         case .unsupported(let kind): throw Self.unsupported(id, kind)
         }
         mappings[key] = opened
@@ -93,7 +97,11 @@ final class OpenFiles {
     /// Forbids what the image's seals forbid; no task may need more mappings after it.
     func seal() throws(RestoreError) { try shared.seal() }
 
+    /// Sets the timer descriptors going.
+    func armTimers() throws(RestoreError) { try timers.arm() }
+
     func closeAll() {
+        processes.closeAll()
         for fd in descriptors.values { _ = close(fd) }
         for fd in mappings.values { _ = close(fd) }
         for fd in fifoHolders.values { _ = close(fd) }

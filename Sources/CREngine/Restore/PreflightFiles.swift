@@ -29,6 +29,8 @@ struct PreflightFiles {
                         "is of kind \(FileKindName.name(kind)), which cannot be restored yet"))
             case .pipe, .fifo, .memfd, .unixSocket: break
             case .inetSocket, .packetSocket, .netlinkSocket: break
+            case .eventFD, .signalFD, .timerFD, .processFD, .epoll: break
+            case .inotify, .fanotify: break
             }
         }
         for remap in tree.remaps where remap.kind == .procfs {

@@ -112,7 +112,7 @@ package struct RestoreExecutor {
         if let pidfile = options.pidfile { try writePidfile(pidfile, live[0].pid) }
         do throws(RestoreError) {
             try call(.beforeResume, live[0].pid)
-            try resume(live)
+            try resume(live, files)
         } catch {
             if let pidfile = options.pidfile { _ = unlink(pidfile) }
             throw error
@@ -123,10 +123,11 @@ package struct RestoreExecutor {
     }
 
     /// Timers late, so that as little as can be of them is lost.
-    private func resume(_ live: [StubProcess]) throws(RestoreError) {
+    private func resume(_ live: [StubProcess], _ files: OpenFiles) throws(RestoreError) {
         for process in live {
             if let image = process.image.process { try TimerBuilder.arm(process.leader, image) }
         }
+        try files.armTimers()
         try checkTime()
         try commit(live)
     }
@@ -189,18 +190,7 @@ package struct RestoreExecutor {
     private func setOwners(_ process: StubProcess) throws(RestoreError) {
         for descriptor in process.image.descriptors {
             guard let file = tree.files.first(where: { $0.id == descriptor.file }) else { continue }
-            let owner: OwnerImage
-            let flags: UInt32
-            switch file.content {
-            case .regular(let image): (owner, flags) = (image.owner, image.flags)
-            case .pipe(let image): (owner, flags) = (image.owner, image.flags)
-            case .memfd(let image): (owner, flags) = (image.owner, image.flags)
-            case .unixSocket(let image): (owner, flags) = (image.owner, image.flags)
-            case .inetSocket(let image): (owner, flags) = (image.owner, image.flags)
-            case .packetSocket(let image): (owner, flags) = (image.owner, image.flags)
-            case .netlinkSocket(let image): (owner, flags) = (image.owner, image.flags)
-            case .fifo, .unsupported: continue
-            }
+            guard let (owner, flags) = file.content.ownership else { continue }
             try DescriptorBuilder.setOwner(process.leader, fd: descriptor.fd, owner, flags: flags)
         }
     }

@@ -100,8 +100,8 @@ final class SharedMemoryFiles {
         if inode.hugetlbFlag ?? 0 != 0 {
             throw RestoreError(subject, "is in huge pages, which cannot be restored yet")
         }
-        // A file that starts with F_SEAL_SEAL was made without MFD_ALLOW_SEALING.
-        let flags = UInt32(1) | (inode.seals & 1 == 0 ? 2 : 0)
+        // A file with F_SEAL_SEAL alone was made without MFD_ALLOW_SEALING.
+        let flags = UInt32(1) | (inode.seals == 1 ? 0 : 2)
         return try RestoreError.about(subject, "cannot be made again") { () throws(Errno) -> OwnedFD in
             let name = Array(inode.name.utf8) + [0]
             let raw = try name.withUnsafeBufferPointer { (bytes) throws(Errno) -> Int in

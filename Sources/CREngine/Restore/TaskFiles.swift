@@ -15,12 +15,16 @@ struct TaskFiles {
     func make() throws(RestoreError) {
         try UnixSocketBuilder(tasks: self).build()
         try place { if case .unixSocket = $0 { true } else { false } }
+        let epolls = EpollBuilder(tasks: self)
+        try epolls.make()
+        try place { if case .epoll = $0 { true } else { false } }
+        try epolls.fill()
     }
 
     /// Whether files of this kind are made here, and not by us beforehand.
     static func makes(_ content: FileImage.Content) -> Bool {
         switch content {
-        case .unixSocket: true
+        case .unixSocket, .epoll, .inotify, .fanotify: true
         default: false
         }
     }

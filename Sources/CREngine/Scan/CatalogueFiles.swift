@@ -114,37 +114,23 @@ extension FindingCode {
                 restore: "None, it blocks.")
         case .memfd:
             Entry(
-                .block, "memfd", criu: "memfd", "This build does not carry memory files yet.",
-                kernel: "A memory file has no name in any file system; its contents and seals end with its "
-                    + "last descriptor.",
-                restore: "None today, it blocks.")
-        case .eventFD:
-            Entry(
-                .block, "eventfd", criu: "eventfd", "This build does not carry event counters yet.",
-                kernel:
-                    "The counter is in an inode without a name; /proc/PID/fdinfo shows it, and only a new "
-                    + "eventfd can take it.",
-                restore: "None today, it blocks.")
+                .block, "memory file without a name to make it by", criu: "memfd",
+                "It is neither a memfd nor shared anonymous memory, and this build cannot make or read "
+                    + "another kind; close it in the program.",
+                kernel: "memfd_secret(2) takes its pages out of the kernel's own map, so nobody but the "
+                    + "program can read them.",
+                restore: "None, it blocks.")
         case .epoll:
             Entry(
-                .block, "epoll set", criu: "eventpoll", "This build does not carry epoll sets yet.",
+                .block, "epoll set that watches a file nobody has open", criu: "eventpoll",
+                "The file was closed in the tree and lives by another process or by a message on its "
+                    + "way, so there is nothing to watch at restore; remove it from the set before "
+                    + "closing it.",
                 kernel:
-                    "The set refers to open files, not to numbers, and what was added through a descriptor "
-                    + "that is closed since stays in it.",
-                restore: "None today, it blocks.")
-        case .signalFD:
-            Entry(
-                .block, "signalfd", criu: "signalfd",
-                "This build does not carry signal descriptors yet.",
-                kernel: "The mask is kept in the open file and shown in /proc/PID/fdinfo.",
-                restore: "None today, it blocks.")
-        case .timerFD:
-            Entry(
-                .block, "timerfd", criu: "timerfd",
-                "This build does not carry timer descriptors yet.",
-                kernel: "The clock, the time left and the ticks not yet read are kept in the open file and "
-                    + "shown in /proc/PID/fdinfo.",
-                restore: "None today, it blocks.")
+                    "A set refers to open files, not to numbers. What was added through a descriptor that "
+                    + "is closed since stays in the set as long as anybody has the file open.",
+                restore: "None, it blocks. Of the members that are carried, one that is edge-triggered "
+                    + "reports once more what is ready.")
         case .inotify:
             Entry(
                 .block, "inotify instance", criu: "inotify",
@@ -162,10 +148,12 @@ extension FindingCode {
                 restore: "None today, it blocks.")
         case .pidFD:
             Entry(
-                .block, "pidfd", criu: "pidfd", "This build does not carry process descriptors yet.",
+                .block, "pidfd of a process outside the tree", criu: "pidfd",
+                "It refers to a process that is not restored with the tree and need not be there then; "
+                    + "close it, or let the policy select that process too.",
                 kernel: "It refers to one process, by more than a number, and only pidfd_open(2) on that "
                     + "process gives another.",
-                restore: "None today, it blocks.")
+                restore: "None, it blocks. Processes of the tree and ended ones are carried.")
         case .namespaceFD:
             Entry(
                 .block, "descriptor of a namespace", criu: "ns",

@@ -106,12 +106,6 @@ extension FindingCode {
                 .block, "mapped socket ring", "This build does not carry packet rings.",
                 kernel: "A ring of packet(7) is memory that the kernel writes to as packets come.",
                 restore: "None, it blocks.")
-        case .memfdMapping:
-            Entry(
-                .block, "mapped memfd", criu: "memfd", "This build does not carry memory files yet.",
-                kernel: "A memory file has no name in any file system; its contents and seals end with its "
-                    + "last user.",
-                restore: "None today, it blocks.")
         case .unknownMapping:
             Entry(
                 .block, "mapping of an unknown kind", "This build does not know what is behind it.",

@@ -71,6 +71,7 @@ package struct Collector {
         snapshot.sockets = SocketScan.facts(
             of: snapshot.openFiles,
             isOurNetwork: snapshot.tasks.first?.namespaces.net == snapshot.ownNamespaces.net)
+        snapshot.epollTargets = EpollScan.targets(of: snapshot)
         findOutsideLeaders()
         if let parent = snapshot.task(snapshot.root)?.parent,
             let bytes = try? ProcDirectory.open("/proc/\(parent)").read("cgroup")

@@ -32,9 +32,15 @@ enum OutsideScan {
                             pid: PID(pid), comm: comm(process), fd: -1, canRead: true, canWrite: true))
                 }
             }
-            for fd in fds where !wanted.isEmpty {
-                guard let link = try? process.link("fd/\(fd)"), let inode = wanted[link] else { continue }
-                found[inode, default: []].append(holder(process, pid, fd))
+            for fd in fds {
+                guard let link = try? process.link("fd/\(fd)") else { continue }
+                if let inode = wanted[link] {
+                    found[inode, default: []].append(holder(process, pid, fd))
+                } else if link.hasPrefix("/memfd:"), let facts = try? process.facts("fd/\(fd)"),
+                    facts.device == snapshot.sharedMemoryDevice, memory.contains(facts.inode)
+                {
+                    found[facts.inode, default: []].append(holder(process, pid, fd))
+                }
             }
         }
         return found
@@ -63,13 +69,16 @@ enum OutsideScan {
         (try? process.read("comm")).map { String(decoding: $0.dropLast(), as: UTF8.self) } ?? ""
     }
 
-    /// Inodes of shared anonymous memory of the tree.
+    /// Inodes of memory files and shared anonymous memory of the tree.
     private static func sharedMemory(of snapshot: Snapshot) -> Set<UInt64> {
         var inodes: Set<UInt64> = []
         for task in snapshot.tasks {
-            for area in task.areas where area.kind == .sharedAnonymous {
+            for area in task.areas where area.kind == .sharedAnonymous || area.kind == .memfd {
                 if let file = area.file { inodes.insert(snapshot[file].inode) }
             }
+        }
+        for file in snapshot.openFiles where Memfd.recognise(file, in: snapshot)?.isCarried == true {
+            inodes.insert(file.inode)
         }
         return inodes
     }

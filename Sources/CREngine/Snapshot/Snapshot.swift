@@ -16,8 +16,10 @@ package struct Snapshot: Equatable, Sendable {
     package var mappedFiles: [MappedFile] = []
     /// Sockets of the tree by inode.
     package var sockets: [UInt64: SocketFacts] = [:]
-    /// Holders outside the tree of its pipes, of its sockets and their far ends, and of its shared anonymous memory
-    /// (then with descriptor -1), by inode.
+    /// Members of the tree's epoll sets.
+    package var epollTargets: [OpenFileID: [EpollTarget]] = [:]
+    /// Holders outside the tree of its pipes, of its sockets and their far ends, and of its memory files and
+    /// shared anonymous memory (mapped: with descriptor -1), by inode.
     package var outsideHolders: [UInt64: [OutsideHolder]] = [:]
     /// Namespaces of the collector.
     package var ownNamespaces = Namespaces()

@@ -39,6 +39,7 @@ struct ImageExtras: Codable, Equatable {
     var threads: [Thread] = []
     var processes: [Process]?
     var sockets: [Socket]?
+    var files: FileExtras?
 
     private static let currentVersion = 1
     /// 16384 CPUs, twice what the kernel can be built for.
@@ -68,11 +69,12 @@ struct ImageExtras: Codable, Equatable {
                 Socket(file: $0.key, extras: $0.value)
             }
         }
+        files = FileExtras(tree)
     }
 
     /// Writes the file, unless there is nothing to say.
     func write(to directory: borrowing OwnedFD) throws(ImageError) {
-        if threads.isEmpty && processes == nil && sockets == nil { return }
+        if threads.isEmpty && processes == nil && sockets == nil && files == nil { return }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
         let data: [UInt8]
@@ -122,6 +124,7 @@ struct ImageExtras: Codable, Equatable {
     /// Puts what the file says into the tree's processes and threads.
     func apply(to tree: inout TreeImage) {
         for socket in sockets ?? [] { tree.socketExtras[socket.file] = socket.extras }
+        files?.apply(to: &tree)
         let byThread = Dictionary(threads.map { ($0.tid, $0) }, uniquingKeysWith: { first, _ in first })
         let byProcess = Dictionary(
             (processes ?? []).map { ($0.pid, $0) }, uniquingKeysWith: { first, _ in first })

@@ -34,6 +34,20 @@ typedef struct PacketMclist PacketMclist;
 typedef struct PacketRing PacketRing;
 typedef struct PacketSockEntry PacketSockEntry;
 typedef struct NetlinkSkEntry NetlinkSkEntry;
+typedef struct EventfdFileEntry EventfdFileEntry;
+typedef struct EventpollTfdEntry EventpollTfdEntry;
+typedef struct EventpollFileEntry EventpollFileEntry;
+typedef struct SignalfdEntry SignalfdEntry;
+typedef struct TimerfdEntry TimerfdEntry;
+typedef struct FhEntry FhEntry;
+typedef struct InotifyWdEntry InotifyWdEntry;
+typedef struct InotifyFileEntry InotifyFileEntry;
+typedef struct FanotifyInodeMarkEntry FanotifyInodeMarkEntry;
+typedef struct FanotifyMountMarkEntry FanotifyMountMarkEntry;
+typedef struct FanotifyMarkEntry FanotifyMarkEntry;
+typedef struct FanotifyFileEntry FanotifyFileEntry;
+typedef struct PidfdEntry PidfdEntry;
+typedef struct FileLockEntry FileLockEntry;
 typedef struct FileEntry FileEntry;
 typedef struct FsEntry FsEntry;
 typedef struct RemapFilePathEntry RemapFilePathEntry;
@@ -78,6 +92,11 @@ typedef enum _SkShutdown {
   SK_SHUTDOWN__BOTH = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SK_SHUTDOWN)
 } SkShutdown;
+typedef enum _MarkType {
+  MARK_TYPE__INODE = 1,
+  MARK_TYPE__MOUNT = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MARK_TYPE)
+} MarkType;
 typedef enum _RemapType {
   REMAP_TYPE__LINKED = 0,
   REMAP_TYPE__GHOST = 1,
@@ -493,10 +512,226 @@ struct  NetlinkSkEntry
     , 0, 0, 0, 0, 0, 0, 0,NULL, 0, 0, NULL, NULL, 0, 0 }
 
 
+struct  EventfdFileEntry
+{
+  ProtobufCMessage base;
+  uint32_t id;
+  uint32_t flags;
+  FownEntry *fown;
+  uint64_t counter;
+};
+#define EVENTFD_FILE_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&eventfd_file_entry__descriptor) \
+    , 0, 0, NULL, 0 }
+
+
+/*
+ * One watched descriptor; dev, inode and pos are those of its file.
+ */
+struct  EventpollTfdEntry
+{
+  ProtobufCMessage base;
+  uint32_t id;
+  uint32_t tfd;
+  uint32_t events;
+  uint64_t data;
+  protobuf_c_boolean has_dev;
+  uint32_t dev;
+  protobuf_c_boolean has_inode;
+  uint64_t inode;
+  protobuf_c_boolean has_pos;
+  uint64_t pos;
+};
+#define EVENTPOLL_TFD_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&eventpoll_tfd_entry__descriptor) \
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+
+struct  EventpollFileEntry
+{
+  ProtobufCMessage base;
+  uint32_t id;
+  uint32_t flags;
+  FownEntry *fown;
+  size_t n_tfd;
+  EventpollTfdEntry **tfd;
+};
+#define EVENTPOLL_FILE_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&eventpoll_file_entry__descriptor) \
+    , 0, 0, NULL, 0,NULL }
+
+
+struct  SignalfdEntry
+{
+  ProtobufCMessage base;
+  uint32_t id;
+  uint32_t flags;
+  FownEntry *fown;
+  uint64_t sigmask;
+};
+#define SIGNALFD_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&signalfd_entry__descriptor) \
+    , 0, 0, NULL, 0 }
+
+
+struct  TimerfdEntry
+{
+  ProtobufCMessage base;
+  uint32_t id;
+  uint32_t flags;
+  FownEntry *fown;
+  uint32_t clockid;
+  uint64_t ticks;
+  uint32_t settime_flags;
+  uint64_t vsec;
+  uint64_t vnsec;
+  uint64_t isec;
+  uint64_t insec;
+};
+#define TIMERFD_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&timerfd_entry__descriptor) \
+    , 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0 }
+
+
+/*
+ * A file handle of name_to_handle_at(2), with the path that led to the file.
+ */
+struct  FhEntry
+{
+  ProtobufCMessage base;
+  uint32_t bytes;
+  uint32_t type;
+  size_t n_handle;
+  uint64_t *handle;
+  char *path;
+  protobuf_c_boolean has_mnt_id;
+  uint32_t mnt_id;
+};
+#define FH_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&fh_entry__descriptor) \
+    , 0, 0, 0,NULL, NULL, 0, 0 }
+
+
+struct  InotifyWdEntry
+{
+  ProtobufCMessage base;
+  uint32_t id;
+  uint64_t i_ino;
+  uint32_t mask;
+  uint32_t ignored_mask;
+  uint32_t s_dev;
+  uint32_t wd;
+  FhEntry *f_handle;
+};
+#define INOTIFY_WD_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&inotify_wd_entry__descriptor) \
+    , 0, 0, 0, 0, 0, 0, NULL }
+
+
+struct  InotifyFileEntry
+{
+  ProtobufCMessage base;
+  uint32_t id;
+  uint32_t flags;
+  FownEntry *fown;
+  size_t n_wd;
+  InotifyWdEntry **wd;
+};
+#define INOTIFY_FILE_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&inotify_file_entry__descriptor) \
+    , 0, 0, NULL, 0,NULL }
+
+
+struct  FanotifyInodeMarkEntry
+{
+  ProtobufCMessage base;
+  uint64_t i_ino;
+  FhEntry *f_handle;
+};
+#define FANOTIFY_INODE_MARK_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&fanotify_inode_mark_entry__descriptor) \
+    , 0, NULL }
+
+
+struct  FanotifyMountMarkEntry
+{
+  ProtobufCMessage base;
+  uint32_t mnt_id;
+  char *path;
+};
+#define FANOTIFY_MOUNT_MARK_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&fanotify_mount_mark_entry__descriptor) \
+    , 0, NULL }
+
+
+struct  FanotifyMarkEntry
+{
+  ProtobufCMessage base;
+  uint32_t id;
+  MarkType type;
+  uint32_t mflags;
+  uint32_t mask;
+  uint32_t ignored_mask;
+  uint32_t s_dev;
+  FanotifyInodeMarkEntry *ie;
+  FanotifyMountMarkEntry *me;
+};
+#define FANOTIFY_MARK_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&fanotify_mark_entry__descriptor) \
+    , 0, MARK_TYPE__INODE, 0, 0, 0, 0, NULL, NULL }
+
+
+struct  FanotifyFileEntry
+{
+  ProtobufCMessage base;
+  uint32_t id;
+  uint32_t flags;
+  FownEntry *fown;
+  uint32_t faflags;
+  uint32_t evflags;
+  size_t n_mark;
+  FanotifyMarkEntry **mark;
+};
+#define FANOTIFY_FILE_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&fanotify_file_entry__descriptor) \
+    , 0, 0, NULL, 0, 0, 0,NULL }
+
+
+struct  PidfdEntry
+{
+  ProtobufCMessage base;
+  uint32_t id;
+  uint32_t ino;
+  uint32_t flags;
+  int32_t nspid;
+  FownEntry *fown;
+};
+#define PIDFD_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&pidfd_entry__descriptor) \
+    , 0, 0, 0, 0, NULL }
+
+
+/*
+ * A lock or lease on a file, in filelocks.img.
+ */
+struct  FileLockEntry
+{
+  ProtobufCMessage base;
+  uint32_t flag;
+  uint32_t type;
+  int32_t pid;
+  int32_t fd;
+  int64_t start;
+  int64_t len;
+};
+#define FILE_LOCK_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&file_lock_entry__descriptor) \
+    , 0, 0, 0, 0, 0, 0 }
+
+
 /*
  * A tagged union. The kinds that this build does not decode stay undeclared and pass as unknown fields:
- * 5 namespace, 8 eventfd, 9 epoll, 10 signalfd, 11 tun, 12 timerfd, 13 inotify,
- * 14 fanotify, 15 external, 19 tty, 21 bpf map, 22 pidfd.
+ * 5 namespace, 11 tun, 15 external, 19 tty, 21 bpf map.
  */
 struct  FileEntry
 {
@@ -508,13 +743,20 @@ struct  FileEntry
   PacketSockEntry *psk;
   NetlinkSkEntry *nlsk;
   UnixSkEntry *usk;
+  EventfdFileEntry *efd;
+  EventpollFileEntry *epfd;
+  SignalfdEntry *sgfd;
+  TimerfdEntry *tfd;
+  InotifyFileEntry *ify;
+  FanotifyFileEntry *ffy;
   FifoEntry *fifo;
   PipeEntry *pipe;
   MemfdFileEntry *memfd;
+  PidfdEntry *pidfd;
 };
 #define FILE_ENTRY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&file_entry__descriptor) \
-    , FD_TYPES__UND, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
+    , FD_TYPES__UND, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 
 
 struct  FsEntry
@@ -976,6 +1218,272 @@ NetlinkSkEntry *
 void   netlink_sk_entry__free_unpacked
                      (NetlinkSkEntry *message,
                       ProtobufCAllocator *allocator);
+/* EventfdFileEntry methods */
+void   eventfd_file_entry__init
+                     (EventfdFileEntry         *message);
+size_t eventfd_file_entry__get_packed_size
+                     (const EventfdFileEntry   *message);
+size_t eventfd_file_entry__pack
+                     (const EventfdFileEntry   *message,
+                      uint8_t             *out);
+size_t eventfd_file_entry__pack_to_buffer
+                     (const EventfdFileEntry   *message,
+                      ProtobufCBuffer     *buffer);
+EventfdFileEntry *
+       eventfd_file_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   eventfd_file_entry__free_unpacked
+                     (EventfdFileEntry *message,
+                      ProtobufCAllocator *allocator);
+/* EventpollTfdEntry methods */
+void   eventpoll_tfd_entry__init
+                     (EventpollTfdEntry         *message);
+size_t eventpoll_tfd_entry__get_packed_size
+                     (const EventpollTfdEntry   *message);
+size_t eventpoll_tfd_entry__pack
+                     (const EventpollTfdEntry   *message,
+                      uint8_t             *out);
+size_t eventpoll_tfd_entry__pack_to_buffer
+                     (const EventpollTfdEntry   *message,
+                      ProtobufCBuffer     *buffer);
+EventpollTfdEntry *
+       eventpoll_tfd_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   eventpoll_tfd_entry__free_unpacked
+                     (EventpollTfdEntry *message,
+                      ProtobufCAllocator *allocator);
+/* EventpollFileEntry methods */
+void   eventpoll_file_entry__init
+                     (EventpollFileEntry         *message);
+size_t eventpoll_file_entry__get_packed_size
+                     (const EventpollFileEntry   *message);
+size_t eventpoll_file_entry__pack
+                     (const EventpollFileEntry   *message,
+                      uint8_t             *out);
+size_t eventpoll_file_entry__pack_to_buffer
+                     (const EventpollFileEntry   *message,
+                      ProtobufCBuffer     *buffer);
+EventpollFileEntry *
+       eventpoll_file_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   eventpoll_file_entry__free_unpacked
+                     (EventpollFileEntry *message,
+                      ProtobufCAllocator *allocator);
+/* SignalfdEntry methods */
+void   signalfd_entry__init
+                     (SignalfdEntry         *message);
+size_t signalfd_entry__get_packed_size
+                     (const SignalfdEntry   *message);
+size_t signalfd_entry__pack
+                     (const SignalfdEntry   *message,
+                      uint8_t             *out);
+size_t signalfd_entry__pack_to_buffer
+                     (const SignalfdEntry   *message,
+                      ProtobufCBuffer     *buffer);
+SignalfdEntry *
+       signalfd_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   signalfd_entry__free_unpacked
+                     (SignalfdEntry *message,
+                      ProtobufCAllocator *allocator);
+/* TimerfdEntry methods */
+void   timerfd_entry__init
+                     (TimerfdEntry         *message);
+size_t timerfd_entry__get_packed_size
+                     (const TimerfdEntry   *message);
+size_t timerfd_entry__pack
+                     (const TimerfdEntry   *message,
+                      uint8_t             *out);
+size_t timerfd_entry__pack_to_buffer
+                     (const TimerfdEntry   *message,
+                      ProtobufCBuffer     *buffer);
+TimerfdEntry *
+       timerfd_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   timerfd_entry__free_unpacked
+                     (TimerfdEntry *message,
+                      ProtobufCAllocator *allocator);
+/* FhEntry methods */
+void   fh_entry__init
+                     (FhEntry         *message);
+size_t fh_entry__get_packed_size
+                     (const FhEntry   *message);
+size_t fh_entry__pack
+                     (const FhEntry   *message,
+                      uint8_t             *out);
+size_t fh_entry__pack_to_buffer
+                     (const FhEntry   *message,
+                      ProtobufCBuffer     *buffer);
+FhEntry *
+       fh_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   fh_entry__free_unpacked
+                     (FhEntry *message,
+                      ProtobufCAllocator *allocator);
+/* InotifyWdEntry methods */
+void   inotify_wd_entry__init
+                     (InotifyWdEntry         *message);
+size_t inotify_wd_entry__get_packed_size
+                     (const InotifyWdEntry   *message);
+size_t inotify_wd_entry__pack
+                     (const InotifyWdEntry   *message,
+                      uint8_t             *out);
+size_t inotify_wd_entry__pack_to_buffer
+                     (const InotifyWdEntry   *message,
+                      ProtobufCBuffer     *buffer);
+InotifyWdEntry *
+       inotify_wd_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   inotify_wd_entry__free_unpacked
+                     (InotifyWdEntry *message,
+                      ProtobufCAllocator *allocator);
+/* InotifyFileEntry methods */
+void   inotify_file_entry__init
+                     (InotifyFileEntry         *message);
+size_t inotify_file_entry__get_packed_size
+                     (const InotifyFileEntry   *message);
+size_t inotify_file_entry__pack
+                     (const InotifyFileEntry   *message,
+                      uint8_t             *out);
+size_t inotify_file_entry__pack_to_buffer
+                     (const InotifyFileEntry   *message,
+                      ProtobufCBuffer     *buffer);
+InotifyFileEntry *
+       inotify_file_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   inotify_file_entry__free_unpacked
+                     (InotifyFileEntry *message,
+                      ProtobufCAllocator *allocator);
+/* FanotifyInodeMarkEntry methods */
+void   fanotify_inode_mark_entry__init
+                     (FanotifyInodeMarkEntry         *message);
+size_t fanotify_inode_mark_entry__get_packed_size
+                     (const FanotifyInodeMarkEntry   *message);
+size_t fanotify_inode_mark_entry__pack
+                     (const FanotifyInodeMarkEntry   *message,
+                      uint8_t             *out);
+size_t fanotify_inode_mark_entry__pack_to_buffer
+                     (const FanotifyInodeMarkEntry   *message,
+                      ProtobufCBuffer     *buffer);
+FanotifyInodeMarkEntry *
+       fanotify_inode_mark_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   fanotify_inode_mark_entry__free_unpacked
+                     (FanotifyInodeMarkEntry *message,
+                      ProtobufCAllocator *allocator);
+/* FanotifyMountMarkEntry methods */
+void   fanotify_mount_mark_entry__init
+                     (FanotifyMountMarkEntry         *message);
+size_t fanotify_mount_mark_entry__get_packed_size
+                     (const FanotifyMountMarkEntry   *message);
+size_t fanotify_mount_mark_entry__pack
+                     (const FanotifyMountMarkEntry   *message,
+                      uint8_t             *out);
+size_t fanotify_mount_mark_entry__pack_to_buffer
+                     (const FanotifyMountMarkEntry   *message,
+                      ProtobufCBuffer     *buffer);
+FanotifyMountMarkEntry *
+       fanotify_mount_mark_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   fanotify_mount_mark_entry__free_unpacked
+                     (FanotifyMountMarkEntry *message,
+                      ProtobufCAllocator *allocator);
+/* FanotifyMarkEntry methods */
+void   fanotify_mark_entry__init
+                     (FanotifyMarkEntry         *message);
+size_t fanotify_mark_entry__get_packed_size
+                     (const FanotifyMarkEntry   *message);
+size_t fanotify_mark_entry__pack
+                     (const FanotifyMarkEntry   *message,
+                      uint8_t             *out);
+size_t fanotify_mark_entry__pack_to_buffer
+                     (const FanotifyMarkEntry   *message,
+                      ProtobufCBuffer     *buffer);
+FanotifyMarkEntry *
+       fanotify_mark_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   fanotify_mark_entry__free_unpacked
+                     (FanotifyMarkEntry *message,
+                      ProtobufCAllocator *allocator);
+/* FanotifyFileEntry methods */
+void   fanotify_file_entry__init
+                     (FanotifyFileEntry         *message);
+size_t fanotify_file_entry__get_packed_size
+                     (const FanotifyFileEntry   *message);
+size_t fanotify_file_entry__pack
+                     (const FanotifyFileEntry   *message,
+                      uint8_t             *out);
+size_t fanotify_file_entry__pack_to_buffer
+                     (const FanotifyFileEntry   *message,
+                      ProtobufCBuffer     *buffer);
+FanotifyFileEntry *
+       fanotify_file_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   fanotify_file_entry__free_unpacked
+                     (FanotifyFileEntry *message,
+                      ProtobufCAllocator *allocator);
+/* PidfdEntry methods */
+void   pidfd_entry__init
+                     (PidfdEntry         *message);
+size_t pidfd_entry__get_packed_size
+                     (const PidfdEntry   *message);
+size_t pidfd_entry__pack
+                     (const PidfdEntry   *message,
+                      uint8_t             *out);
+size_t pidfd_entry__pack_to_buffer
+                     (const PidfdEntry   *message,
+                      ProtobufCBuffer     *buffer);
+PidfdEntry *
+       pidfd_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   pidfd_entry__free_unpacked
+                     (PidfdEntry *message,
+                      ProtobufCAllocator *allocator);
+/* FileLockEntry methods */
+void   file_lock_entry__init
+                     (FileLockEntry         *message);
+size_t file_lock_entry__get_packed_size
+                     (const FileLockEntry   *message);
+size_t file_lock_entry__pack
+                     (const FileLockEntry   *message,
+                      uint8_t             *out);
+size_t file_lock_entry__pack_to_buffer
+                     (const FileLockEntry   *message,
+                      ProtobufCBuffer     *buffer);
+FileLockEntry *
+       file_lock_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   file_lock_entry__free_unpacked
+                     (FileLockEntry *message,
+                      ProtobufCAllocator *allocator);
 /* FileEntry methods */
 void   file_entry__init
                      (FileEntry         *message);
@@ -1168,6 +1676,48 @@ typedef void (*PacketSockEntry_Closure)
 typedef void (*NetlinkSkEntry_Closure)
                  (const NetlinkSkEntry *message,
                   void *closure_data);
+typedef void (*EventfdFileEntry_Closure)
+                 (const EventfdFileEntry *message,
+                  void *closure_data);
+typedef void (*EventpollTfdEntry_Closure)
+                 (const EventpollTfdEntry *message,
+                  void *closure_data);
+typedef void (*EventpollFileEntry_Closure)
+                 (const EventpollFileEntry *message,
+                  void *closure_data);
+typedef void (*SignalfdEntry_Closure)
+                 (const SignalfdEntry *message,
+                  void *closure_data);
+typedef void (*TimerfdEntry_Closure)
+                 (const TimerfdEntry *message,
+                  void *closure_data);
+typedef void (*FhEntry_Closure)
+                 (const FhEntry *message,
+                  void *closure_data);
+typedef void (*InotifyWdEntry_Closure)
+                 (const InotifyWdEntry *message,
+                  void *closure_data);
+typedef void (*InotifyFileEntry_Closure)
+                 (const InotifyFileEntry *message,
+                  void *closure_data);
+typedef void (*FanotifyInodeMarkEntry_Closure)
+                 (const FanotifyInodeMarkEntry *message,
+                  void *closure_data);
+typedef void (*FanotifyMountMarkEntry_Closure)
+                 (const FanotifyMountMarkEntry *message,
+                  void *closure_data);
+typedef void (*FanotifyMarkEntry_Closure)
+                 (const FanotifyMarkEntry *message,
+                  void *closure_data);
+typedef void (*FanotifyFileEntry_Closure)
+                 (const FanotifyFileEntry *message,
+                  void *closure_data);
+typedef void (*PidfdEntry_Closure)
+                 (const PidfdEntry *message,
+                  void *closure_data);
+typedef void (*FileLockEntry_Closure)
+                 (const FileLockEntry *message,
+                  void *closure_data);
 typedef void (*FileEntry_Closure)
                  (const FileEntry *message,
                   void *closure_data);
@@ -1197,6 +1747,7 @@ typedef void (*PipeDataEntry_Closure)
 
 extern const ProtobufCEnumDescriptor    fd_types__descriptor;
 extern const ProtobufCEnumDescriptor    sk_shutdown__descriptor;
+extern const ProtobufCEnumDescriptor    mark_type__descriptor;
 extern const ProtobufCEnumDescriptor    remap_type__descriptor;
 extern const ProtobufCMessageDescriptor fdinfo_entry__descriptor;
 extern const ProtobufCMessageDescriptor fown_entry__descriptor;
@@ -1217,6 +1768,20 @@ extern const ProtobufCMessageDescriptor packet_mclist__descriptor;
 extern const ProtobufCMessageDescriptor packet_ring__descriptor;
 extern const ProtobufCMessageDescriptor packet_sock_entry__descriptor;
 extern const ProtobufCMessageDescriptor netlink_sk_entry__descriptor;
+extern const ProtobufCMessageDescriptor eventfd_file_entry__descriptor;
+extern const ProtobufCMessageDescriptor eventpoll_tfd_entry__descriptor;
+extern const ProtobufCMessageDescriptor eventpoll_file_entry__descriptor;
+extern const ProtobufCMessageDescriptor signalfd_entry__descriptor;
+extern const ProtobufCMessageDescriptor timerfd_entry__descriptor;
+extern const ProtobufCMessageDescriptor fh_entry__descriptor;
+extern const ProtobufCMessageDescriptor inotify_wd_entry__descriptor;
+extern const ProtobufCMessageDescriptor inotify_file_entry__descriptor;
+extern const ProtobufCMessageDescriptor fanotify_inode_mark_entry__descriptor;
+extern const ProtobufCMessageDescriptor fanotify_mount_mark_entry__descriptor;
+extern const ProtobufCMessageDescriptor fanotify_mark_entry__descriptor;
+extern const ProtobufCMessageDescriptor fanotify_file_entry__descriptor;
+extern const ProtobufCMessageDescriptor pidfd_entry__descriptor;
+extern const ProtobufCMessageDescriptor file_lock_entry__descriptor;
 extern const ProtobufCMessageDescriptor file_entry__descriptor;
 extern const ProtobufCMessageDescriptor fs_entry__descriptor;
 extern const ProtobufCMessageDescriptor remap_file_path_entry__descriptor;
