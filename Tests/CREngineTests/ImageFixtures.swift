@@ -56,6 +56,7 @@ enum RichTree {
             PipeDataImage(pipe: 901, bytes: [], capacity: nil),
         ]
         tree.fifoData = [PipeDataImage(pipe: 902, bytes: [0, 1, 2], capacity: 4096)]
+        tree.socketPackets = packets()
         tree.memfds = [memfd()]
         tree.fileLocks = [
             FileLockImage(kind: .posix, type: 1, pid: PID(100), fd: 4, start: 5, length: 10),
@@ -312,8 +313,44 @@ enum RichTree {
         let contents: [FileImage.Content] = [
             .eventFD(counter), .signalFD(SignalFDImage(flags: 2, mask: 0x200)), .timerFD(timer),
             .processFD(ended), .epoll(epoll), .inotify(inotify), .fanotify(fanotify),
+            .unixSocket(unixSocket()),
         ]
         return contents.enumerated().map { FileImage(id: UInt32(9 + $0.offset), content: $0.element) }
+    }
+
+    private static func unixSocket() -> UnixSocketImage {
+        var socket = UnixSocketImage(inode: 77, type: 1, state: 10, flags: 0x802)
+        socket.special = 1
+        socket.backlog = 5
+        socket.peer = 78
+        socket.owner.pid = 200
+        socket.name = Array("run/server".utf8) + [0]
+        socket.shutdown = 3
+        socket.permissions = .init(mode: 0o140600, uid: 33, gid: 44)
+        socket.directory = "/var"
+        socket.isDeleted = true
+        socket.networkNamespace = 2
+        socket.mountID = -1
+        socket.options.sendBuffer = 212992
+        socket.options.receiveTimeout.microseconds = 250_000
+        socket.options.passesCredentials = true
+        socket.options.filter = [0x0006_0000_0000_0001]
+        socket.options.linger = 3
+        socket.options.boundDevice = "lo"
+        socket.options.bufferLocks = 1
+        socket.peerCredentials = SocketCredentialsImage(pid: 200, uid: 1000, gid: 1000)
+        socket.isReset = true
+        socket.peerIsGone = true
+        socket.waiting = [79, 80]
+        return socket
+    }
+
+    private static func packets() -> [SocketPacketImage] {
+        var packet = SocketPacketImage(receiver: 9, bytes: [1, 2, 3])
+        packet.rights = [6, 8]
+        packet.credentials = SocketCredentialsImage(pid: 200, uid: 1, gid: 2)
+        packet.sender = [0, 0x61]
+        return [packet, SocketPacketImage(receiver: 9, bytes: [])]
     }
 
     private static func memfd() -> MemfdInodeImage {

@@ -47,7 +47,8 @@ import Testing
                 "fs-103.img",
                 "ghost-file-1f.img", "ids-100.img", "ids-103.img", "inventory.img", "memfd.img", "mm-100.img",
                 "mm-103.img", "pagemap-100.img", "pagemap-103.img", "pagemap-shmem-1024.img",
-                "pipes-data.img", "pstree.img", "remap-fpath.img", "seccomp.img", "timens-0.img",
+                "pipes-data.img", "pstree.img", "remap-fpath.img", "seccomp.img", "sk-queues.img",
+                "timens-0.img",
             ])
     }
 

@@ -177,6 +177,9 @@ func addFile(
             // Keys of `allow` are read by the scan; add here what a scan acts on.
             let known = [
                 "allow: {ghost-limit: 2MiB}", "max-targets: 70", "allow: {tcp-in-flight: skip}",
+                "allow: {ext-unix-sk: [{path: PEER, type: any, on-restore: reconnect}]}",
+                "allow: {ext-unix-sk: [{path: PEER, type: any, on-restore: close}]}",
+                "allow: {ext-unix-sk: [{type: any, on-restore: close}]}",
             ]
             #expect(known.contains(line), "\(code): \(remedy)")
         }

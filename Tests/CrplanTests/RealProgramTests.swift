@@ -126,7 +126,7 @@ struct RealProgramTests {
         }
         try start(&first, ["tree"])
         try start(&second, ["pipes"])
-        try start(&blocked, ["holder", "unix-pair"])
+        try start(&blocked, ["holder", "seccomp"])
         let trees = [processTree(of: first.root), processTree(of: second.root)]
         let before = Fingerprint(root: blocked.root)
 

@@ -1,12 +1,15 @@
 import CPlatform
 import Glibc
+import PolicyModel
 
 /// Builds the images of a frozen tree, process by process: first all facts, then the contents.
 struct DumpBuilder: ~Copyable {
-    private let snapshot: Snapshot
-    private let pause: PauseClock
+    /// Grows by what is found in messages.
+    var snapshot: Snapshot
+    let allow: Allowances
+    let pause: PauseClock
     private let directory: OwnedFD
-    private var files: FileImageTable
+    var files: FileImageTable
     private var sockets: SocketsDump
     private var numbers = KernelObjectNumbers()
     private var cgroups: CgroupSets
@@ -14,16 +17,23 @@ struct DumpBuilder: ~Copyable {
     private var pipeData: [PipeDataImage] = []
     private var seenPipes: Set<UInt64> = []
     private var sharedMemory: [SharedMemoryImage] = []
+    var receivers: [Receiver] = []
+    var packets: [SocketPacketImage] = []
+    let inFlight = InFlightFiles()
+    /// Inodes of outside ends that have an entry.
+    private var outsideEnds: Set<UInt32> = []
     private(set) var pages: PagesDump
 
     init(
-        snapshot: Snapshot, ghostLimit: UInt64, buildIDs: BuildIDCache, directory: borrowing OwnedFD,
+        snapshot: Snapshot, allow: Allowances, ghostLimit: UInt64, buildIDs: BuildIDCache,
+        directory: borrowing OwnedFD,
         pause: PauseClock
     ) throws(DumpError) {
         let pages = try PagesDump(directory: directory, pause: pause)
         let copy = try Self.duplicate(directory)
         let own = try Self.ownCgroups()
         self.snapshot = snapshot
+        self.allow = allow
         self.pause = pause
         self.directory = copy
         self.pages = pages
@@ -76,8 +86,9 @@ struct DumpBuilder: ~Copyable {
         tasks.append(task)
     }
 
-    /// Memory and deleted files; the tree is still stopped.
-    mutating func copyContents() throws(DumpError) {
+    /// Messages, memory and deleted files; the tree is still stopped.
+    mutating func copyContents(_ journal: borrowing UndoJournal) throws(DumpError) {
+        try takeQueues(journal)
         try files.completeEpollSets(snapshot)
         for place in tasks.indices {
             guard let areas = tasks[place].memory?.areas else { continue }
@@ -109,6 +120,7 @@ struct DumpBuilder: ~Copyable {
         tree.remaps = files.remaps
         tree.ghosts = files.ghosts.map(\.image)
         tree.pipeData = pipeData
+        tree.socketPackets = packets
         tree.memfds = files.memfds
         tree.sharedMemory = sharedMemory
         tree.socketExtras = files.socketExtras
@@ -126,45 +138,47 @@ struct DumpBuilder: ~Copyable {
         let pidfd = try openPidFD(facts.pid)
         var images: [DescriptorImage] = []
         for descriptor in facts.descriptors {
-            let file = snapshot[descriptor.file]
-            let owner: OwnerImage
-            var event: FileImage.Content?
-            do throws(Errno) {
-                owner = try FileOwner.read(pidfd: pidfd.rawValue, descriptor: descriptor.fd)
-                try peek(file, pidfd.rawValue, descriptor.fd)
-                if files.known(file) == nil {
-                    event = try EventObjects(
-                        snapshot: snapshot, pidfd: pidfd.rawValue, descriptor: descriptor.fd
-                    ).content(of: file, owner: owner)
-                }
-            } catch {
-                if error == .notSupported {
-                    throw .cannotCarry(
-                        "process \(facts.pid): fd \(descriptor.fd) (\(file.link)) holds packets (O_DIRECT), which are not carried"
-                    )
-                }
-                throw .task(facts.pid, "fd \(descriptor.fd) (\(file.link)) cannot be examined", error)
-            }
-            try refuse(owner, of: file, facts.pid, descriptor.fd)
-            let id: UInt32
-            if let known = files.known(file) {
-                id = known
-            } else if let socket = UnixSocket.recognise(file, in: snapshot) {
-                id = files.id(
-                    of: file, .unixSocket(try unixSocket(file, socket, pidfd.rawValue, descriptor.fd, owner)))
-            } else if let socket = try sockets.read(
-                file, pidfd: pidfd.rawValue, facts.pid, descriptor.fd, owner: owner)
-            {
-                id = files.add(socket, of: file)
-            } else if let event {
-                id = files.id(of: file, event)
-            } else {
-                id = try files.id(of: file, owner: owner)
-            }
+            let id = try fileID(
+                of: snapshot[descriptor.file], pidfd: pidfd.rawValue, descriptor: descriptor.fd,
+                holder: facts.pid)
             images.append(
                 DescriptorImage(fd: descriptor.fd, file: id, flags: descriptor.closesOnExec ? 1 : 0))
         }
         return images
+    }
+
+    /// The number of an open file in the images; its state is read when it is met first. `descriptor` is its number in
+    /// the table of `holder`, whom `pidfd` names.
+    mutating func fileID(
+        of file: OpenFile, pidfd: Int32, descriptor: Int32, holder: PID
+    ) throws(DumpError) -> UInt32 {
+        let owner: OwnerImage
+        var event: FileImage.Content?
+        do throws(Errno) {
+            owner = try FileOwner.read(pidfd: pidfd, descriptor: descriptor)
+            try peek(file, pidfd, descriptor)
+            if files.known(file) == nil {
+                event = try EventObjects(snapshot: snapshot, pidfd: pidfd, descriptor: descriptor).content(
+                    of: file, owner: owner)
+            }
+        } catch {
+            if error == .notSupported {
+                throw .cannotCarry(
+                    "process \(holder): fd \(descriptor) (\(file.link)) holds packets (O_DIRECT), which are not carried"
+                )
+            }
+            throw .task(holder, "fd \(descriptor) (\(file.link)) cannot be examined", error)
+        }
+        try refuse(owner, of: file, holder, descriptor)
+        if let known = files.known(file) { return known }
+        if let socket = UnixSocket.recognise(file, in: snapshot) {
+            return try unixSocket(file, socket, owner)
+        }
+        if let socket = try sockets.read(file, pidfd: pidfd, holder, descriptor, owner: owner) {
+            return files.add(socket, of: file)
+        }
+        if let event { return files.id(of: file, event) }
+        return try files.id(of: file, owner: owner)
     }
 
     /// Refuses an owner (F_SETOWN) that would be somebody else after a restore, and directory watches of F_NOTIFY,
@@ -187,24 +201,33 @@ struct DumpBuilder: ~Copyable {
         }
     }
 
-    private func unixSocket(
-        _ file: OpenFile, _ facts: SocketFacts, _ pidfd: Int32, _ fd: Int32, _ owner: OwnerImage
-    ) throws(DumpError) -> UnixSocketImage {
+    private mutating func unixSocket(
+        _ file: OpenFile, _ facts: SocketFacts, _ owner: OwnerImage
+    ) throws(DumpError) -> UInt32 {
+        let context = ScanContext(snapshot: snapshot, allow: allow)
+        let socket: OwnedFD
+        let extras: SocketExtras
         do throws(Errno) {
-            var image = try UnixSocketReader.read(file, facts, pidfd: pidfd, descriptor: fd)
-            image.owner = owner
-            return image
+            let copy = try duplicate(file)
+            extras = try sockets.extras(ofUnix: copy.rawValue, type: facts.type)
+            socket = copy
         } catch {
-            if error == .notSupported {
-                throw .cannotCarry(
-                    "process \(file.pid): fd \(fd) (\(file.link)) has unread bytes, which are not carried yet"
-                )
-            }
-            throw .task(file.pid, "fd \(fd) (\(file.link)) cannot be examined", error)
+            throw .task(file.pid, "fd \(file.fd) (\(file.link)) cannot be examined", error)
         }
+        var image = try UnixSocketReader(context: context).read(file, facts, socket.rawValue)
+        image.owner = owner
+        image.networkNamespace = KernelObjectIDs().netNS
+        let id = files.add(SocketsDump.Row(content: .unixSocket(image), extras: extras), of: file)
+        receivers.append(Receiver(id: id, file: file, facts: facts))
+        if case .outside = UnixPeer(of: facts, in: context), image.peer != 0,
+            outsideEnds.insert(image.peer).inserted
+        {
+            files.addUnheld(.unixSocket(UnixSocketReader.outsideEnd(of: facts)))
+        }
+        return id
     }
 
-    private func openPidFD(_ pid: PID) throws(DumpError) -> OwnedFD {
+    func openPidFD(_ pid: PID) throws(DumpError) -> OwnedFD {
         do throws(Errno) {
             return OwnedFD(taking: Int32(try systemCall(CP_SYS_pidfd_open, Int(pid.rawValue), 0)))
         } catch {

@@ -78,8 +78,8 @@ package struct DumpExecutor {
         try call(.frozen, pause.deadline)
 
         var builder = try DumpBuilder(
-            snapshot: snapshot, ghostLimit: options.ghostLimit, buildIDs: buildIDs, directory: directory,
-            pause: pause)
+            snapshot: snapshot, allow: options.allow, ghostLimit: options.ghostLimit, buildIDs: buildIDs,
+            directory: directory, pause: pause)
         let clocks = try readClocks()
         for place in order(of: tree, in: snapshot) {
             let process = tree.processes[place]
@@ -88,7 +88,7 @@ package struct DumpExecutor {
             try builder.add(remote, tree.processes[place])
         }
         let copied = MonotonicClock.now()
-        try builder.copyContents()
+        try builder.copyContents(supervisor.journal)
         let memoryTime = (MonotonicClock.now() - copied) / 1000
         let image = try builder.finish(clocks: clocks)
         try meet(.copied)

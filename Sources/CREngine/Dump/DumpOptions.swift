@@ -1,3 +1,5 @@
+package import PolicyModel
+
 /// What a dump is asked to do.
 package struct DumpOptions: Sendable {
     /// What becomes of the tree once the images are complete.
@@ -12,6 +14,8 @@ package struct DumpOptions: Sendable {
     package var freezeTimeout: UInt64
     /// Allocated bytes of each deleted file that may travel with the images.
     package var ghostLimit: UInt64
+    /// What may lead out of the tree.
+    package var allow = Allowances()
     /// Of a tree that runs on afterwards.
     package var pauseLimit: PauseLimit?
     /// The images are written before the tree runs on, for programs called at `imagesComplete`.

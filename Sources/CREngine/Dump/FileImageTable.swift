@@ -149,6 +149,9 @@ struct FileImageTable {
         return id
     }
 
+    /// A file that nobody has a descriptor of, but that others refer to.
+    mutating func addUnheld(_ content: FileImage.Content) { _ = append(content) }
+
     /// The file behind a mapped memfd or shared anonymous memory, which CRIU keeps as a memfd too. How it is opened
     /// stands with each area, not here.
     mutating func id(ofSharedMemory file: MappedFile) throws(DumpError) -> UInt32 {

@@ -42,6 +42,11 @@ struct SocketsDump {
         }
     }
 
+    /// What a unix socket has beyond CRIU's fields for any socket; `fd` is a duplicate.
+    mutating func extras(ofUnix fd: Int32, type: UInt32) throws(Errno) -> SocketExtras {
+        try extrasReader.read(fd, family: UInt32(AF_UNIX), type: type, proto: 0, isConnected: true)
+    }
+
     private mutating func read(
         _ fd: Int32, _ file: OpenFile, _ facts: SocketFacts, _ owner: OwnerImage
     ) throws(Errno) -> Row? {

@@ -40,6 +40,15 @@ package struct UnixSocketImage: Equatable, Sendable {
     package var isDeleted: Bool?
     package var networkNamespace: UInt32?
     package var mountID: Int32?
+    // CRIU has no fields for these; they are in our own `crplan.json`.
+    /// Whom SO_PEERCRED names: the process that made the other end, or that listened.
+    package var peerCredentials: SocketCredentialsImage?
+    /// The peer was closed with unread bytes, and the program has not been told yet (ECONNRESET).
+    package var isReset: Bool?
+    /// Of a datagram socket: the peer was closed.
+    package var peerIsGone: Bool?
+    /// Of a listening socket: inodes of the clients that wait to be accepted, the first one first.
+    package var waiting: [UInt32] = []
 
     package init(inode: UInt32, type: UInt32, state: UInt32, flags: UInt32) {
         self.inode = inode
@@ -55,10 +64,24 @@ package struct UnixSocketImage: Equatable, Sendable {
     }
 
     /// The name for messages: a path, `@` and an abstract name, or the inode.
-    package var title: String {
-        if let path { return String(decoding: path, as: UTF8.self) }
-        if name.isEmpty { return "socket:[\(inode)]" }
-        return "@" + String(decoding: name.dropFirst(), as: UTF8.self)
+    package var title: String { name.isEmpty ? "socket:[\(inode)]" : Self.title(name) }
+
+    /// A name of a socket for messages.
+    static func title(_ name: [UInt8]) -> String {
+        if name.first == 0 { return "@" + String(decoding: name.dropFirst(), as: UTF8.self) }
+        return String(decoding: name.prefix { $0 != 0 }, as: UTF8.self)
+    }
+}
+
+/// struct ucred of unix(7).
+package struct SocketCredentialsImage: Equatable, Sendable, Codable {
+    package var pid: Int32
+    package var uid: UInt32
+    package var gid: UInt32
+    package init(pid: Int32, uid: UInt32, gid: UInt32) {
+        self.pid = pid
+        self.uid = uid
+        self.gid = gid
     }
 }
 
@@ -69,6 +92,11 @@ package struct SocketPacketImage: Equatable, Sendable {
     package var bytes: [UInt8]
     /// File ids of passed descriptors (SCM_RIGHTS).
     package var rights: [UInt32] = []
+    // CRIU has no fields for these; they are in our own `crplan.json`.
+    /// SCM_CREDENTIALS, where the kernel noted them.
+    package var credentials: SocketCredentialsImage?
+    /// Name of the socket that a datagram came from, as in sun_path.
+    package var sender: [UInt8] = []
     package init(receiver: UInt32, bytes: [UInt8]) {
         self.receiver = receiver
         self.bytes = bytes

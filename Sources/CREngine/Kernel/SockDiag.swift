@@ -6,8 +6,8 @@ package enum SockDiag {
     /// All unix sockets.
     package static func unixSockets() throws(Errno) -> [SocketFacts] {
         var request = Self.bytes(UInt8(1), UInt8(0), UInt16(0))
-        // All states; name, bound inode, peer.
-        for word in [0xffff_ffff, 0, 0x7, 0, 0] as [UInt32] { request += Self.bytes(word) }
+        // All states; name, bound file, peer, connections that wait, queues.
+        for word in [0xffff_ffff, 0, 0x1f, 0, 0] as [UInt32] { request += Self.bytes(word) }
         return try dump(request) { message in
             guard message.count >= 16 else { return nil }
             var socket = SocketFacts(
@@ -15,13 +15,24 @@ package enum SockDiag {
                 protocolName: message.byte(1) == 1 ? "UNIX-STREAM" : "UNIX")
             socket.type = UInt32(message.byte(1))
             socket.state = SocketFacts.State(rawValue: message.byte(2))
+            var facts = UnixSocketFacts()
             attributes(message.dropFirst(16)) { type, value in
                 switch type {
                 case 0: socket.local = name(value)
-                case 2 where value.count >= 4: socket.peerInode = UInt64(value.word(0))
+                case 1 where value.count >= 8:
+                    facts.boundFile = .init(device: value.word(4), inode: value.word(0))
+                case 2 where value.count >= 4:
+                    socket.peerInode = UInt64(value.word(0))
+                    facts.hasPeer = true
+                case 3: facts.waiting = (0..<value.count / 4).map { value.word($0 * 4) }
+                case 4 where value.count >= 8:
+                    facts.receiveQueue = value.word(0)
+                    facts.sendQueue = value.word(4)
+                case 6 where value.count >= 1: facts.shutdown = value.byte(0)
                 default: break
                 }
             }
+            socket.unix = facts
             return socket
         }
     }

@@ -13,42 +13,102 @@ package enum UnixSocket: FileKind {
     }
 
     package static func findings(_ state: State, of file: OpenFile, in context: ScanContext) -> [Finding] {
-        let type =
-            switch state.type {
-            case 1: "stream"
-            case 2: "dgram"
-            case 5: "seqpacket"
-            default: "socket"
-            }
-        let own = state.local.isEmpty ? "" : " \(state.local)"
-        if state.state == .listen {
-            return [Finding(.unixListen, context.object(file), "unix \(type)\(own), listening")]
-        }
-        if state.peerInode != 0, !context.socketInodes.contains(state.peerInode) {
-            let holders = context.outsiders(state.peerInode).joined(separator: ", ")
-            let name = state.peerName.isEmpty ? "socket \(state.peerInode)" : state.peerName
-            let peer = holders.isEmpty ? name : "\(name) of \(holders)"
-            return [
-                context.leadsOut(
-                    .unixOutside, file, "unix \(type)\(own) -> \(peer)", peer: peer)
-            ]
-        }
+        let what = "unix \(typeName(state.type))" + (state.local.isEmpty ? "" : " \(state.local)")
+        guard let facts = state.unix else { return [Finding(.unixSocket, context.object(file), what)] }
         let shared = context.outsiders(state.inode)
         if !shared.isEmpty {
             let peer = shared.joined(separator: ", ")
+            return [context.leadsOut(.unixOutside, file, "\(what), also held by \(peer)", peer: peer)]
+        }
+        if state.state == .listen { return listening(state, facts, what, file, context) }
+        switch UnixPeer(of: state, in: context) {
+        case .none, .inside, .gone, .inFlight: return []
+        case .waiting(let listener?): return waiting(facts, listener, what, file, context)
+        case .waiting(nil):
             return [
                 context.leadsOut(
-                    .unixOutside, file, "unix \(type)\(own), also held by \(peer)", peer: peer)
+                    .unixOutside, file, "\(what) -> a server that has not accepted it yet", peer: nil)
             ]
+        case .outside(let holders):
+            return outside(state, facts, what, holders, file, context)
         }
-        if state.peerInode != 0 {
-            if state.type == 1, state.local.isEmpty, state.peerName.isEmpty { return [] }
+    }
+
+    private static func listening(
+        _ state: State, _ facts: UnixSocketFacts, _ what: String, _ file: OpenFile, _ context: ScanContext
+    ) -> [Finding] {
+        var found = [Finding(.unixListen, context.object(file), "\(what), listening")]
+        let strangers = facts.waiting.filter { !context.socketInodes.contains(UInt64($0)) }
+        if !strangers.isEmpty {
+            let clients = strangers.flatMap { context.outsiders(UInt64($0)) }
+            let from = clients.isEmpty ? "" : " from \(clients.joined(separator: ", "))"
+            found.append(
+                Finding(
+                    .unixBacklog, context.object(file),
+                    "\(what), with \(strangers.count) waiting connections\(from)"))
+        }
+        return found
+    }
+
+    /// What a client has sent before it was accepted is in a socket that nobody has a descriptor of.
+    private static func waiting(
+        _ facts: UnixSocketFacts, _ listener: SocketFacts, _ what: String, _ file: OpenFile,
+        _ context: ScanContext
+    ) -> [Finding] {
+        if facts.sendQueue == 0 { return [] }
+        return [
+            Finding(
+                .unixBacklog, context.object(file, peer: listener.local),
+                "\(what) -> \(listener.local), not accepted yet, with unread data")
+        ]
+    }
+
+    private static func outside(
+        _ state: State, _ facts: UnixSocketFacts, _ what: String, _ holders: [String], _ file: OpenFile,
+        _ context: ScanContext
+    ) -> [Finding] {
+        let name = state.peerName.isEmpty ? "socket \(state.peerInode)" : state.peerName
+        let peer = holders.isEmpty ? name : "\(name) of \(holders.joined(separator: ", "))"
+        let text = "\(what) -> \(peer)"
+        switch UnixPeer.onRestore(state, allow: context.allow) {
+        case nil:
+            var finding = context.leadsOut(.unixOutside, file, text, peer: peer)
+            if finding.code == .unixOutside { finding.remedy = remedy(state, .reconnect) }
+            return [finding]
+        case .close:
             return [
                 Finding(
-                    .unixPair, context.object(file, peer: "socket:[\(state.peerInode)]"),
-                    "unix \(type)\(own) connected inside the tree")
+                    .unixOutside, context.object(file, peer: peer), "\(text), closed at restore",
+                    severity: .allowed)
+            ]
+        case .reconnect:
+            let object = context.object(file, peer: peer)
+            if !state.peerName.hasPrefix("/") && !state.peerName.hasPrefix("@") {
+                return [Finding(.unixNameless, object, text, remedy: remedy(state, .close))]
+            }
+            if state.type != 2, facts.receiveQueue > 0 || facts.sendQueue > 0 {
+                return [Finding(.unixOutsideData, object, text, remedy: remedy(state, .close))]
+            }
+            return [
+                Finding(.unixOutside, object, "\(text), reconnected at restore", severity: .allowed)
             ]
         }
-        return [Finding(.unixSocket, context.object(file), "unix \(type)\(own)")]
+    }
+
+    /// The rule that allows it.
+    private static func remedy(_ state: State, _ action: UnixSocketRule.OnRestore) -> String {
+        let path = state.peerName.isEmpty ? "" : "path: \"\(state.peerName)\", "
+        let type = "type: \(typeName(state.type)), on-restore: \(action.rawValue)"
+        return "allow: {ext-unix-sk: [{\(path)\(type)}]}"
+    }
+
+    /// By the number that socket(2) knows.
+    static func typeName(_ type: UInt32) -> String {
+        switch type {
+        case 1: "stream"
+        case 2: "dgram"
+        case 5: "seqpacket"
+        default: "socket"
+        }
     }
 }

@@ -92,14 +92,17 @@ package struct RestoreExecutor {
         for process in live { try setProcessState(process, threads, lender: lender) }
         let cgroups = try CgroupPlacement(tree: tree)
         for process in live { try cgroups.place(process) }
+        let socketNames = SocketNames()
+        func taskFiles(_ lender: Lender) -> TaskFiles {
+            TaskFiles(tree: tree, live: live, files: files, socketNames: socketNames, lender: lender)
+        }
+        try taskFiles(lender).makeEarly()
         let channel = try LenderChannel()
         for process in live where !process.sharesDescriptors {
             try channel.install(in: process.leader, by: lender)
         }
         for process in live { try setCredentials(process) }
-        let taskFiles = TaskFiles(
-            tree: tree, live: live, files: files, lender: channel.lender(at: lender.number))
-        try taskFiles.make()
+        try taskFiles(channel.lender(at: lender.number)).make()
         for process in live { try setOwners(process) }
         for process in live where !process.sharesDescriptors {
             try process.leader.call("close", CP_SYS_close, Int(lender.number))
@@ -117,6 +120,7 @@ package struct RestoreExecutor {
             if let pidfile = options.pidfile { _ = unlink(pidfile) }
             throw error
         }
+        socketNames.keep()
         return RestoredTree(
             root: live[0].pid, tasks: live.count, pagesRestored: pages, forkingTime: forked - began,
             restoreTime: Self.microseconds() - started)

@@ -25,6 +25,9 @@ package struct RestoreOptions: Sendable {
     package var skipsModeCheck = false
     /// Seconds from the start until an unfinished restore is given up; 0 is never.
     package var timeout = 0
+    /// Streams to servers outside the tree are connected again, as CRIU's --ext-unix-sk has it. Datagram sockets are
+    /// without it.
+    package var reconnectsUnixSockets = false
     package init() {}
 }
 

@@ -1,19 +1,26 @@
 import CPlatform
 
 /// Files that bind to whoever makes them: the kernel notes the credentials of a socket's maker for its peer, and the
-/// items of an epoll are numbers of one table. Each is made by its first holder, when that has its credentials; we
-/// take a copy of it, and every holder gets it from there at its final number.
+/// items of an epoll are numbers of one table. Each is made by a task that holds it; we take a copy of it, and every
+/// holder gets it from there at its final number.
 struct TaskFiles {
     let tree: TreeImage
     /// All live processes.
     let live: [StubProcess]
     let files: OpenFiles
-    /// Hands descriptors to tasks with credentials of their own.
+    let socketNames: SocketNames
+    /// The way of descriptors to tasks in their present state.
     let lender: Lender
 
-    /// Makes all of them in the order of their needs: sockets first, then what watches descriptors.
+    /// What is made while the tasks have our rights.
+    func makeEarly() throws(RestoreError) {
+        try UnixSocketBuilder(tasks: self, names: socketNames).make()
+    }
+
+    /// What is made by tasks with credentials of their own, in the order of its needs: sockets first, then what watches
+    /// descriptors. Everything is in its place afterwards.
     func make() throws(RestoreError) {
-        try UnixSocketBuilder(tasks: self).build()
+        try UnixSocketBuilder(tasks: self, names: socketNames).finish()
         try place { if case .unixSocket = $0 { true } else { false } }
         let epolls = EpollBuilder(tasks: self)
         try epolls.make()

@@ -106,6 +106,7 @@ package struct DumpWorker {
         let seat = request.group.map {
             GroupSeat(OwnedFD(taking: 5), group: $0, patience: options.freezeTimeout)
         }
+        options.allow = policy.allow
         switch policy.allow.ghostLimit {
         case .bytes(let limit): options.ghostLimit = limit.bytes
         case .auto: options.ghostLimit = .max

@@ -39,7 +39,7 @@ package struct AllowanceUse: Sendable, Equatable {
     /// Allowances that are not given by rules, and the findings that they speak of.
     private static let codes: [String: Set<FindingCode>] = [
         "allow.shell-job": [.shellJob, .groupOutside, .controllingTerminal, .terminal],
-        "allow.ext-unix-sk": [.unixOutside],
+        "allow.ext-unix-sk": [.unixOutside, .unixNameless, .unixOutsideData],
         "allow.tcp-established": [.tcpEstablished],
         "allow.link-remap": [.nameGone],
         "allow.ghost-limit": [.ghostFile, .ghostTooLarge],

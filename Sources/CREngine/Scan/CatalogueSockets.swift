@@ -2,36 +2,56 @@ extension FindingCode {
     /// CRP2xx: sockets. Nil for every other code.
     var socketEntry: Entry? {
         switch self {
-        case .unixPair:
-            Entry(
-                .block, "unix socket connected inside the tree", criu: "unix",
-                "This build does not carry unix sockets yet.",
-                kernel: "Queued messages and passed descriptors are in the kernel, and only peeking "
-                    + "(SO_PEEK_OFF) reads them without taking them.",
-                restore: "None today, it blocks.")
         case .unixListen:
             Entry(
-                .block, "listening unix socket", criu: "unix",
-                "This build does not carry unix sockets yet.",
+                .info, "listening unix socket", criu: "unix",
+                "A restore binds it to its name again, and until then nobody answers there.",
                 kernel:
-                    "Connections that wait for accept(2) are sockets that no process has a descriptor for.",
-                restore: "None today, it blocks.")
+                    "The file of a bound path outlives its socket, and a new socket needs a new file.",
+                restore: "A socket file that is left at the path is replaced, unless another server listens "
+                    + "there: that is an error.")
         case .unixSocket:
             Entry(
-                .block, "unix socket without a peer", criu: "unix",
-                "This build does not carry unix sockets yet.",
-                kernel: "Name, options and unread messages are in the kernel.",
+                .block, "unix socket that cannot be examined", criu: "unix",
+                "Sockets of another network namespace than ours are not listed to us, and are not carried.",
+                kernel: "sock_diag(7) lists the sockets of the network namespace that asks.",
                 restore: "None today, it blocks.")
+        case .unixBacklog:
+            Entry(
+                .block, "connection that waits to be accepted and cannot be carried", criu: "unix",
+                "A client outside the tree, or data that was sent before accept(2), is in a socket that no "
+                    + "process has a descriptor for; wait until the program accepts it.",
+                kernel: "Only accept(2) gives a descriptor of such a socket, and that would take the "
+                    + "connection from the program.",
+                restore: "None, it blocks. Clients inside the tree that have sent nothing connect again in "
+                    + "their old order.")
         case .unixOutside:
             Entry(
                 .block, "unix socket whose peer is outside the tree", criu: "ext-unix-sk",
-                "The peer is outside the tree, so both ends cannot be frozen together, and this build "
-                    + "does not reconnect sockets yet.",
+                remedy: "allow: {ext-unix-sk: [{path: PEER, type: any, on-restore: reconnect}]}",
+                "The peer is outside the tree, so both ends cannot be frozen together.",
                 kernel:
                     "Two unix sockets are tied to each other, and no call can tie a new one to a peer that "
                     + "is connected already.",
-                restore: "reconnect: a datagram socket is connected to the name again, what was under way is "
-                    + "lost. close: the program sees a peer that went away.")
+                restore: "reconnect: the socket is connected to the name again by the program itself, with "
+                    + "its own rights, and what was under way is lost. close: the program sees a peer that "
+                    + "went away.")
+        case .unixNameless:
+            Entry(
+                .block, "unix socket whose outside peer has no name", criu: "ext-unix-sk",
+                remedy: "allow: {ext-unix-sk: [{type: any, on-restore: close}]}",
+                "Only a peer that is bound to a whole path or to an abstract name can be connected to again.",
+                kernel: "A socket of socketpair(2), or one bound to a path relative to a directory that is "
+                    + "not known, cannot be found by connect(2).",
+                restore: "close: the program sees a peer that went away.")
+        case .unixOutsideData:
+            Entry(
+                .block, "unix connection to the outside with unread data", criu: "ext-unix-sk",
+                remedy: "allow: {ext-unix-sk: [{path: PEER, type: any, on-restore: close}]}",
+                "A stream with bytes under way would begin anew in the middle; wait until both queues are "
+                    + "empty.",
+                kernel: "What was sent and not read is in the peer's queue, which stays with the peer.",
+                restore: "close: the program reads what it has, then sees a peer that went away.")
         case .tcpListen:
             Entry(
                 .info, "listening tcp socket", criu: "tcp",

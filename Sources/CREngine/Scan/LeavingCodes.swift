@@ -2,7 +2,8 @@ extension FindingCode {
     /// Whether it speaks of something that leads out of the tree, rather than of what the tree has for itself.
     package var leavesTree: Bool {
         switch self {
-        case .pipeOutside, .stdioOutside, .unixOutside, .tcpListen, .tcpEstablished, .tcpInFlight,
+        case .pipeOutside, .stdioOutside, .unixOutside, .unixNameless, .unixOutsideData,
+            .unixBacklog, .tcpListen, .tcpEstablished, .tcpInFlight,
             .datagramsLost, .netlinkAnswers, .packetRing, .multipathTCP, .tcpLayer, .otherSocket, .shellJob,
             .groupOutside, .controllingTerminal, .terminal,
             .flock, .posixLock, .openFileLock, .lease, .device, .gpu, .kvm, .fuse, .deviceMapping, .systemV,

@@ -47,6 +47,8 @@ package struct SocketFacts: Equatable, Sendable {
     package var peerInode: UInt64 = 0
     /// The other end's bound name.
     package var peerName = ""
+    /// Of a unix socket that sock_diag(7) lists.
+    package var unix: UnixSocketFacts?
 
     /// Bytes that wait to be read, with the kernel's overhead where it counts that; of a listening TCP socket the
     /// connections that wait for accept(2).

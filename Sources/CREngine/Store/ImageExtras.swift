@@ -40,6 +40,7 @@ struct ImageExtras: Codable, Equatable {
     var processes: [Process]?
     var sockets: [Socket]?
     var files: FileExtras?
+    var unixSockets: UnixSocketExtras?
 
     private static let currentVersion = 1
     /// 16384 CPUs, twice what the kernel can be built for.
@@ -70,11 +71,16 @@ struct ImageExtras: Codable, Equatable {
             }
         }
         files = FileExtras(tree)
+        unixSockets = UnixSocketExtras(tree)
     }
 
     /// Writes the file, unless there is nothing to say.
     func write(to directory: borrowing OwnedFD) throws(ImageError) {
-        if threads.isEmpty && processes == nil && sockets == nil && files == nil { return }
+        if threads.isEmpty && processes == nil && sockets == nil && files == nil
+            && unixSockets == nil
+        {
+            return
+        }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
         let data: [UInt8]
@@ -125,6 +131,7 @@ struct ImageExtras: Codable, Equatable {
     func apply(to tree: inout TreeImage) {
         for socket in sockets ?? [] { tree.socketExtras[socket.file] = socket.extras }
         files?.apply(to: &tree)
+        unixSockets?.apply(to: &tree)
         let byThread = Dictionary(threads.map { ($0.tid, $0) }, uniquingKeysWith: { first, _ in first })
         let byProcess = Dictionary(
             (processes ?? []).map { ($0.pid, $0) }, uniquingKeysWith: { first, _ in first })

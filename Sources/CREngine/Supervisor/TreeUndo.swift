@@ -30,6 +30,7 @@ package struct TreeUndo {
     private func undo(_ record: UndoJournal.Record) throws(TraceError) {
         let leader = record.pid.leader
         guard let stat = TaskList.stat(record.pid, leader), stat.startTime == record.startTime else { return }
+        if record.socket.inode != 0 { try putBackPeekOffset(record) }
         guard record.stub != 0 else { return }
         let deadline = Deadline.after(milliseconds: 5000)
         var backoff = Backoff()
@@ -42,6 +43,28 @@ package struct TreeUndo {
                 throw .timedOut(tid: leader, detail: "a signal handler has yet to return to the healing stub")
             }
             backoff.pause()
+        }
+    }
+
+    /// SO_PEEK_OFF of a socket of the process, if it still has it at that number.
+    private func putBackPeekOffset(_ record: UndoJournal.Record) throws(TraceError) {
+        let leader = record.pid.leader
+        do throws(Errno) {
+            let pidfd = OwnedFD(
+                taking: Int32(try systemCall(CP_SYS_pidfd_open, Int(record.pid.rawValue), 0)))
+            let number = Int(record.socket.descriptor)
+            let socket = OwnedFD(
+                taking: Int32(try systemCall(CP_SYS_pidfd_getfd, Int(pidfd.rawValue), number, 0)))
+            let facts = try FileFacts.of("/proc/self/fd/\(socket.rawValue)", followingLinks: true)
+            guard facts.inode == record.socket.inode else { return }
+            let peekOffset: Int32 = 42
+            try SocketCalls.set(
+                socket.rawValue, SocketOption.socketLevel, peekOffset,
+                UInt32(bitPattern: record.socket.peekOffset))
+        } catch {
+            // It has closed the socket, or has ended.
+            if error == .noProcess || error == .badDescriptor { return }
+            throw .failed(operation: "putting SO_PEEK_OFF back", tid: leader, errno: error)
         }
     }
 

@@ -17,6 +17,19 @@ package struct UndoJournal: ~Copyable {
         package var scratch: UInt64
         /// Bytes of the scratch mapping.
         package var scratchSize: UInt64
+        /// A socket whose SO_PEEK_OFF was changed, and what it was; inode 0 for none.
+        package struct PeekedSocket: Equatable, Sendable {
+            package var descriptor: Int32 = 0
+            package var inode: UInt64 = 0
+            package var peekOffset: Int32 = 0
+            package init() {}
+            package init(descriptor: Int32, inode: UInt64, peekOffset: Int32) {
+                self.descriptor = descriptor
+                self.inode = inode
+                self.peekOffset = peekOffset
+            }
+        }
+        package var socket = PeekedSocket()
 
         package init(
             pid: PID, startTime: UInt64, stub: UInt64 = 0, scratch: UInt64 = 0, scratchSize: UInt64 = 0
@@ -39,7 +52,7 @@ package struct UndoJournal: ~Copyable {
         case done = 3
     }
 
-    private static let wordsPerRecord = 5
+    private static let wordsPerRecord = 7
     private let file: OwnedFD
 
     /// A new, empty journal in the phase `examining`.
@@ -72,13 +85,15 @@ package struct UndoJournal: ~Copyable {
             [
                 UInt64(UInt32(bitPattern: record.pid.rawValue)), record.startTime, record.stub,
                 record.scratch,
-                record.scratchSize,
+                record.scratchSize, record.socket.inode,
+                UInt64(UInt32(bitPattern: record.socket.descriptor)) << 32
+                    | UInt64(UInt32(bitPattern: record.socket.peekOffset)),
             ], at: 1 + index * Self.wordsPerRecord)
     }
 
     /// Forgets the record at this place.
     package func clear(at index: Int) throws(Errno) {
-        try write([0, 0, 0, 0, 0], at: 1 + index * Self.wordsPerRecord)
+        try write([UInt64](repeating: 0, count: Self.wordsPerRecord), at: 1 + index * Self.wordsPerRecord)
     }
 
     /// All records that are set, with their places.
@@ -89,9 +104,12 @@ package struct UndoJournal: ~Copyable {
             let words = try read(words: Self.wordsPerRecord, at: 1 + index * Self.wordsPerRecord)
             guard words.count == Self.wordsPerRecord else { return all }
             if words[0] != 0 {
-                let record = Record(
+                var record = Record(
                     pid: PID(Int32(truncatingIfNeeded: words[0])), startTime: words[1], stub: words[2],
                     scratch: words[3], scratchSize: words[4])
+                record.socket = .init(
+                    descriptor: Int32(truncatingIfNeeded: words[6] >> 32), inode: words[5],
+                    peekOffset: Int32(truncatingIfNeeded: words[6]))
                 all.append((index, record))
             }
             index += 1

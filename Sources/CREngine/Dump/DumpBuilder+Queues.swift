@@ -1,0 +1,184 @@
+import CPlatform
+import Glibc
+
+/// Unread messages of unix sockets, and what is under way in them.
+extension DumpBuilder {
+    /// A unix socket of the images.
+    struct Receiver {
+        var id: UInt32
+        var file: OpenFile
+        var facts: SocketFacts
+    }
+
+    /// Peeks at the queue of every unix socket; descriptors that are found there may be sockets themselves.
+    mutating func takeQueues(_ journal: borrowing UndoJournal) throws(DumpError) {
+        var place = 0
+        while place < receivers.count {
+            try pause.check()
+            try takeQueue(of: receivers[place], journal)
+            place += 1
+        }
+        try checkPeers()
+    }
+
+    private mutating func takeQueue(
+        of receiver: Receiver, _ journal: borrowing UndoJournal
+    ) throws(DumpError) {
+        let (file, facts) = (receiver.file, receiver.facts)
+        let listening: SocketFacts.State = .listen
+        if facts.state == listening { return }
+        let subject = "process \(file.pid): fd \(file.fd) (\(file.link))"
+        let messages: [SocketMessage]
+        do throws(SocketQueue.Obstacle) {
+            let socket = try queueOwner(file)
+            let queue = SocketQueue(fd: socket.rawValue, type: facts.type)
+            guard try queue.mayHoldMessages() else { return }
+            let offset = try queue.offset()
+            var record = UndoJournal.Record(pid: file.pid, startTime: startTime(of: file.pid))
+            record.socket = .init(descriptor: file.fd, inode: file.inode, peekOffset: offset)
+            try note(record, journal)
+            messages = try queue.messages(restoring: offset)
+            try note(nil, journal)
+        } catch {
+            switch error {
+            case .kernel(let errno):
+                throw .task(file.pid, "fd \(file.fd) (\(file.link)) cannot be read", errno)
+            case .urgent:
+                throw .cannotCarry("\(subject): holds an urgent byte (MSG_OOB), which is not carried")
+            case .error:
+                throw .cannotCarry(
+                    "\(subject): an error waits there beside unread messages, and reading them would take it; "
+                        + "wait until the program has seen it")
+            }
+        }
+        inFlight.take(messages)
+        for message in messages {
+            packets.append(try packet(message, receiver, subject))
+        }
+    }
+
+    private mutating func packet(
+        _ message: SocketMessage, _ receiver: Receiver, _ subject: String
+    ) throws(DumpError) -> SocketPacketImage {
+        var packet = SocketPacketImage(receiver: receiver.id, bytes: message.bytes)
+        for right in message.rights { packet.rights.append(try inFlightFile(right, subject)) }
+        // What the kernel says where it noted nobody: no pid and the overflow user.
+        if let credentials = message.credentials, credentials.pid != 0 {
+            if snapshot.task(PID(credentials.pid)) == nil {
+                throw .cannotCarry(
+                    "\(subject): a message waits there with the credentials of process \(credentials.pid), "
+                        + "which is not in the tree")
+            }
+            packet.credentials = credentials
+        }
+        let datagram: UInt32 = 2
+        if receiver.facts.type == datagram { packet.sender = Array(message.address.dropFirst(2)) }
+        return packet
+    }
+
+    /// The number of a file whose descriptor is in a message; `fd` is our copy.
+    private mutating func inFlightFile(_ fd: Int32, _ subject: String) throws(DumpError) -> UInt32 {
+        let own = PID(getpid())
+        let what = "\(subject): a descriptor that waits in a message"
+        let file: OpenFile
+        do throws(Errno) {
+            let candidate = try InFlightFiles.file(fd, id: OpenFileID(rawValue: snapshot.openFiles.count))
+            for known in snapshot.openFiles where known.inode == candidate.inode {
+                if try Kcmp.compare(.file, own, known.pid, fd, known.fd) == .same, let id = files.known(known)
+                {
+                    return id
+                }
+            }
+            file = candidate
+        } catch {
+            throw .task(own, "\(what) cannot be examined", error)
+        }
+        snapshot.openFiles.append(file)
+        for (inode, facts) in SocketScan.facts(of: [file], isOurNetwork: true) {
+            snapshot.sockets[inode] = facts
+        }
+        let context = ScanContext(snapshot: snapshot, allow: allow)
+        if let finding = FileTable.findings(of: file, in: context).first(where: { $0.severity == .block }) {
+            throw .cannotCarry("\(what): \(finding.what): \(finding.why)")
+        }
+        switch FileTable.tag(of: file, in: snapshot) {
+        case .regularFile, .directory, .memoryDevice, .pipe, .unixSocket: break
+        case let tag: throw .cannotCarry("\(what) is of kind \(tag.rawValue), which is not carried there yet")
+        }
+        let pidfd = try openPidFD(own)
+        return try fileID(of: file, pidfd: pidfd.rawValue, descriptor: fd, holder: own)
+    }
+
+    /// A copy of a file of the tree, or of one that we took out of a message.
+    func duplicate(_ file: OpenFile) throws(Errno) -> OwnedFD {
+        let pidfd = OwnedFD(taking: Int32(try systemCall(CP_SYS_pidfd_open, Int(file.pid.rawValue), 0)))
+        return OwnedFD(
+            taking: Int32(try systemCall(CP_SYS_pidfd_getfd, Int(pidfd.rawValue), Int(file.fd), 0)))
+    }
+
+    private func queueOwner(_ file: OpenFile) throws(SocketQueue.Obstacle) -> OwnedFD {
+        do throws(Errno) { return try duplicate(file) } catch { throw .kernel(error) }
+    }
+
+    private func startTime(of pid: PID) -> UInt64 { snapshot.task(pid)?.startTime ?? 0 }
+
+    /// Sets or clears the journal's record; probes are over by now, so its first place is free.
+    private func note(
+        _ record: UndoJournal.Record?, _ journal: borrowing UndoJournal
+    ) throws(SocketQueue.Obstacle) {
+        do throws(Errno) {
+            if let record { try journal.set(record, at: 0) } else { try journal.clear(at: 0) }
+        } catch {
+            throw .kernel(error)
+        }
+    }
+
+    /// Every other end is one of the images.
+    private func checkPeers() throws(DumpError) {
+        var inodes: Set<UInt32> = []
+        for file in files.files {
+            if case .unixSocket(let socket) = file.content { inodes.insert(socket.inode) }
+        }
+        for receiver in receivers {
+            let peer = UInt32(truncatingIfNeeded: receiver.facts.peerInode)
+            if peer == 0 || inodes.contains(peer) { continue }
+            if case .outside = UnixPeer(
+                of: receiver.facts, in: ScanContext(snapshot: snapshot, allow: allow))
+            {
+                continue
+            }
+            throw .cannotCarry(
+                "process \(receiver.file.pid): fd \(receiver.file.fd) (\(receiver.file.link)): its other end "
+                    + "socket:[\(peer)] is neither in the tree nor under way in it")
+        }
+    }
+}
+
+/// Descriptors that were found in messages: copies of ours until the dump has read what they lead to.
+final class InFlightFiles {
+    private var descriptors: [Int32] = []
+
+    deinit { for fd in descriptors { _ = close(fd) } }
+
+    func take(_ messages: [SocketMessage]) { descriptors += messages.flatMap(\.rights) }
+
+    /// A descriptor of ours as if it were one of the tree.
+    static func file(_ fd: Int32, id: OpenFileID) throws(Errno) -> OpenFile {
+        let own = try ProcDirectory.open("/proc/self")
+        let link = try own.link("fd/\(fd)")
+        let facts = try FileFacts.of("/proc/self/fd/\(fd)", followingLinks: true)
+        let bytes = try own.read("fdinfo/\(fd)")
+        var info: DescriptorInfo
+        do throws(ProcFormatError) {
+            info = try DescriptorInfo(parsing: bytes)
+        } catch {
+            throw .io
+        }
+        info.flags &= ~DescriptorInfo.closeOnExec
+        var paths = PathCheck()
+        let answer = paths.answer(link, facts, isOurView: true)
+        return OpenFile(
+            id: id, link: answer.path, facts: facts, reach: answer.reach, info: info, pid: PID(getpid()),
+            fd: fd)
+    }
+}

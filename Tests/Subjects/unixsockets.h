@@ -1,0 +1,13 @@
+// What the subjects of unix sockets share.
+#pragma once
+
+#include <stddef.h>
+#include <sys/types.h>
+
+// Reads n bytes, however they come.
+void exact_read(int fd, void *bytes, size_t n);
+// Ends the subject unless SO_PEERCRED names this process with our own ids.
+void expect_peer(int fd, pid_t pid);
+// KIND listen and dgram.
+void unix_listen(void);
+void unix_dgram(void);
