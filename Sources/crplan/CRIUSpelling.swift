@@ -5,13 +5,18 @@ enum CRIUSpelling {
     /// What is written without any -v.
     private static let verbosity = 2
 
-    /// The words of a command line in the parser's form: `-t12` as `-t 12`, `-v` and `-vv` as `--verbosity 3` and `4`.
+    /// The words of a command line in the parser's form: `-t12` as `-t 12`, `-v` and `-vv` as `--verbosity 3` and `4`,
+    /// `-x12` as `--ext-unix-sk --ext-unix-sk-of 12`.
     static func words(_ words: [String]) -> [String] {
         guard let command = words.first, plumbing.contains(command) else { return words }
         var result = [command]
         var rest = words.dropFirst()
         while let word = rest.popFirst() {
             let letters = word.dropFirst()
+            if let inodes = socketInodes(word) {
+                result += ["--ext-unix-sk", "--ext-unix-sk-of", String(inodes)]
+                continue
+            }
             guard word.hasPrefix("-"), !word.hasPrefix("--"), let first = letters.first else {
                 result.append(word)
                 if word == "--" { return result + rest }
@@ -27,5 +32,12 @@ enum CRIUSpelling {
             }
         }
         return result
+    }
+
+    /// The value of `--ext-unix-sk=INODE` or `-xINODE`; the option alone has none.
+    private static func socketInodes(_ word: String) -> Substring? {
+        let long = "--ext-unix-sk="
+        if word.hasPrefix(long) { return word.dropFirst(long.count) }
+        return word.hasPrefix("-x") && word.count > 2 ? word.dropFirst(2) : nil
     }
 }

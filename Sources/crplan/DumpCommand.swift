@@ -28,6 +28,12 @@ struct DumpCommand: ParsableCommand {
         name: .customLong("action-script"),
         help: "Program or shell command to call at criu's stages; may be given again.")
     var actionScripts: [String] = []
+    @Flag(
+        name: [.customShort("x"), .customLong("ext-unix-sk")],
+        help: "Let datagram sockets have servers outside; =INODE[,INODE…]: let any socket of that inode.")
+    var allowsOutsideServers = false
+    @Option(name: .customLong("ext-unix-sk-of"), help: .hidden)
+    var socketsWithOutsideServers: [String] = []
     @Option(name: .customLong("timeout"), help: "Seconds to stop the whole tree.")
     var timeout: UInt64 = 10
     @Option(name: [.customShort("v", allowingJoined: true), .customLong("verbosity")], help: "0 to 4.")
@@ -37,6 +43,9 @@ struct DumpCommand: ParsableCommand {
         guard root > 0 else { throw ValidationError("-t takes the pid of the tree's root") }
         guard (0...4).contains(verbosity) else { throw ValidationError("-v takes 0 to 4") }
         guard timeout > 0 else { throw ValidationError("--timeout takes a number of seconds above 0") }
+        guard socketInodes.allSatisfy({ UInt64($0) != nil }) else {
+            throw ValidationError("--ext-unix-sk= takes inode numbers of sockets, with commas between")
+        }
         guard !(leaveRunning && leaveStopped) else { throw ValidationError("-R and -s exclude each other") }
         guard Self.bytes(ghostLimit) != nil else {
             throw ValidationError(
@@ -69,6 +78,9 @@ struct DumpCommand: ParsableCommand {
         options.ghostLimit = Self.bytes(ghostLimit) ?? 0
         var policy = Policy(name: "dump")
         policy.allow.ghostLimit = .bytes(ByteCount(options.ghostLimit))
+        if allowsOutsideServers { policy.allow.extUnixSockets = .all }
+        policy.allow.external += socketInodes.map { "unix[\($0)]" }
+        options.allow = policy.allow
         let protected = try ProcessList.collect().protected
         // As criu has it, the one that was given last comes first.
         let scripts = ActionScripts(
@@ -88,6 +100,9 @@ struct DumpCommand: ParsableCommand {
             }
         }
     }
+
+    /// Of sockets of the tree, as `--ext-unix-sk=INODE` gives them.
+    private var socketInodes: [Substring] { socketsWithOutsideServers.flatMap { $0.split(separator: ",") } }
 
     /// Logs everything that a dump of the frozen tree cannot carry, and refuses if there is any.
     private static func judge(_ findings: [Finding], _ log: EngineLog) throws(DumpError) {

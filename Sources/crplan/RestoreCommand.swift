@@ -41,6 +41,12 @@ struct RestoreCommand: ParsableCommand {
     var fileValidation = "buildid"
     @Flag(name: .customLong("skip-file-rwx-check"), help: "Do not compare permission bits of files.")
     var skipsModeCheck = false
+    @Flag(
+        name: [.customShort("x"), .customLong("ext-unix-sk")],
+        help: "Connect streams to their servers outside again.")
+    var reconnectsUnixSockets = false
+    @Option(name: .customLong("ext-unix-sk-of"), help: .hidden)
+    var ignoredInodes: [String] = []
     @Option(name: [.customShort("v", allowingJoined: true), .customLong("verbosity")], help: "0 to 4.")
     var verbosity = 2
 
@@ -177,6 +183,8 @@ struct RestoreCommand: ParsableCommand {
         options.timeout = timeout
         options.fileCheck = fileValidation == "filesize" ? .size : .buildID
         options.skipsModeCheck = skipsModeCheck
+        // A checkpoint was made by a policy that allowed what is in it.
+        options.reconnectsUnixSockets = reconnectsUnixSockets || checkpoint != nil
         return RestoreExecutor(tree: tree, directory: directory, options: options, log: log)
     }
 

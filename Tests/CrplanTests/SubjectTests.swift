@@ -55,6 +55,10 @@ struct SubjectTests {
             + refusedCalls.map { SubjectCase(subject: "eintr \($0)", steps: "dump-blocked,check") }
             + refusedKinds.map { SubjectCase(subject: "holder \($0)", steps: "dump-blocked,check") }
             + [
+                SubjectCase(
+                    subject: "unix outside-dgram", steps: "dump,restore,check",
+                    options: ["--dump-option", "--ext-unix-sk"]),
+                SubjectCase(subject: "unix outside-dgram", steps: "dump-blocked,check"),
                 // Away for longer than any tolerance: the clocks must not show it.
                 SubjectCase(subject: "clocks", steps: "dump,pause:3,restore,check"),
                 // What was restored can be dumped again.

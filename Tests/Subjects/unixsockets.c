@@ -261,6 +261,7 @@ static const struct {
 void unixsockets(int argc, char **argv)
 {
     CHECK(argc == 2, "unix needs one KIND");
+    if (strncmp(argv[1], "outside-", 8) == 0) return unix_outside(argv[1]);
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         if (strcmp(kinds[i].name, argv[1]) == 0) return kinds[i].run();
     }

@@ -11,3 +11,5 @@ void expect_peer(int fd, pid_t pid);
 // KIND listen and dgram.
 void unix_listen(void);
 void unix_dgram(void);
+// KIND outside-dgram, outside-all and outside-closed.
+void unix_outside(const char *which);

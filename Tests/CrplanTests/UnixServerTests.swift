@@ -1,0 +1,109 @@
+import CREngine
+import Glibc
+import TestSupport
+import Testing
+
+/// Clients of unix servers outside the tree, by the rules of `allow.ext-unix-sk`.
+@Suite(
+    .serialized, .enabled(if: BuiltPrograms.canApply, "needs root, and a crplan that has apply and restore"))
+struct UnixServerTests {
+    private static let reconnect = """
+        ext-unix-sk:
+            - {path: "**/stream", type: stream}
+            - {path: "**/packets", type: seqpacket, on-restore: reconnect}
+            - {path: "**/nothing", type: any}
+            - {type: dgram}
+        """
+    private static let close = """
+        ext-unix-sk:
+            - {path: "@*", on-restore: close}
+            - {type: any, on-restore: close}
+        """
+
+    private func policy(_ group: borrowing SubjectGroup, _ rules: String) throws -> String {
+        let path = group.directory + "/servers.yaml"
+        try write(
+            """
+            version: 1
+            name: servers
+            select: [{pid: \(group.members[0].root)}]
+            allow:
+              \(rules)
+            store: {path: \(group.store)}
+
+            """, to: path)
+        return path
+    }
+
+    private func crplan(_ words: [String]) throws -> Command {
+        try Command.run([BuiltPrograms.crplan] + words, timeout: 60)
+    }
+
+    private func restore(_ group: borrowing SubjectGroup, _ checkpoint: Checkpoint) throws -> Command {
+        try crplan(["restore", checkpoint.path, "-d"])
+    }
+
+    private func dumped(_ group: borrowing SubjectGroup, _ rules: String) throws -> Checkpoint {
+        let tree = processTree(of: group.members[0].root)
+        let applied = try crplan(["apply", try policy(group, rules)])
+        try #require(applied.ending == .exit(0), "\(applied.output)")
+        try #require(reap(tree, until: now() + 30))
+        return try #require(try Store(path: group.store).checkpoints().first)
+    }
+
+    @Test func `without a rule each connection blocks, with the rule that would allow it`() throws {
+        var group = try SubjectGroup()
+        try group.start("unix outside-all")
+        try #require(group.laggards() == [])
+        let planned = try crplan([
+            "plan", try policy(group, "ext-unix-sk: [{path: /elsewhere/*, type: any}]"),
+        ])
+        #expect(planned.ending == .exit(3))
+        let text = planned.output.split { $0 == "\n" || $0 == " " }.joined(separator: " ")
+        for type in ["stream", "seqpacket", "dgram"] {
+            #expect(text.contains("type: \(type), on-restore: reconnect}]}"), "\(planned.output)")
+        }
+        #expect(text.contains("allow: {ext-unix-sk: [{path: \"@crplan-outside-"), "\(planned.output)")
+        #expect(group.verdicts() == [])
+    }
+
+    @Test func `what is reconnected is known to its server as the program itself`() throws {
+        var group = try SubjectGroup()
+        try group.start("unix outside-all")
+        try #require(group.laggards() == [])
+        let checkpoint = try dumped(group, Self.reconnect)
+        let restored = try restore(group, checkpoint)
+        #expect(restored.ending == .exit(0), "\(restored.output)")
+        #expect(group.verdicts() == [])
+    }
+
+    @Test func `what is closed looks like a server that went away`() throws {
+        var group = try SubjectGroup()
+        try group.start("unix outside-closed")
+        try #require(group.laggards() == [])
+        let checkpoint = try dumped(group, Self.close)
+        let restored = try restore(group, checkpoint)
+        #expect(restored.ending == .exit(0), "\(restored.output)")
+        #expect(group.verdicts() == [])
+    }
+
+    @Test func `a server that is gone is told before anything is made, in a line each`() throws {
+        var group = try SubjectGroup()
+        try group.start("unix outside-all")
+        try #require(group.laggards() == [])
+        let checkpoint = try dumped(group, Self.reconnect)
+        let place = group.members[0].directory
+        try #require(rename("\(place)/stream", "\(place)/elsewhere") == 0)
+        let refused = try restore(group, checkpoint)
+        #expect(refused.ending == .exit(1))
+        #expect(
+            refused.output.contains(
+                "\(place)/stream: the server's socket cannot be found: No such file or directory (ENOENT); "
+                    + "start it, or dump with on-restore: close"))
+        #expect(statFields("/proc/\(group.members[0].root)/stat").isEmpty)
+        try #require(rename("\(place)/elsewhere", "\(place)/stream") == 0)
+        let restored = try restore(group, checkpoint)
+        #expect(restored.ending == .exit(0), "\(restored.output)")
+        #expect(group.verdicts() == [])
+    }
+}
