@@ -104,6 +104,9 @@ struct ReportText {
         return lines
     }
 
+    /// Of more findings of one code than this only the first ones are told; `--format json` has all.
+    private static let mostAlike = 12
+
     /// What blocks comes first. The reason and the remedy of a code are told once a list.
     private func findings(_ unordered: [Finding]) -> [String] {
         let findings = Finding.Severity.allCases.flatMap { severity in
@@ -111,6 +114,9 @@ struct ReportText {
         }
         var lines: [String] = []
         var told: Set<FindingCode> = []
+        var alike: [FindingCode: Int] = [:]
+        for finding in findings { alike[finding.code, default: 0] += 1 }
+        var shown: [FindingCode: Int] = [:]
         for (place, finding) in findings.enumerated() {
             let word = finding.severity.rawValue
             let label = word + String(repeating: " ", count: 9 - word.count)
@@ -123,7 +129,15 @@ struct ReportText {
                 }
             let row = [finding.what, finding.object.place].compactMap { $0 }.joined(separator: "    ")
             let start = "    \(terminal.paint(label, style))\(terminal.paint(finding.code.rawValue, .bold)) "
-            lines.append(start + terminal.wrapRow(row, indent: 20))
+            let (count, number) = (alike[finding.code] ?? 0, (shown[finding.code] ?? 0) + 1)
+            shown[finding.code] = number
+            let isCrowd = count > Self.mostAlike
+            if !isCrowd || number < Self.mostAlike {
+                lines.append(start + terminal.wrapRow(row, indent: 20))
+            } else if number == count {
+                let more = "and \(count - Self.mostAlike + 1) more like these; --format json tells all"
+                lines.append(start + terminal.wrap(more, indent: 20))
+            }
             // Of several of one code the last says why, so that the rows stay together.
             let isLast = !findings[(place + 1)...].contains { $0.code == finding.code }
             let follows = place + 1 < findings.count && findings[place + 1].code == finding.code

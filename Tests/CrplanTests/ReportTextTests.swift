@@ -64,6 +64,15 @@ import Testing
         #expect(text.contains("\nPlan: 1 ready, 1 blocked. 2 blocking findings, 0 warnings."))
     }
 
+    @Test func `of a crowd of findings the first are told, and how many more there are`() throws {
+        let crowd = (0..<1000).map { tcp(Int32($0)) }
+        let text = plain.render(try report(.plan, [target(5120, crowd + [tcp(2000)])]))
+        #expect(text.split(separator: "\n").count { $0.contains("established tcp") } == 11)
+        #expect(text.contains("    block    CRP221 and 990 more like these; --format json tells all\n"))
+        #expect(text.contains("1001 blocking findings"))
+        #expect(plain.render(try report(.plan, [target(5120, Array(crowd[..<12]))])).contains("fd 11\n"))
+    }
+
     @Test(arguments: [72, 80, 160]) func `no line is wider than the terminal`(width: Int) throws {
         let narrow = ReportText(terminal: Terminal(usesColour: false, width: width))
         let text = narrow.render(try report(.plan, [target(5120, [tcp(9)])]))
