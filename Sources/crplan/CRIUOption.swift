@@ -9,9 +9,9 @@ enum CRIUOption {
     }
 
     private static let all: Set<String> = [
-        "j", "shell-job", "r", "root", "x", "ext-unix-sk", "evasive-devices", "link-remap", "tcp-established",
-        "tcp-close", "skip-in-flight", "l", "file-locks", "action-script", "external", "M", "ext-mount-map",
-        "veth-pair", "inherit-fd", "J", "join-ns", "manage-cgroups", "cgroup-root", "cgroup-props",
+        "r", "root", "x", "ext-unix-sk", "tcp-established",
+        "tcp-close", "skip-in-flight", "l", "file-locks", "action-script", "M", "ext-mount-map",
+        "veth-pair", "J", "join-ns", "manage-cgroups", "cgroup-root", "cgroup-props",
         "cgroup-props-file", "cgroup-dump-controller", "cgroup-yard", "freeze-cgroup", "prev-images-dir",
         "track-mem", "auto-dedup", "network-lock", "enable-fs", "force-irmap", "irmap-scan-path", "cpu-cap",
         "log-pid", "exec-cmd", "page-server", "address", "port", "lazy-pages", "status-fd", "pre-dump-mode",

@@ -24,6 +24,19 @@ struct DumpCommand: ParsableCommand {
         name: .customLong("ghost-limit"),
         help: "Largest deleted file that is taken along: bytes, or with K, M, G.")
     var ghostLimit = "1M"
+    @Flag(
+        name: [.customShort("j"), .customLong("shell-job")],
+        help: "The session leader and the master of the terminal may stay outside.")
+    var shellJob = false
+    @Flag(name: .customLong("link-remap"), help: "Link files that lost their name and have others.")
+    var linkRemap = false
+    @Flag(
+        name: .customLong("evasive-devices"), help: "A device may be opened by another name of its number.")
+    var evasiveDevices = false
+    @Option(
+        name: .customLong("external"),
+        help: "A resource that stays outside, in criu's spelling; may be given again.")
+    var external: [String] = []
     @Option(
         name: .customLong("action-script"),
         help: "Program or shell command to call at criu's stages; may be given again.")
@@ -47,6 +60,9 @@ struct DumpCommand: ParsableCommand {
             throw ValidationError("--ext-unix-sk= takes inode numbers of sockets, with commas between")
         }
         guard !(leaveRunning && leaveStopped) else { throw ValidationError("-R and -s exclude each other") }
+        for resource in external where !ExternalResource.isKnown(resource) {
+            throw ValidationError("--external \(resource) \(ExternalResource.refusal(resource))")
+        }
         guard Self.bytes(ghostLimit) != nil else {
             throw ValidationError(
                 "--ghost-limit takes a number with K, M, G or nothing behind it, not \(ghostLimit)")
@@ -78,6 +94,10 @@ struct DumpCommand: ParsableCommand {
         options.ghostLimit = Self.bytes(ghostLimit) ?? 0
         var policy = Policy(name: "dump")
         policy.allow.ghostLimit = .bytes(ByteCount(options.ghostLimit))
+        policy.allow.shellJob = shellJob
+        policy.allow.linkRemap = linkRemap
+        policy.allow.evasiveDevices = evasiveDevices ? .all : .denied
+        policy.allow.external = external
         if allowsOutsideServers { policy.allow.extUnixSockets = .all }
         policy.allow.external += socketInodes.map { "unix[\($0)]" }
         options.allow = policy.allow

@@ -29,6 +29,14 @@ struct RestoreCommand: ParsableCommand {
     var leaveStopped = false
     @Option(name: [.customShort("o"), .customLong("log-file")], help: "Log file, in the work directory.")
     var logFile: String?
+    @Flag(
+        name: [.customShort("j"), .customLong("shell-job")],
+        help: "The tree joins this session, group and terminal.")
+    var shellJob = false
+    @Option(
+        name: .customLong("inherit-fd"),
+        help: "fd[N]:NAME, descriptor N of crplan for what criu calls NAME; may be given again.")
+    var inheritedFDs: [String] = []
     @Option(name: .customLong("pidfile"), help: "Write the root's pid to this file.")
     var pidfile: String?
     @Option(
@@ -57,6 +65,9 @@ struct RestoreCommand: ParsableCommand {
         guard (0...4).contains(verbosity) else { throw ValidationError("-v takes 0 to 4") }
         guard ["filesize", "buildid"].contains(fileValidation) else {
             throw ValidationError("--file-validation takes filesize or buildid")
+        }
+        for text in inheritedFDs where GivenDescriptor(text) == nil {
+            throw ValidationError("--inherit-fd takes fd[NUMBER]:NAME, not \(text)")
         }
         guard timeout >= 0 else { throw ValidationError("--timeout takes a number of seconds") }
     }
@@ -111,7 +122,7 @@ struct RestoreCommand: ParsableCommand {
             if failures.contains(where: { $0.effect == .abortRun }) { throw ExitStatus.failed.exit }
             return
         }
-        switch try AttachedRoot.wait(for: restored.root) {
+        switch try AttachedRoot.wait(for: restored.root, terminal: restored.terminal) {
         case .exited(let code): throw ExitCode(code)
         case .killed(let signal): throw ExitCode(128 + signal)
         }
@@ -123,6 +134,10 @@ struct RestoreCommand: ParsableCommand {
         var work: String
         var log: String?
         var isDetached = true
+        var shellJob = false
+        var inherited: [String] = []
+        var keepsHelperNames = false
+        var pidfile: String?
         var hooks: [Hook] = []
         var scripts: [String] = []
         /// What hooks are told of the checkpoint.
@@ -146,7 +161,11 @@ struct RestoreCommand: ParsableCommand {
         var place = Place(
             images: checkpoint.imagesPath, work: command.workDirectory ?? checkpoint.path,
             log: command.logFile ?? "restore.log",
-            isDetached: command.isDetached || manifest.restore.detach)
+            isDetached: command.isDetached || (manifest.restore.detach && manifest.restore.shellJob != true))
+        place.shellJob = manifest.restore.shellJob == true
+        place.inherited = manifest.restore.inheritFD
+        place.keepsHelperNames = manifest.helperNames != nil
+        place.pidfile = manifest.restore.pidfile
         place.hooks = manifest.restore.hooks ?? []
         place.scripts = manifest.restore.actionScripts ?? []
         place.environment = [
@@ -180,6 +199,11 @@ struct RestoreCommand: ParsableCommand {
         options.parent = isSibling ? .sibling : place.isDetached ? .detached : .caller
         options.leaveStopped = leaveStopped
         options.pidfile = pidfile.map(place.inWork)
+        options.shellJob = shellJob || place.shellJob
+        options.keepsHelperNames = place.keepsHelperNames
+        for text in place.inherited + inheritedFDs {
+            if let given = GivenDescriptor(text) { options.inherited[given.resource] = given.fd }
+        }
         options.timeout = timeout
         options.fileCheck = fileValidation == "filesize" ? .size : .buildID
         options.skipsModeCheck = skipsModeCheck

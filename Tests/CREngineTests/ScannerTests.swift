@@ -180,6 +180,7 @@ func addFile(
                 "allow: {ext-unix-sk: [{path: PEER, type: any, on-restore: reconnect}]}",
                 "allow: {ext-unix-sk: [{path: PEER, type: any, on-restore: close}]}",
                 "allow: {ext-unix-sk: [{type: any, on-restore: close}]}",
+                "allow: {link-remap: true}", "allow: {evasive-devices: true}", "allow: {shell-job: true}",
             ]
             #expect(known.contains(line), "\(code): \(remedy)")
         }

@@ -38,13 +38,13 @@ import Testing
         #expect(
             plain.render(.shellJob) == """
                 CRP401  session whose leader is outside the tree  (block)
-                  means           The session leader stays outside, so the restored tree would
-                                  have to join another session, which this build does not do
-                                  yet; start the program with setsid(1) or as a service.
+                  means           The session leader stays outside, so the restored tree joins
+                                  the session of whoever restores it; a service, or a program
+                                  that setsid(1) started, leads a session of its own.
                   in the kernel   Only a process itself can make a session, by setsid(2), with
                                   its own number as the id. A session of another process can
                                   only be inherited.
-                  allowed by      nothing
+                  allowed by      `allow: {shell-job: true}`
                   at restore      The tree joins the session and the terminal of whoever
                                   restores it, so the session id changes.
                   in CRIU         shell-job

@@ -21,6 +21,7 @@ struct SubjectTests {
         "identity", "clocks", "timers", "killtarget page",
         "unix pair", "unix stream", "unix seqpacket", "unix listen", "unix dgram", "inet", "link",
         "events", "pidfds", "memfds", "epolls", "epolls renumbered",
+        "terminals modes", "terminals bytes", "terminals lines", "terminals closed", "terminals session",
     ]
 
     /// Calls that a blocked thread sits in while its tree is dumped; what they wait on can be carried.
@@ -41,7 +42,7 @@ struct SubjectTests {
     /// Objects that block a dump.
     static let refusedKinds = [
         "tcp-established",
-        "inotify", "outside-pidfd", "escaped-epoll", "pty", "fifo", "packet-pipe", "flock", "posix-lock",
+        "inotify", "outside-pidfd", "escaped-epoll", "fifo", "packet-pipe", "flock", "posix-lock",
         "ofd-lock",
         "lease", "namespace", "proc", "userfaultfd", "perf", "outside-pipe", "seccomp", "deleted-cwd",
         "packets", "directory-watch", "outside-owner",

@@ -31,6 +31,7 @@ static const struct subject subjects[] = {
     {"killtarget", killtarget, "PAGE: three processes of three threads that look for damage all the time"},
     {"storm", storm, "KIND: tasks that come and go all the time, and look how each ended"},
     {"drift", drift, "KIND: changes one thing about itself when asked to, and runs on until it is killed"},
+    {"terminals", terminals, "PART: pseudo terminals of which both sides are in the tree"},
     {"holder", holder, "KIND: holds one object of a kind that blocks a dump"},
 };
 

@@ -1492,6 +1492,51 @@ void   file_lock_entry__free_unpacked
   assert(message->base.descriptor == &file_lock_entry__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   tty_file_entry__init
+                     (TtyFileEntry         *message)
+{
+  static const TtyFileEntry init_value = TTY_FILE_ENTRY__INIT;
+  *message = init_value;
+}
+size_t tty_file_entry__get_packed_size
+                     (const TtyFileEntry *message)
+{
+  assert(message->base.descriptor == &tty_file_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tty_file_entry__pack
+                     (const TtyFileEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tty_file_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tty_file_entry__pack_to_buffer
+                     (const TtyFileEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tty_file_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+TtyFileEntry *
+       tty_file_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (TtyFileEntry *)
+     protobuf_c_message_unpack (&tty_file_entry__descriptor,
+                                allocator, len, data);
+}
+void   tty_file_entry__free_unpacked
+                     (TtyFileEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tty_file_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   file_entry__init
                      (FileEntry         *message)
 {
@@ -5696,7 +5741,98 @@ const ProtobufCMessageDescriptor file_lock_entry__descriptor =
   (ProtobufCMessageInit) file_lock_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor file_entry__field_descriptors[17] =
+static const ProtobufCFieldDescriptor tty_file_entry__field_descriptors[5] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(TtyFileEntry, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tty_info_id",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(TtyFileEntry, tty_info_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "flags",
+    3,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(TtyFileEntry, flags),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fown",
+    4,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(TtyFileEntry, fown),
+    &fown_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "regf_id",
+    6,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(TtyFileEntry, has_regf_id),
+    offsetof(TtyFileEntry, regf_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tty_file_entry__field_indices_by_name[] = {
+  2,   /* field[2] = flags */
+  3,   /* field[3] = fown */
+  0,   /* field[0] = id */
+  4,   /* field[4] = regf_id */
+  1,   /* field[1] = tty_info_id */
+};
+static const ProtobufCIntRange tty_file_entry__number_ranges[2 + 1] =
+{
+  { 1, 0 },
+  { 6, 4 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor tty_file_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tty_file_entry",
+  "TtyFileEntry",
+  "TtyFileEntry",
+  "",
+  sizeof(TtyFileEntry),
+  5,
+  tty_file_entry__field_descriptors,
+  tty_file_entry__field_indices_by_name,
+  2,  tty_file_entry__number_ranges,
+  (ProtobufCMessageInit) tty_file_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor file_entry__field_descriptors[18] =
 {
   {
     "type",
@@ -5879,6 +6015,18 @@ static const ProtobufCFieldDescriptor file_entry__field_descriptors[17] =
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "tty",
+    19,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(FileEntry, tty),
+    &tty_file_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "memfd",
     20,
     PROTOBUF_C_LABEL_OPTIONAL,
@@ -5911,26 +6059,26 @@ static const unsigned file_entry__field_indices_by_name[] = {
   1,   /* field[1] = id */
   10,   /* field[10] = ify */
   3,   /* field[3] = isk */
-  15,   /* field[15] = memfd */
+  16,   /* field[16] = memfd */
   5,   /* field[5] = nlsk */
-  16,   /* field[16] = pidfd */
+  17,   /* field[17] = pidfd */
   14,   /* field[14] = pipe */
   4,   /* field[4] = psk */
   2,   /* field[2] = reg */
   8,   /* field[8] = sgfd */
   9,   /* field[9] = tfd */
+  15,   /* field[15] = tty */
   0,   /* field[0] = type */
   12,   /* field[12] = usk */
 };
-static const ProtobufCIntRange file_entry__number_ranges[6 + 1] =
+static const ProtobufCIntRange file_entry__number_ranges[5 + 1] =
 {
   { 1, 0 },
   { 6, 4 },
   { 12, 9 },
   { 16, 12 },
-  { 20, 15 },
-  { 22, 16 },
-  { 0, 17 }
+  { 22, 17 },
+  { 0, 18 }
 };
 const ProtobufCMessageDescriptor file_entry__descriptor =
 {
@@ -5940,10 +6088,10 @@ const ProtobufCMessageDescriptor file_entry__descriptor =
   "FileEntry",
   "",
   sizeof(FileEntry),
-  17,
+  18,
   file_entry__field_descriptors,
   file_entry__field_indices_by_name,
-  6,  file_entry__number_ranges,
+  5,  file_entry__number_ranges,
   (ProtobufCMessageInit) file_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

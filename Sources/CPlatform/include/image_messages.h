@@ -11,6 +11,7 @@
 #include "images/tcp.pb-c.h"
 #include "images/timens.pb-c.h"
 #include "images/tree.pb-c.h"
+#include "images/tty.pb-c.h"
 #include "images/x86.pb-c.h"
 
 #endif

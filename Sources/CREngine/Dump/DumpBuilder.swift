@@ -22,22 +22,28 @@ struct DumpBuilder: ~Copyable {
     let inFlight = InFlightFiles()
     /// Inodes of outside ends that have an entry.
     private var outsideEnds: Set<UInt32> = []
+    private var terminals: TerminalDump
+    private let notes: UndoNotes
+    private let endings: [OpenFileID: StreamEnding]
+    private var streams: [UInt32: StreamEnding] = [:]
     private(set) var pages: PagesDump
 
     init(
-        snapshot: Snapshot, allow: Allowances, ghostLimit: UInt64, buildIDs: BuildIDCache,
-        directory: borrowing OwnedFD,
-        pause: PauseClock
+        snapshot: Snapshot, options: DumpOptions, buildIDs: BuildIDCache, links: LinkRemaps,
+        notes: UndoNotes, directory: borrowing OwnedFD, pause: PauseClock
     ) throws(DumpError) {
         let pages = try PagesDump(directory: directory, pause: pause)
         let copy = try Self.duplicate(directory)
         let own = try Self.ownCgroups()
         self.snapshot = snapshot
-        self.allow = allow
+        self.allow = options.allow
         self.pause = pause
         self.directory = copy
         self.pages = pages
-        files = FileImageTable(ghostLimit: ghostLimit, buildIDs: buildIDs)
+        files = FileImageTable(ghostLimit: options.ghostLimit, buildIDs: buildIDs, links: links)
+        terminals = TerminalDump(snapshot, external: options.allow.external)
+        endings = OutsideStreams.endings(in: ScanContext(snapshot: snapshot, allow: options.allow))
+        self.notes = notes
         sockets = SocketsDump(snapshot: snapshot)
         cgroups = CgroupSets(own: own)
     }
@@ -90,6 +96,8 @@ struct DumpBuilder: ~Copyable {
     mutating func copyContents(_ journal: borrowing UndoJournal) throws(DumpError) {
         try takeQueues(journal)
         try files.completeEpollSets(snapshot)
+        try terminals.checkSessions()
+        try terminals.copyUnread(notes)
         for place in tasks.indices {
             guard let areas = tasks[place].memory?.areas else { continue }
             let pid = tasks[place].pid
@@ -122,6 +130,8 @@ struct DumpBuilder: ~Copyable {
         tree.pipeData = pipeData
         tree.socketPackets = packets
         tree.memfds = files.memfds
+        tree.terminals = terminals.images
+        tree.streams = streams
         tree.sharedMemory = sharedMemory
         tree.socketExtras = files.socketExtras
         tree.cgroups = cgroups.image
@@ -178,7 +188,11 @@ struct DumpBuilder: ~Copyable {
             return files.add(socket, of: file)
         }
         if let event { return files.id(of: file, event) }
-        return try files.id(of: file, owner: owner)
+        let side = try terminals.id(of: file, holder, descriptor, pidfd: pidfd)
+        let terminal = side.flatMap { id in terminals.images.first { $0.id == id } }
+        let id = try files.id(of: file, owner: owner, terminal: terminal)
+        if let ending = endings[file.id] { streams[id] = ending }
+        return id
     }
 
     /// Refuses an owner (F_SETOWN) that would be somebody else after a restore, and directory watches of F_NOTIFY,

@@ -1,5 +1,6 @@
 import CPlatform
 import Glibc
+import PolicyModel
 
 /// Dumps one tree into an image directory: freeze, look again, decide again, ask, copy, let go or kill.
 ///
@@ -77,8 +78,9 @@ package struct DumpExecutor {
         try meet(.frozen)
         try call(.frozen, pause.deadline)
 
+        let links = LinkRemaps(isAllowed: options.allow.linkRemap, notes: supervisor.notes)
         var builder = try DumpBuilder(
-            snapshot: snapshot, allow: options.allow, ghostLimit: options.ghostLimit, buildIDs: buildIDs,
+            snapshot: snapshot, options: options, buildIDs: buildIDs, links: links, notes: supervisor.notes,
             directory: directory, pause: pause)
         let clocks = try readClocks()
         for place in order(of: tree, in: snapshot) {
@@ -94,6 +96,7 @@ package struct DumpExecutor {
         try meet(.copied)
 
         var outcome = DumpOutcome(tree: image, snapshot: snapshot)
+        outcome.helperNames = links.records
         outcome.freezingTime = (frozen - begin) / 1000
         outcome.memoryTime = memoryTime
         outcome.pagesScanned = builder.pages.pagesScanned
@@ -111,17 +114,20 @@ package struct DumpExecutor {
             try call(.beforeThaw, pause.deadline)
             tree.thaw()
             outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
-            try retire(supervisor)
             let ran = pause.elapsed
             try call(.thawed, nil)
             outcome.pauseExcess = try pause.judge(ran)
             if !options.writesWhileFrozen { try write(image, builder, to: directory, outcome) }
             try beforeEnd(outcome)
+            links.keep()
+            // Only now: without a checkpoint, names that were made for it are to go.
+            try retire(supervisor)
         case .leaveStopped:
             try write(image, builder, to: directory, outcome)
             try call(.imagesComplete, nil)
             outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
             try beforeEnd(outcome)
+            links.keep()
             tree.thawStopped()
             outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
             try retire(supervisor)
@@ -130,6 +136,7 @@ package struct DumpExecutor {
             try call(.imagesComplete, nil)
             outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
             try beforeEnd(outcome)
+            links.keep()
             try kill(tree, supervisor)
             outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
         }

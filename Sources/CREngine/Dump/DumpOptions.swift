@@ -14,13 +14,12 @@ package struct DumpOptions: Sendable {
     package var freezeTimeout: UInt64
     /// Allocated bytes of each deleted file that may travel with the images.
     package var ghostLimit: UInt64
-    /// What may lead out of the tree.
-    package var allow = Allowances()
     /// Of a tree that runs on afterwards.
     package var pauseLimit: PauseLimit?
     /// The images are written before the tree runs on, for programs called at `imagesComplete`.
     package var writesWhileFrozen = false
-    /// CRIU's --shell-job, when it comes; until then a tree whose session leader is outside blocks.
+    /// What may lead out of the tree.
+    package var allow = Allowances()
     package init(root: PID, after: After, freezeTimeout: UInt64 = 10_000, ghostLimit: UInt64 = 1 << 20) {
         self.root = root
         self.after = after
@@ -45,4 +44,12 @@ package struct DumpOutcome: Sendable {
     var cutTransfers: [Transfers.Cut] = []
     package var tree: TreeImage
     package var snapshot: Snapshot
+    /// Hard links that were made for files without a name of their own. They are to stay as long as the images.
+    package var helperNames: [HelperNameRecord] = []
+}
+
+/// A hard link that a checkpoint needs at its restore.
+package struct HelperNameRecord: Codable, Equatable, Sendable {
+    package var path: String
+    package var inode: UInt64
 }

@@ -31,11 +31,14 @@ struct FileImageTable {
     private var memfdInodes: [UInt64: UInt32] = [:]
     private let ghostLimit: UInt64
     private let buildIDs: BuildIDCache
+    private let links: LinkRemaps
+    private var linkFiles: [Inode: UInt32] = [:]
 
     /// `ghostLimit` in allocated bytes of each deleted file.
-    init(ghostLimit: UInt64, buildIDs: BuildIDCache) {
+    init(ghostLimit: UInt64, buildIDs: BuildIDCache, links: LinkRemaps) {
         self.ghostLimit = ghostLimit
         self.buildIDs = buildIDs
+        self.links = links
     }
 
     /// An exe or a mapped file. `content` is its magic link in /proc.
@@ -100,12 +103,16 @@ struct FileImageTable {
         return row
     }
 
-    /// An open file description.
-    mutating func id(of file: OpenFile, owner: OwnerImage) throws(DumpError) -> UInt32 {
+    /// An open file description. `terminal` is the side of a terminal that it is.
+    mutating func id(
+        of file: OpenFile, owner: OwnerImage, terminal: TerminalImage? = nil
+    ) throws(DumpError) -> UInt32 {
         if let known = open[file.id] { return known }
         let flags = file.info.flags & ~DescriptorInfo.closeOnExec
         let id: UInt32
-        if file.link.hasPrefix("pipe:[") {
+        if let terminal {
+            id = appendTerminal(file, terminal, owner)
+        } else if file.link.hasPrefix("pipe:[") {
             var pipe = PipeImage(pipe: UInt32(truncatingIfNeeded: file.inode), flags: flags)
             pipe.owner = owner
             id = append(.pipe(pipe))
@@ -117,13 +124,16 @@ struct FileImageTable {
             memfd.owner = owner
             id = append(.memfd(memfd))
         } else if file.link.hasPrefix("/"), let facts = file.facts {
-            var image = RegularFileImage(path: file.link)
+            let path = file.otherName ?? file.link
+            var image = RegularFileImage(path: path)
             image.flags = flags
             image.position = file.info.position
             image.owner = owner
             let content = "/proc/\(file.pid)/fd/\(file.fd)"
             describe(&image, facts, content: content)
-            id = try add(.regular(image), path: file.link, facts: facts, reach: file.reach, content: content)
+            id = try add(
+                .regular(image), path: path, facts: facts, reach: file.otherName == nil ? file.reach : .same,
+                content: content)
         } else {
             throw .cannotCarry(
                 "fd \(file.fd) of process \(file.pid) (\(file.link)): this kind of file is not carried yet")
@@ -151,6 +161,24 @@ struct FileImageTable {
 
     /// A file that nobody has a descriptor of, but that others refer to.
     mutating func addUnheld(_ content: FileImage.Content) { _ = append(content) }
+
+    /// A terminal and, unless it is to be given from outside, the row with its path.
+    private mutating func appendTerminal(
+        _ file: OpenFile, _ terminal: TerminalImage, _ owner: OwnerImage
+    ) -> UInt32 {
+        let flags = file.info.flags & ~DescriptorInfo.closeOnExec
+        var path: UInt32?
+        if terminal.kind != .external {
+            var image = RegularFileImage(path: file.link)
+            image.flags = flags
+            image.owner = owner
+            image.mode = file.facts?.mode
+            path = append(.regular(image))
+        }
+        var image = TerminalFileImage(terminal: terminal.id, flags: flags, regularFile: path)
+        image.owner = owner
+        return append(.terminal(image))
+    }
 
     /// The file behind a mapped memfd or shared anonymous memory, which CRIU keeps as a memfd too. How it is opened
     /// stands with each area, not here.
@@ -214,11 +242,25 @@ struct FileImageTable {
             let number = try ghost(path: path, facts: facts, content: link)
             remaps.append(RemapImage(file: id, target: number, kind: .ghost))
             return id
+        case .gone where facts.type != .directory:
+            remaps.append(RemapImage(file: id, target: try helper(path, facts, link), kind: .linked))
+            return id
         case .gone, .other:
-            throw .cannotCarry(
-                "\(path): no longer leads to the file that is open (its inode has other names); link-remap is not there yet"
-            )
+            throw .cannotCarry("\(path): no longer leads to the file that is open")
         }
+    }
+
+    /// The row of the hard link that stands in for a file's lost name; one for all of its open files.
+    private mutating func helper(
+        _ path: String, _ facts: FileFacts, _ content: String
+    ) throws(DumpError) -> UInt32 {
+        let inode = Inode(device: facts.device, inode: facts.inode)
+        if let known = linkFiles[inode] { return known }
+        let number = UInt32(files.count + 1)
+        let name = try links.link(path, inode: facts.inode, content: content, number: number)
+        let id = append(.regular(RegularFileImage(path: name)))
+        linkFiles[inode] = id
+        return id
     }
 
     private mutating func ghost(path: String, facts: FileFacts, content: String) throws(DumpError) -> UInt32 {

@@ -16,6 +16,7 @@ package struct FileImage: Equatable, Sendable {
         case epoll(EpollImage)
         case inotify(InotifyImage)
         case fanotify(FanotifyImage)
+        case terminal(TerminalFileImage)
         /// A kind that this build reads but cannot restore; `kind` is the fd_types number.
         case unsupported(kind: UInt32)
     }
@@ -46,6 +47,7 @@ extension FileImage.Content {
         case .epoll(let image): (image.owner, image.flags)
         case .inotify(let image): (image.owner, image.flags)
         case .fanotify(let image): (image.owner, image.flags)
+        case .terminal(let image): (image.owner, image.flags)
         case .fifo, .unsupported: nil
         }
     }

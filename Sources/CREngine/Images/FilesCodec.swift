@@ -21,6 +21,7 @@ extension FileImage {
         case .epoll: FD_TYPES__EVENTPOLL.rawValue
         case .inotify: FD_TYPES__INOTIFY.rawValue
         case .fanotify: FD_TYPES__FANOTIFY.rawValue
+        case .terminal: FD_TYPES__TTY.rawValue
         case .unsupported(let kind): kind
         }
     }
@@ -50,6 +51,7 @@ extension FileImage {
             case .epoll(let epoll): message.pointee.epfd = epoll.message(id: id, in: arena)
             case .inotify(let inotify): message.pointee.ify = inotify.message(id: id, in: arena)
             case .fanotify(let fanotify): message.pointee.ffy = fanotify.message(id: id, in: arena)
+            case .terminal(let terminal): message.pointee.tty = terminal.message(id: id, in: arena)
             case .unsupported: break
             }
             return message
@@ -97,6 +99,7 @@ extension FileImage {
         case FD_TYPES__INOTIFY: return .inotify(try InotifyImage(try checked(message.ify, id: \.id), entry))
         case FD_TYPES__FANOTIFY:
             return .fanotify(try FanotifyImage(try checked(message.ffy, id: \.id), entry))
+        case FD_TYPES__TTY: return .terminal(TerminalFileImage(try checked(message.tty, id: \.id)))
         default: return .unsupported(kind: message.type.rawValue)
         }
     }

@@ -17,6 +17,8 @@ package enum ImageKind: UInt32, Sendable {
     case cgroup = 0x5938_3330
     case seccomp = 0x6441_3049
     case memfd = 0x4845_3499
+    case terminalInfo = 0x5945_3036
+    case terminalData = 0x5941_3026
     case timeNamespace = 0x4311_4433
     case fileLocks = 0x5432_3616
     case stats = 0x5709_3306
@@ -47,6 +49,8 @@ package enum ImageName {
     package static let seccomp = "seccomp.img"
     package static let memfd = "memfd.img"
     package static let fileLocks = "filelocks.img"
+    package static let terminalInfo = "tty-info.img"
+    package static let terminalData = "tty-data.img"
     /// Clocks of a tree whose time namespace was not dumped.
     package static let clocks = "timens-0.img"
     /// What CRIU's files have no field for.

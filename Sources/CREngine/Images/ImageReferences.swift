@@ -50,6 +50,16 @@ extension ImageSet {
                 for target in epoll.targets {
                     if let id = target.file, files[id] == nil { throw missing(id, named: ImageName.extras) }
                 }
+            case .terminal(let terminal):
+                guard tree.terminals.contains(where: { $0.id == terminal.terminal }) else {
+                    throw ImageError(
+                        file: ImageName.files,
+                        "file \(file.id) names terminal \(terminal.terminal), which is not in \(ImageName.terminalInfo)"
+                    )
+                }
+                if let id = terminal.regularFile, files[id] == nil {
+                    throw missing(id, named: ImageName.files)
+                }
             case .fifo(let fifo):
                 if let id = fifo.regularFile, files[id] == nil { throw missing(id, named: ImageName.files) }
             default: break

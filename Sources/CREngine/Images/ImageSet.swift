@@ -21,6 +21,11 @@ package enum ImageSet {
         try writePackets(tree.socketPackets, to: directory)
         try writeList(.memfd, ImageName.memfd, tree.memfds.map { $0.packed() }, to: directory)
         try writeList(.fileLocks, ImageName.fileLocks, tree.fileLocks.map { $0.packed() }, to: directory)
+        try writeList(
+            .terminalInfo, ImageName.terminalInfo, tree.terminals.map { $0.packed() }, to: directory)
+        try writeList(
+            .terminalData, ImageName.terminalData,
+            tree.terminals.filter { !$0.unread.isEmpty }.map { $0.packedData() }, to: directory)
         for segment in tree.sharedMemory {
             try segment.pages.write(name: ImageName.sharedPagemap(segment.shmid), in: directory)
         }

@@ -43,6 +43,7 @@ extension ImageSet {
         tree.fileLocks = try readList(.fileLocks, ImageName.fileLocks, in: directory, framing) {
             (entry) throws(ImageError) -> FileLockImage in try FileLockImage(entry)
         }
+        tree.terminals = try readTerminals(in: directory, framing)
         tree.sharedMemory = try readSharedMemory(of: tree, in: directory, framing)
         tree.seccompFilters =
             try readOptional(.seccomp, ImageName.seccomp, in: directory, framing) {
@@ -131,6 +132,27 @@ extension ImageSet {
         }
         task.descriptors = tables[ids.files] ?? []
         return task
+    }
+
+    /// Sides of terminals with what they had not read.
+    private static func readTerminals(
+        in directory: borrowing OwnedFD, _ framing: ImageFileReader.Framing
+    ) throws(ImageError) -> [TerminalImage] {
+        var terminals = try readList(.terminalInfo, ImageName.terminalInfo, in: directory, framing) {
+            (entry) throws(ImageError) -> TerminalImage in try TerminalImage(entry)
+        }
+        let rows = try readList(.terminalData, ImageName.terminalData, in: directory, framing) {
+            (entry) throws(ImageError) -> (id: UInt32, bytes: [UInt8]) in try TerminalImage.data(entry)
+        }
+        for row in rows {
+            guard let place = terminals.firstIndex(where: { $0.id == row.id }) else {
+                throw ImageError(
+                    file: ImageName.terminalData,
+                    "names terminal \(row.id), which is not in \(ImageName.terminalInfo)")
+            }
+            terminals[place].unread += row.bytes
+        }
+        return terminals
     }
 
     /// Pagemaps of memfds, then those of other shared memory; a segment without one is all zero.

@@ -17,6 +17,10 @@ package struct TreeImage: Equatable, Sendable {
     package var socketPackets: [SocketPacketImage] = []
     package var memfds: [MemfdInodeImage] = []
     package var fileLocks: [FileLockImage] = []
+    /// What a restore puts in the place of open files that lead out of the tree, by file id (`crplan.json`).
+    package var streams: [UInt32: StreamEnding] = [:]
+    /// Sides of terminals (`tty-info.img`, `tty-data.img`).
+    package var terminals: [TerminalImage] = []
     /// Memory of shmem inodes by shmid (`pagemap-shmem-SHMID.img`).
     package var sharedMemory: [SharedMemoryImage] = []
     /// What sockets have beyond CRIU's fields, by file id.

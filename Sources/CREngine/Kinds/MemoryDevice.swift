@@ -14,6 +14,6 @@ package enum MemoryDevice: FileKind {
     }
 
     package static func findings(_ state: State, of file: OpenFile, in context: ScanContext) -> [Finding] {
-        NamedFile.findings(file.link, file.facts, file.reach, at: context.object(file), in: context)
+        EvasiveDevice.findings(file, in: context)
     }
 }

@@ -19,7 +19,11 @@ enum NamedFile {
         _ path: String, _ facts: FileFacts?, _ object: FindingObject, _ context: ScanContext
     ) -> [Finding] {
         guard let facts else { return [Finding(.pathUnknown, object, path)] }
-        if facts.links > 0 && facts.type != .directory { return [Finding(.nameGone, object, path)] }
+        if facts.links > 0 && facts.type != .directory {
+            return [
+                Finding(.nameGone, object, path, severity: context.allow.linkRemap ? .allowed : nil)
+            ]
+        }
         if facts.type == .directory { return [Finding(.deletedDirectory, object, path)] }
         guard facts.type == .regular else { return [Finding(.pathReplaced, object, path)] }
         // Holes cost nothing in the image.

@@ -21,9 +21,10 @@ package enum Pipe: FileKind {
         let outsiders = context.outsiders(state.inode)
         if !outsiders.isEmpty {
             let peer = outsiders.joined(separator: ", ")
-            found.append(
-                context.leadsOut(
-                    .pipeOutside, file, "\(file.link), also held by \(peer)", peer: peer))
+            let finding = context.leadsOut(
+                .pipeOutside, file, "\(file.link), also held by \(peer)", peer: peer)
+            let rule = OutsideStreams.rule(of: file, kind: .pipe, in: context)
+            found.append(rule?.allowed(finding) ?? finding)
         }
         if file.info.flags & packetMode != 0 {
             found.append(Finding(.packetPipe, context.object(file), file.link))

@@ -12,6 +12,8 @@ package struct TaskStat: Equatable, Sendable {
     package var session: Int32 = 0
     /// Controlling terminal, 0 for none.
     package var terminal: UInt32 = 0
+    /// Foreground process group of that terminal; -1 for none.
+    package var foreground: Int32 = -1
     /// PF_* of include/linux/sched.h.
     package var flags: UInt32 = 0
     /// User and system time, in clock ticks.
@@ -77,6 +79,7 @@ package struct TaskStat: Equatable, Sendable {
         processGroup = Int32(truncatingIfNeeded: try field(5))
         session = Int32(truncatingIfNeeded: try field(6))
         terminal = UInt32(truncatingIfNeeded: try field(7))
+        foreground = Int32(truncatingIfNeeded: try field(8))
         flags = UInt32(truncatingIfNeeded: try field(9))
         cpuTicks = try word(14) &+ (try word(15))
         nice = Int32(truncatingIfNeeded: try field(19))

@@ -21,14 +21,38 @@ package enum AttachedRoot {
     }
 
     /// Waits for the root's end. Other children that come to us, as orphans of the tree, are reaped.
-    package static func wait(for root: PID) throws(Errno) -> End {
+    ///
+    /// A `terminal` that was handed to the tree comes back when the root ends or stops; we stop with it, so that the shell
+    /// takes over, and hand it on again when the shell continues us.
+    package static func wait(for root: PID, terminal: TerminalHandover? = nil) throws(Errno) -> End {
         var set = waiting()
+        defer { if let terminal { try? terminal.takeBack() } }
         while true {
-            if let end = try reap(root) { return end }
-            var signal: Int32 = 0
-            if sigwait(&set, &signal) != 0 { continue }
-            if signal != SIGCHLD { _ = kill(root.rawValue, signal) }
+            switch try reap(root) {
+            case .ended(let end): return end
+            case .stopped:
+                guard let terminal, terminal.isSeparate else { break }
+                try? terminal.takeBack()
+                raise(SIGSTOP)
+                if terminal.isOurs { try? terminal.give() }
+                _ = kill(-terminal.group, SIGCONT)
+                continue
+            case .runs: break
+            }
+            var info = siginfo_t()
+            let signal = sigwaitinfo(&set, &info)
+            if signal <= 0 || signal == SIGCHLD { continue }
+            // What the terminal sends to our group, the tree in the same group has got as well.
+            let fromKernel: Int32 = 0x80
+            if info.si_code == fromKernel, getpgid(root.rawValue) == getpgrp() { continue }
+            _ = kill(root.rawValue, signal)
         }
+    }
+
+    private enum Look {
+        case runs
+        case stopped
+        case ended(End)
     }
 
     private static func waiting() -> sigset_t {
@@ -38,19 +62,20 @@ package enum AttachedRoot {
         return set
     }
 
-    private static func reap(_ root: PID) throws(Errno) -> End? {
+    private static func reap(_ root: PID) throws(Errno) -> Look {
         while true {
             var status: Int32 = 0
             let found = try withUnsafeMutablePointer(to: &status) { (pointer) throws(Errno) -> Int in
-                let noHang = 1
-                return try systemCall(CP_SYS_wait4, -1, Int(bitPattern: pointer), noHang)
+                let options = Int(WNOHANG | WUNTRACED)
+                return try systemCall(CP_SYS_wait4, -1, Int(bitPattern: pointer), options)
             }
-            if found == 0 { return nil }
+            if found == 0 { return .runs }
             guard found == Int(root.rawValue) else { continue }
             switch WaitStatus(status) {
-            case .exited(let code): return .exited(code: code)
-            case .killed(let signal): return .killed(signal: signal)
-            case .signalStop, .systemCallStop, .interruptStop, .groupStop, .event, .continued: continue
+            case .exited(let code): return .ended(.exited(code: code))
+            case .killed(let signal): return .ended(.killed(signal: signal))
+            case .signalStop, .groupStop: return .stopped
+            case .systemCallStop, .interruptStop, .event, .continued: continue
             }
         }
     }

@@ -13,6 +13,9 @@ struct DescriptorBuilder {
     ) throws(RestoreError) {
         let thread = process.leader
         for descriptor in process.image.descriptors.sorted(by: { $0.fd < $1.fd }) where isWanted(descriptor) {
+            if let terminal = files.needsTask(descriptor.file) {
+                try openCurrentTerminal(thread, descriptor.file, terminal)
+            }
             let ours = try files.descriptor(of: descriptor.file)
             let copy = try lender.take(ours, into: thread)
             let closesOnExec = descriptor.flags & 1 != 0
@@ -24,6 +27,23 @@ struct DescriptorBuilder {
                 "dup3", CP_SYS_dup3, copy, Int(descriptor.fd), closesOnExec ? Int(O_CLOEXEC) : 0)
             try thread.call("close", CP_SYS_close, copy)
         }
+    }
+
+    /// /dev/tty stands for what the opening task's session has; from the first task on others get the same one.
+    private func openCurrentTerminal(
+        _ thread: StubThread, _ id: UInt32, _ image: TerminalFileImage
+    ) throws(RestoreError) {
+        let path = try thread.put(Array("/dev/tty".utf8) + [0])
+        let opened = try thread.call(
+            "openat", CP_SYS_openat, Int(AT_FDCWD), path, Int(TerminalFiles.openFlags(image.flags)))
+        let ours = try RestoreError.about("task \(thread.tid)", "its /dev/tty cannot be taken") {
+            () throws(Errno) -> OwnedFD in
+            let pidfd = OwnedFD(
+                taking: Int32(try systemCall(CP_SYS_pidfd_open, Int(thread.tid.rawValue), 0)))
+            return OwnedFD(taking: Int32(try systemCall(CP_SYS_pidfd_getfd, Int(pidfd.rawValue), opened, 0)))
+        }
+        files.adopt(id, ours)
+        try thread.call("close", CP_SYS_close, opened)
     }
 
     /// Working directory, root and umask.

@@ -15,13 +15,17 @@ final class OpenFiles {
     private let shared: SharedMemoryFiles
     private let timers = TimerFiles()
     private let processes = ProcessFiles()
+    private let given: GivenFiles
+    let terminals: TerminalFiles
     /// Ours, by file id.
     private var descriptors: [UInt32: Int32] = [:]
     private var mappings: [MappingKey: Int32] = [:]
     /// Write ends that keep named pipes open until all their ends are.
     private var fifoHolders: [UInt32: Int32] = [:]
 
-    init(tree: TreeImage, names: RemapNames, pages: any PageSource) {
+    init(tree: TreeImage, names: RemapNames, pages: any PageSource, inherited: [String: Int32] = [:]) {
+        given = GivenFiles(tree: tree, inherited: inherited)
+        terminals = TerminalFiles(tree: tree, outside: given.ids)
         files = Dictionary(tree.files.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
         self.names = names
         pipes = PipeFiles(tree: tree)
@@ -35,6 +39,11 @@ final class OpenFiles {
     /// The open file behind a descriptor, with its flags and its offset. It stays ours.
     func descriptor(of id: UInt32) throws(RestoreError) -> Int32 {
         if let known = descriptors[id] { return known }
+        if let file = files[id], let stand = try given.open(file) {
+            let opened = stand.release()
+            descriptors[id] = opened
+            return opened
+        }
         let opened: Int32
         switch try content(of: id) {
         case .regular(let file): opened = try openRegular(id, file).release()
@@ -50,6 +59,11 @@ final class OpenFiles {
         case .inetSocket: opened = try inetSockets.open(id).release()
         case .packetSocket(let socket): opened = try linkSockets.open(id, socket).release()
         case .netlinkSocket(let socket): opened = try linkSockets.open(id, socket).release()
+        case .terminal(let terminal):
+            guard let side = try terminals.open(id, terminal) else {
+                throw RestoreError("file \(id)", "is /dev/tty, which only a task can open")
+            }
+            opened = side.release()
         case .unsupported(let kind): throw Self.unsupported(id, kind)
         }
         descriptors[id] = opened
@@ -64,6 +78,15 @@ final class OpenFiles {
     /// Whether a file is made by a task; see `TaskFiles`.
     func isMadeInTask(_ id: UInt32) -> Bool { files[id].map { TaskFiles.makes($0.content) } ?? false }
 
+    /// Whether a file is /dev/tty and has not been opened yet: the first task that has it opens it.
+    func needsTask(_ id: UInt32) -> TerminalFileImage? {
+        guard descriptors[id] == nil, case .terminal(let image)? = files[id]?.content,
+            files[id].flatMap({ given.ending(of: $0) }) == nil,
+            image.terminal == TerminalImage.currentIndex << 1
+        else { return nil }
+        return image
+    }
+
     /// The file to be mapped, opened for reading (0), writing (1) or both (2). It stays ours.
     func mapping(of id: UInt32, mode: Int32) throws(RestoreError) -> Int32 {
         let key = MappingKey(file: id, mode: mode)
@@ -73,7 +96,7 @@ final class OpenFiles {
         case .regular(let file): opened = try names.open(id, path: file.path, flags: mode).release()
         case .memfd(let memfd): opened = try shared.openForMapping(id, memfd, mode: mode).release()
         case .pipe, .fifo, .unixSocket, .inetSocket, .packetSocket, .netlinkSocket, .eventFD, .signalFD,
-            .timerFD, .processFD, .epoll, .inotify, .fanotify:
+            .timerFD, .processFD, .epoll, .terminal, .inotify, .fanotify:
             throw RestoreError("file \(id)", "cannot be mapped and is in the image")
         case .unsupported(let kind): throw Self.unsupported(id, kind)
         }
@@ -111,6 +134,7 @@ final class OpenFiles {
         pipes.closeAll()
         inetSockets.closeAll()
         shared.closeAll()
+        terminals.closeAll()
     }
 
     private func content(of id: UInt32) throws(RestoreError) -> FileImage.Content {

@@ -8,14 +8,24 @@ struct PreflightFiles {
 
     func problems() -> [RestoreError] {
         var found: [RestoreError] = []
-        let remapped = Set(tree.remaps.map(\.file))
+        let given = GivenFiles(tree: tree, inherited: options.inherited)
+        // Names of terminals come to be with them.
+        let names = Set(
+            tree.files.compactMap { file -> UInt32? in
+                guard case .terminal(let image) = file.content else { return nil }
+                return image.regularFile
+            })
+        let remapped = Set(tree.remaps.map(\.file)).union(given.ids).union(names)
         for file in tree.files {
             switch file.content {
             case .regular(let regular):
                 if regular.isExternal == true {
-                    found.append(
-                        RestoreError(
-                            regular.path, "is to be given from outside, which cannot be done yet"))
+                    if given.ending(of: file) == nil {
+                        found.append(
+                            RestoreError(
+                                regular.path, "is outside the tree and was not given",
+                                remedy: "restore with --inherit-fd fd[N]:\(regular.path)"))
+                    }
                 } else if !remapped.contains(file.id) && !isOfTree(regular.path) {
                     if let problem = check(regular) { found.append(problem) }
                 }
@@ -27,12 +37,13 @@ struct PreflightFiles {
                     RestoreError(
                         users.first ?? "file \(file.id)",
                         "is of kind \(FileKindName.name(kind)), which cannot be restored yet"))
-            case .pipe, .fifo, .memfd, .unixSocket: break
+            case .pipe, .fifo, .memfd, .unixSocket, .terminal: break
             case .inetSocket, .packetSocket, .netlinkSocket: break
             case .eventFD, .signalFD, .timerFD, .processFD, .epoll: break
             case .inotify, .fanotify: break
             }
         }
+        found += PreflightTerminals(tree: tree, options: options, given: given).problems()
         for remap in tree.remaps where remap.kind == .procfs {
             found.append(
                 RestoreError(

@@ -19,8 +19,11 @@ final class RemapNames {
     /// Helper names that the dump left, which go when the restore has succeeded.
     private var spentHelpers: Set<String> = []
 
-    init(tree: TreeImage, source: any GhostSource) {
+    private let keepsHelpers: Bool
+
+    init(tree: TreeImage, source: any GhostSource, keepsHelpers: Bool = false) {
         self.source = source
+        self.keepsHelpers = keepsHelpers
         nameless = NamelessFiles(tree: tree)
         files = Dictionary(tree.files.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
         remaps = Dictionary(tree.remaps.map { ($0.file, $0) }, uniquingKeysWith: { first, _ in first })
@@ -73,7 +76,7 @@ final class RemapNames {
     /// Removes what was made, and the helper names of the dump. Not undoable, so it comes last.
     func finish() {
         removeTemporaries()
-        for name in spentHelpers { _ = unlink(name) }
+        if !keepsHelpers { for name in spentHelpers { _ = unlink(name) } }
         spentHelpers = []
     }
 

@@ -15,7 +15,7 @@ package struct RestoreExecutor {
 
     /// `directory` is where the images are that `tree` was read from.
     package init(tree: TreeImage, directory: consuming OwnedFD, options: RestoreOptions, log: EngineLog) {
-        self.tree = tree
+        self.tree = options.shellJob ? ShellTerminal.adopted(tree) : tree
         self.options = options
         self.log = log
         payload = ImagePayload(directory: directory)
@@ -42,7 +42,8 @@ package struct RestoreExecutor {
         }
         let environment = try OwnEnvironment()
         let builder = TreeBuilder(tree: tree)
-        let names = RemapNames(tree: tree, source: payload)
+        let names = RemapNames(
+            tree: tree, source: payload, keepsHelpers: options.keepsHelperNames)
         do throws(RestoreError) {
             let result = try build(builder, names: names, affinity: environment.affinity) {
                 (stage, root) throws(RestoreError) in
@@ -64,11 +65,13 @@ package struct RestoreExecutor {
         let vdso = try OwnVDSO()
         let layout = try StubLayout(tree: tree, vdso: vdso)
         let lender = Lender(number: (tree.tasks.flatMap(\.descriptors).map(\.fd).max() ?? 2) + 1)
-        try makeTree(builder, layout: layout, vdso: vdso, lender: lender)
+        let files = OpenFiles(tree: tree, names: names, pages: payload, inherited: options.inherited)
+        try files.terminals.prepare()
+        let sessions = SessionTerminals(lender: lender, terminals: files.terminals)
+        try makeTree(builder, layout: layout, vdso: vdso, lender: lender, sessions: sessions)
         let forked = Self.microseconds()
         log.info("made \(builder.processes.count) processes in \(forked - began) us")
 
-        let files = OpenFiles(tree: tree, names: names, pages: payload)
         let threads = ThreadBuilder(affinity: affinity)
         try endZombies(builder, threads)
         let live = builder.processes.filter { !$0.isZombie }
@@ -113,16 +116,20 @@ package struct RestoreExecutor {
         try call(.complete, live[0].pid)
         try checkTime()
         if let pidfile = options.pidfile { try writePidfile(pidfile, live[0].pid) }
+        var handover: TerminalHandover?
         do throws(RestoreError) {
             try call(.beforeResume, live[0].pid)
+            handover = try handTerminal()
             try resume(live, files)
         } catch {
+            try? handover?.takeBack()
             if let pidfile = options.pidfile { _ = unlink(pidfile) }
             throw error
         }
         socketNames.keep()
         return RestoredTree(
-            root: live[0].pid, tasks: live.count, pagesRestored: pages, forkingTime: forked - began,
+            root: live[0].pid, terminal: handover, tasks: live.count, pagesRestored: pages,
+            forkingTime: forked - began,
             restoreTime: Self.microseconds() - started)
     }
 
@@ -136,8 +143,20 @@ package struct RestoreExecutor {
         try commit(live)
     }
 
+    /// The shell's terminal goes to the tree just before it runs.
+    private func handTerminal() throws(RestoreError) -> TerminalHandover? {
+        let given = GivenFiles(tree: tree, inherited: options.inherited).ids
+        guard options.shellJob, let side = ShellTerminal.side(of: tree, except: given),
+            let handover = try TerminalHandover.prepare(side, tree)
+        else { return nil }
+        try RestoreError.about("terminal of stdin", "cannot be handed to the tree") {
+            () throws(Errno) in try handover.give()
+        }
+        return handover
+    }
+
     private func makeTree(
-        _ builder: TreeBuilder, layout: StubLayout, vdso: OwnVDSO, lender: Lender
+        _ builder: TreeBuilder, layout: StubLayout, vdso: OwnVDSO, lender: Lender, sessions: SessionTerminals
     ) throws(RestoreError) {
         let image = tree.tasks[0]
         let keep = try RootStub.start(image.pid, parent: options.parent)
@@ -147,7 +166,8 @@ package struct RestoreExecutor {
         _ = keep
         if let clocks = tree.clocks { try TimeNamespace.enter(root, clocks: clocks, lender: lender) }
         if image.process?.childSubreaper == true { try root.call("prctl", CP_SYS_prctl, 36, 1) }
-        try builder.build(root: root, image: image, session: getsid(0), group: getpgrp())
+        try builder.build(
+            root: root, image: image, session: getsid(0), group: getpgrp(), sessions: sessions)
     }
 
     private func endZombies(_ builder: TreeBuilder, _ threads: ThreadBuilder) throws(RestoreError) {
@@ -193,7 +213,9 @@ package struct RestoreExecutor {
 
     private func setOwners(_ process: StubProcess) throws(RestoreError) {
         for descriptor in process.image.descriptors {
-            guard let file = tree.files.first(where: { $0.id == descriptor.file }) else { continue }
+            guard let file = tree.files.first(where: { $0.id == descriptor.file }),
+                tree.streams[file.id] == nil
+            else { continue }
             guard let (owner, flags) = file.content.ownership else { continue }
             try DescriptorBuilder.setOwner(process.leader, fd: descriptor.fd, owner, flags: flags)
         }

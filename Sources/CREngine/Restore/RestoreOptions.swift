@@ -28,6 +28,12 @@ package struct RestoreOptions: Sendable {
     /// Streams to servers outside the tree are connected again, as CRIU's --ext-unix-sk has it. Datagram sockets are
     /// without it.
     package var reconnectsUnixSockets = false
+    /// A tree that a shell had started joins our session, group and terminal.
+    package var shellJob = false
+    /// Descriptors of ours that stand in for files of the image, by CRIU's names of those.
+    package var inherited: [String: Int32] = [:]
+    /// Hard links that the dump made stay, for the next restore.
+    package var keepsHelperNames = false
     package init() {}
 }
 
@@ -42,6 +48,8 @@ package enum RestoreStage: Sendable, Equatable {
 /// What came of a restore.
 package struct RestoredTree: Equatable, Sendable {
     package var root: PID
+    /// The terminal of a shell job that was in front; nil where none was handed over.
+    package var terminal: TerminalHandover?
     /// Live tasks, threads not counted.
     package var tasks: Int
     package var pagesRestored: UInt64

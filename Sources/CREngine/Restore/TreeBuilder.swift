@@ -14,6 +14,7 @@ final class TreeBuilder {
     /// Every id that was made, for killing.
     private(set) var made: [TID]
     private var helpers: [Helper] = []
+    private var sessions: SessionTerminals?
 
     private struct Helper {
         var thread: StubThread
@@ -38,12 +39,16 @@ final class TreeBuilder {
     func note(_ tid: TID) { made.append(tid) }
 
     /// Builds everything below the root, then the process groups.
-    func build(root: StubThread, image: TaskImage, session: Int32, group: Int32) throws(RestoreError) {
+    func build(
+        root: StubThread, image: TaskImage, session: Int32, group: Int32, sessions: SessionTerminals
+    ) throws(RestoreError) {
+        self.sessions = sessions
         let process = StubProcess(
             image: image, leader: root, session: session, group: group, sharesDescriptors: false)
         processes.append(process)
         try grow(process)
         try joinGroups()
+        try sessions.setForeground(processes)
         try dismissHelpers()
     }
 
@@ -78,11 +83,12 @@ final class TreeBuilder {
             try process.leader.call("setsid", CP_SYS_setsid)
             process.session = task.pid.rawValue
             process.group = task.pid.rawValue
+            try sessions?.acquire(process.leader, session: process.session)
         }
         guard process.session == task.sid.rawValue else {
             throw RestoreError(
                 "task \(task.pid)", "belongs to session \(task.sid), which it cannot be born into",
-                remedy: "restore from a process of that session")
+                remedy: "restore it with --shell-job, or from a process of that session")
         }
         for child in late { grown.append(try spawn(child, from: process)) }
         for child in grown { try grow(child) }

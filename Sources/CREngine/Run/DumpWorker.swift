@@ -192,6 +192,11 @@ package struct DumpWorker {
                 tree: outcome.snapshot.tasks.map(Manifest.Task.init), host: .collect())
             manifest.restore = .init(request.policy.restore)
             manifest.restore.noteCalls(of: request.policy)
+            let joins: Set<FindingCode> = [.shellJob, .groupOutside, .controllingTerminal]
+            if findings.contains(where: { $0.severity == .allowed && joins.contains($0.code) }) {
+                manifest.restore.shellJob = true
+            }
+            if !outcome.helperNames.isEmpty { manifest.helperNames = outcome.helperNames }
             manifest.allowed = findings.filter { $0.severity == .allowed }.map(Manifest.Allowed.init)
             manifest.times = .init(outcome)
             try staged.write("report.json", try report(findings))

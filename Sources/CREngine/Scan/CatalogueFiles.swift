@@ -10,11 +10,22 @@ extension FindingCode {
                 kernel: "A descriptor holds an inode, not a name. The path in /proc/PID/fd is only how the "
                     + "file was reached once, and rename(2), unlink(2) and mounts change what it leads to.",
                 restore: "The restore would open the path and get the other file; nothing allows that.")
+        case .evasiveDevice:
+            Entry(
+                .block, "device whose path is gone or covered", criu: "evasive-devices",
+                remedy: "allow: {evasive-devices: true}",
+                "Its path no longer leads to it, and another node of the same number is there, so a restore "
+                    + "can open the device by that.",
+                kernel:
+                    "A device is its number; a node is only a name for it. The name that /proc shows is the "
+                    + "one it was opened by, which may be unlinked or lie below a mount.",
+                restore: "The device is opened by the other name, and /proc/PID/fd shows that one.")
         case .nameGone:
             Entry(
                 .block, "file unlinked here and linked elsewhere", criu: "link-remap",
+                remedy: "allow: {link-remap: true}",
                 "The name it was opened by is gone while other names of it remain, so there is no "
-                    + "path to open at restore, and this build makes no temporary link.",
+                    + "path to open at restore unless the dump makes a temporary hard link.",
                 kernel: "The kernel keeps the inode while a link or a descriptor is left, but cannot tell "
                     + "where its other links are, and linkat(2) with AT_EMPTY_PATH can make a name only in "
                     + "the same file system.",

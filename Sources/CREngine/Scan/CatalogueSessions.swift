@@ -5,9 +5,9 @@ extension FindingCode {
         case .shellJob:
             Entry(
                 .block, "session whose leader is outside the tree", criu: "shell-job",
-                "The session leader stays outside, so the restored tree would have to join another "
-                    + "session, which this build does not do yet; start the program with setsid(1) or as a "
-                    + "service.",
+                remedy: "allow: {shell-job: true}",
+                "The session leader stays outside, so the restored tree joins the session of whoever restores "
+                    + "it; a service, or a program that setsid(1) started, leads a session of its own.",
                 kernel: "Only a process itself can make a session, by setsid(2), with its own number as the "
                     + "id. A session of another process can only be inherited.",
                 restore:
@@ -23,6 +23,7 @@ extension FindingCode {
         case .groupOutside:
             Entry(
                 .block, "process group whose leader is outside the tree", criu: "shell-job",
+                remedy: "allow: {shell-job: true}",
                 "The leader of the process group stays outside, so the group cannot be made again "
                     + "inside the tree.",
                 kernel: "setpgid(2) makes a group with a number only for the process of that number.",
@@ -37,25 +38,29 @@ extension FindingCode {
                 restore: "None, it blocks.")
         case .controllingTerminal:
             Entry(
-                .block, "controlling terminal", criu: "shell-job",
-                "The terminal is outside the tree; start the program with setsid(1) or as a service.",
+                .block, "controlling terminal outside the tree", criu: "shell-job",
+                remedy: "allow: {shell-job: true}",
+                "The other side of the terminal is outside the tree, so the restored tree gets the terminal of "
+                    + "whoever restores it.",
                 kernel: "The terminal belongs to the session; only its leader can take one (TIOCSCTTY), and "
                     + "its other side is held by a shell or a terminal emulator.",
                 restore: "The tree gets the terminal of whoever restores it, with the modes that were set.")
         case .terminal:
             Entry(
-                .block, "terminal", criu: "shell-job",
-                "This build does not carry terminals yet.",
+                .block, "terminal whose other side is outside the tree", criu: "shell-job",
+                remedy: "allow: {shell-job: true}",
+                "Who shows it and types into it is outside the tree; a pair of which both sides are inside is "
+                    + "carried whole.",
                 kernel: "Modes, window size and unread input are in the kernel and end with the last "
                     + "descriptor of a pseudo terminal.",
                 restore: "The tree gets the terminal of whoever restores it.")
         case .terminalMaster:
             Entry(
-                .block, "master side of a pseudo terminal", criu: "tty",
-                "This build does not carry terminals yet.",
+                .block, "pseudo terminal whose slave side is held outside", criu: "tty",
+                "A process outside the tree holds the slave side too, and would lose it with the tree.",
                 kernel: "A master is made by opening /dev/ptmx and gets the next free number; the path "
                     + "/dev/pts/N is known to others.",
-                restore: "None today, it blocks.")
+                restore: "None, it blocks.")
         case .flock:
             Entry(
                 .block, "flock(2) lock", criu: "file-locks",

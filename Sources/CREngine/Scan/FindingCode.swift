@@ -25,6 +25,7 @@ package enum FindingCode: String, CaseIterable, Sendable, Codable {
     case userfaultFD = "CRP131"
     case bpf = "CRP132"
     case anonymousInode = "CRP133"
+    case evasiveDevice = "CRP134"
     case unknownFile = "CRP149"
     case fileGoesOn = "CRP150"
     case unixListen = "CRP202"

@@ -1,10 +1,12 @@
+import PolicyModel
+
 /// The scan rules of processes and threads: everything that is neither a file nor a mapping.
 enum TaskRules {
     static func findings(_ task: TaskFacts, in context: ScanContext) -> [Finding] {
         let snapshot = context.snapshot
         let place = FindingObject(pid: task.pid)
         if task.isKernelThread { return [Finding(.kernelThread, place, "kernel thread \(task.comm)")] }
-        var found = leaders(task, snapshot)
+        var found = leaders(task, in: context)
         if task.isZombie {
             if task.pid == snapshot.root {
                 found.append(Finding(.rootIsZombie, place, "\(task.comm), ended"))
@@ -14,7 +16,7 @@ enum TaskRules {
             }
             return found
         }
-        found += identity(task, snapshot)
+        found += identity(task, in: context)
         found += sharing(task, snapshot)
         found += NamespaceRules.findings(task, snapshot)
         for thread in task.threads { found += self.thread(thread, task, snapshot) }
@@ -32,34 +34,45 @@ enum TaskRules {
         return found
     }
 
-    /// Session and process group must have their leader in the tree.
-    private static func leaders(_ task: TaskFacts, _ snapshot: Snapshot) -> [Finding] {
+    /// Session and process group must have their leader in the tree, or be those of the shell that started it.
+    private static func leaders(_ task: TaskFacts, in context: ScanContext) -> [Finding] {
+        let snapshot = context.snapshot
         var found: [Finding] = []
         let object = FindingObject(pid: task.pid)
+        let job = ShellJob(snapshot)
         if let leader = snapshot.outsideLeaders[task.sid] {
+            let isAllowed = context.allow.shellJob && job?.session == task.sid
             found.append(
                 Finding(
-                    leader.isAlive ? .shellJob : .deadSessionLeader, object,
-                    "session \(task.sid)" + (leader.isAlive ? " of \(leader.comm)[\(leader.pid)]" : "")))
+                    leader.isAlive || isAllowed ? .shellJob : .deadSessionLeader, object,
+                    "session \(task.sid)" + (leader.isAlive ? " of \(leader.comm)[\(leader.pid)]" : ""),
+                    severity: isAllowed ? .allowed : nil))
         }
         if let leader = snapshot.outsideLeaders[task.pgid], task.pgid != task.sid {
+            let isAllowed = context.allow.shellJob && job?.group == task.pgid
             found.append(
                 Finding(
-                    leader.isAlive ? .groupOutside : .deadGroupLeader, object,
-                    "process group \(task.pgid)" + (leader.isAlive ? " of \(leader.comm)[\(leader.pid)]" : "")
-                ))
+                    leader.isAlive || isAllowed ? .groupOutside : .deadGroupLeader, object,
+                    "process group \(task.pgid)"
+                        + (leader.isAlive ? " of \(leader.comm)[\(leader.pid)]" : ""),
+                    severity: isAllowed ? .allowed : nil))
         }
         return found
     }
 
-    private static func identity(_ task: TaskFacts, _ snapshot: Snapshot) -> [Finding] {
+    private static func identity(_ task: TaskFacts, in context: ScanContext) -> [Finding] {
+        let snapshot = context.snapshot
         var found: [Finding] = []
         let object = FindingObject(pid: task.pid)
-        if let terminal = task.terminal {
+        if let terminal = task.terminal, !TreeTerminals(snapshot).hasMaster(of: terminal) {
             let name =
                 (136...143).contains(terminal.major)
                 ? "/dev/pts/\((terminal.major - 136) << 20 | terminal.minor)" : "terminal \(terminal)"
-            found.append(Finding(.controllingTerminal, object, "controlling terminal \(name)"))
+            let isAllowed = context.allow.shellJob && ShellJob(snapshot)?.session == task.sid
+            found.append(
+                Finding(
+                    .controllingTerminal, object, "controlling terminal \(name)",
+                    severity: isAllowed ? .allowed : nil))
         }
         if task.exitSignal != 17 {
             found.append(Finding(.exitSignal, object, "exit signal \(task.exitSignal)"))

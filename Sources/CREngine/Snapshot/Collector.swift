@@ -201,9 +201,12 @@ package struct Collector {
             let closes = info.flags & DescriptorInfo.closeOnExec != 0
             info.flags &= ~DescriptorInfo.closeOnExec
             let answer = paths.answer(descriptor.link, descriptor.facts, isOurView: isOurView)
-            let file = OpenFile(
+            var file = OpenFile(
                 id: OpenFileID(rawValue: 0), link: answer.path, facts: descriptor.facts, reach: answer.reach,
                 info: info, pid: task.pid, fd: descriptor.fd)
+            if let facts = descriptor.facts, answer.reach == .other || answer.reach == .gone {
+                file.otherName = DeviceNames.name(of: facts, at: answer.path)
+            }
             do throws(Errno) {
                 let id = try openFiles.id(of: file, checksPosition: scope.isFrozen)
                 task.descriptors.append(Descriptor(fd: descriptor.fd, closesOnExec: closes, file: id))

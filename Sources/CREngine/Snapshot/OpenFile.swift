@@ -29,6 +29,8 @@ package struct OpenFile: Equatable, Sendable {
     package var info: DescriptorInfo
     /// Type of the file system by mount id; nil for mounts that no mount table shows.
     package var fileSystem: String?
+    /// Another path to the same device, for a device node whose own path no longer leads to it.
+    package var otherName: String?
     /// The first task and descriptor that hold it.
     package var pid: PID
     package var fd: Int32

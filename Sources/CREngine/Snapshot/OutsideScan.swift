@@ -8,6 +8,8 @@ enum OutsideScan {
         for file in snapshot.openFiles {
             if file.facts?.type == .fifo {
                 wanted[file.link] = file.inode
+            } else if case .master(let pair) = Terminal.recognise(file, in: snapshot) {
+                wanted["\(pair.directory)/\(pair.index)"] = OutsideHolder.key(ofPair: pair.index)
             } else if let socket = snapshot.sockets[file.inode], file.link.hasPrefix("socket:") {
                 wanted[file.link] = file.inode
                 if socket.peerInode != 0 { wanted["socket:[\(socket.peerInode)]"] = socket.peerInode }

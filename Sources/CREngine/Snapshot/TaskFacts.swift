@@ -54,6 +54,8 @@ package struct TaskFacts: Equatable, Sendable {
     package var flags: UInt32
     /// Controlling terminal; nil for none.
     package var terminal: DeviceNumber?
+    /// Foreground process group of that terminal; nil for none.
+    package var foreground: PID?
     /// -1 is none; the signal for the parent at exit.
     package var exitSignal: Int32 = 17
     /// User and system time in clock ticks.
@@ -112,6 +114,7 @@ package struct TaskFacts: Equatable, Sendable {
         exitSignal = stat.exitSignal
         cpuTicks = stat.cpuTicks
         terminal = stat.terminal == 0 ? nil : DeviceNumber(encoded: stat.terminal)
+        foreground = stat.terminal == 0 || stat.foreground <= 0 ? nil : PID(stat.foreground)
         sharing = Sharing(self: PID(stat.id))
         switch stat.state {
         case UInt8(ascii: "Z"), UInt8(ascii: "X"):

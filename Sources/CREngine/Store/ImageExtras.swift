@@ -34,6 +34,16 @@ struct ImageExtras: Codable, Equatable {
         var file: UInt32
         var extras: SocketExtras
     }
+    /// An open file that leads out of the tree.
+    struct Stream: Codable, Equatable {
+        /// Its id in files.img.
+        var file: UInt32
+        /// `standard-stream`, `given`, `null`, `file`.
+        var ending: String
+        /// 0, 1 or 2 for a standard stream.
+        var number: Int32?
+        var path: String?
+    }
     /// Raised when a reader of an older version would misunderstand the file.
     var version = 1
     var threads: [Thread] = []
@@ -41,6 +51,9 @@ struct ImageExtras: Codable, Equatable {
     var sockets: [Socket]?
     var files: FileExtras?
     var unixSockets: UnixSocketExtras?
+    var streams: [Stream]?
+    /// Terminals of tty-info.img, by id, all slaves of which were closed.
+    var closedTerminals: [UInt32]?
 
     private static let currentVersion = 1
     /// 16384 CPUs, twice what the kernel can be built for.
@@ -72,12 +85,16 @@ struct ImageExtras: Codable, Equatable {
         }
         files = FileExtras(tree)
         unixSockets = UnixSocketExtras(tree)
+        let streams = tree.streams.sorted { $0.key < $1.key }.map { Stream($0.key, $0.value) }
+        if !streams.isEmpty { self.streams = streams }
+        let closed = tree.terminals.filter(\.slaveIsClosed).map(\.id)
+        if !closed.isEmpty { closedTerminals = closed }
     }
 
     /// Writes the file, unless there is nothing to say.
     func write(to directory: borrowing OwnedFD) throws(ImageError) {
         if threads.isEmpty && processes == nil && sockets == nil && files == nil
-            && unixSockets == nil
+            && unixSockets == nil && streams == nil && closedTerminals == nil
         {
             return
         }
@@ -121,6 +138,9 @@ struct ImageExtras: Codable, Equatable {
                 file: ImageName.extras,
                 "has version \(extras.version); this crplan reads version \(currentVersion)")
         }
+        for stream in extras.streams ?? [] where stream.value == nil {
+            throw ImageError(file: ImageName.extras, "says of file \(stream.file) what cannot be")
+        }
         for thread in extras.threads where thread.affinity.count > mostWords {
             throw ImageError(file: ImageName.extras, "thread \(thread.tid) has too many CPUs")
         }
@@ -132,6 +152,12 @@ struct ImageExtras: Codable, Equatable {
         for socket in sockets ?? [] { tree.socketExtras[socket.file] = socket.extras }
         files?.apply(to: &tree)
         unixSockets?.apply(to: &tree)
+        for row in streams ?? [] {
+            if let ending = row.value { tree.streams[row.file] = ending }
+        }
+        for place in tree.terminals.indices where (closedTerminals ?? []).contains(tree.terminals[place].id) {
+            tree.terminals[place].slaveIsClosed = true
+        }
         let byThread = Dictionary(threads.map { ($0.tid, $0) }, uniquingKeysWith: { first, _ in first })
         let byProcess = Dictionary(
             (processes ?? []).map { ($0.pid, $0) }, uniquingKeysWith: { first, _ in first })
@@ -154,6 +180,29 @@ struct ImageExtras: Codable, Equatable {
                 guard let start = tree.tasks[task].memory?.areas[area].start else { continue }
                 tree.tasks[task].memory?.areas[area].locksOnFault = onFault.contains(start)
             }
+        }
+    }
+}
+
+extension ImageExtras.Stream {
+    init(_ file: UInt32, _ ending: StreamEnding) {
+        self.file = file
+        switch ending {
+        case .standardStream(let number): (self.ending, self.number) = ("standard-stream", number)
+        case .given: self.ending = "given"
+        case .null: self.ending = "null"
+        case .file(let path): (self.ending, self.path) = ("file", path)
+        }
+    }
+
+    /// Nil where a value that belongs to the word is missing.
+    var value: StreamEnding? {
+        switch (ending, number, path) {
+        case ("standard-stream", let number?, _) where (0...2).contains(number): .standardStream(number)
+        case ("given", _, _): .given
+        case ("null", _, _): .null
+        case ("file", _, let path?): .file(path)
+        default: nil
         }
     }
 }

@@ -98,6 +98,8 @@ package struct Manifest: Codable, Sendable, Equatable {
         package var inheritFD: [String] = []
         /// Those of the policy that are for restores; nil for none.
         package var hooks: [Hook]?
+        /// The tree joins the session and the terminal of whoever restores; nil for no.
+        package var shellJob: Bool?
         /// The policy's, in its order; nil for none.
         package var actionScripts: [String]?
         package init() {}
@@ -132,6 +134,8 @@ package struct Manifest: Codable, Sendable, Equatable {
     /// Parents before children, the root first.
     package var tree: [Task]
     package var allowed: [Allowed] = []
+    /// Hard links outside the checkpoint that it needs until it is pruned; nil for none.
+    package var helperNames: [HelperNameRecord]?
     package var restore = RestoreRecord()
     /// The checkpoint that this one needs; nil for a full one.
     package var parent: CheckpointName?

@@ -89,10 +89,19 @@ package struct Retainer: Sendable {
         if try store.latest(policy: policy, target: item.target) == name {
             throw StoreError(.inUse, checkpoint.id, "became the newest that was read back meanwhile")
         }
+        let names = (try? checkpoint.manifest().helperNames) ?? []
         let parent = try StoreDirectory.open("\(store.path)/\(policy)/\(item.target)")
         let renamed = Retainer.deletedPrefix + name.text
         try parent.publish(name.text, as: renamed)
         hold.end()
+        for name in names {
+            do throws(Errno) {
+                try HelperName.remove(name.path, inode: name.inode)
+            } catch {
+                throw StoreError(
+                    .failed, name.path, "a hard link of \(checkpoint.id) cannot be removed: \(error)")
+            }
+        }
         if let entry = try parent.entry(renamed) { try parent.remove(entry) }
         return checkpoint.id
     }

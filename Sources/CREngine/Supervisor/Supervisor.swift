@@ -8,11 +8,13 @@ import Glibc
 package struct Supervisor: ~Copyable {
     private let worker: OwnedFD
     private let journal: UndoJournal
+    private let notes: UndoNotes
 
-    /// Descriptors that were inherited: a pidfd of the worker, the journal.
-    package init(workerPidfd: Int32, journal: Int32) {
+    /// Descriptors that were inherited: a pidfd of the worker, the journal and its notes.
+    package init(workerPidfd: Int32, journal: Int32, notes: Int32) {
         worker = OwnedFD(taking: workerPidfd)
         self.journal = UndoJournal(inherited: journal)
+        self.notes = UndoNotes(inherited: notes)
     }
 
     /// Tells the worker through `ready` that it is there, waits for the worker's end, and undoes.
@@ -37,7 +39,8 @@ package struct Supervisor: ~Copyable {
             return ["the supervisor cannot watch its worker: \(error)"]
         }
         cp_rescue_install()
-        return TreeUndo(faults: FaultPoints(variable: "CRPLAN_SUPERVISOR_STOP_AT")).run(journal)
+        return NoteUndo.run(notes)
+            + TreeUndo(faults: FaultPoints(variable: "CRPLAN_SUPERVISOR_STOP_AT")).run(journal)
     }
 
     /// The checkpoint is durable: a tree of which a part is dead must not go on.

@@ -4,11 +4,13 @@ import Glibc
 /// A running supervisor, from before the freeze until the worker has nothing left to undo.
 package struct SupervisorHandle: ~Copyable {
     package let journal: UndoJournal
+    package let notes: UndoNotes
     private let pid: PID
 
     /// Starts `/proc/self/exe internal supervise` and returns once it watches us.
     package static func start() throws(Errno) -> SupervisorHandle {
         let journal = try UndoJournal.make()
+        let notes = try UndoNotes.make()
         let ourselves = OwnedFD(taking: Int32(try systemCall(CP_SYS_pidfd_open, Int(getpid()), 0)))
         var ends: (Int32, Int32) = (0, 0)
         try withUnsafeMutablePointer(to: &ends) { (pointer) throws(Errno) -> Void in
@@ -16,18 +18,21 @@ package struct SupervisorHandle: ~Copyable {
         }
         let reader = OwnedFD(taking: ends.0)
         let writer = OwnedFD(taking: ends.1)
-        let pid = try spawn([journal.descriptor, ourselves.rawValue, writer.rawValue])
+        let pid = try spawn([
+            journal.descriptor, ourselves.rawValue, writer.rawValue, notes.descriptor,
+        ])
         _ = consume writer
         var byte: UInt8 = 0
         let count = try withUnsafeMutableBytes(of: &byte) { raw in
             Result { () throws(Errno) -> Int in try reader.read(into: raw) }
         }.get()
         if count != 1 { throw .noProcess }
-        return SupervisorHandle(journal: journal, pid: pid)
+        return SupervisorHandle(journal: journal, notes: notes, pid: pid)
     }
 
-    private init(journal: consuming UndoJournal, pid: PID) {
+    private init(journal: consuming UndoJournal, notes: UndoNotes, pid: PID) {
         self.journal = journal
+        self.notes = notes
         self.pid = pid
     }
 
@@ -41,12 +46,12 @@ package struct SupervisorHandle: ~Copyable {
         try journal.setPhase(.done)
     }
 
-    /// The three descriptors become 3, 4 and 5 of the new process; everything else of ours is close-on-exec.
+    /// The descriptors become 3 and up of the new process; everything else of ours is close-on-exec.
     private static func spawn(_ descriptors: [Int32]) throws(Errno) -> PID {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        // First out of the way of 3, 4 and 5, then into them: dup2 onto itself would keep close-on-exec.
+        // First out of the way of these, then into them: dup2 onto itself would keep close-on-exec.
         for (index, descriptor) in descriptors.enumerated() {
             posix_spawn_file_actions_adddup2(&actions, descriptor, Int32(100 + index))
         }

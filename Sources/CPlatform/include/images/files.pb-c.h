@@ -48,6 +48,7 @@ typedef struct FanotifyMarkEntry FanotifyMarkEntry;
 typedef struct FanotifyFileEntry FanotifyFileEntry;
 typedef struct PidfdEntry PidfdEntry;
 typedef struct FileLockEntry FileLockEntry;
+typedef struct TtyFileEntry TtyFileEntry;
 typedef struct FileEntry FileEntry;
 typedef struct FsEntry FsEntry;
 typedef struct RemapFilePathEntry RemapFilePathEntry;
@@ -730,8 +731,26 @@ struct  FileLockEntry
 
 
 /*
+ * An open terminal; regf_id is the regular file with its path.
+ */
+struct  TtyFileEntry
+{
+  ProtobufCMessage base;
+  uint32_t id;
+  uint32_t tty_info_id;
+  uint32_t flags;
+  FownEntry *fown;
+  protobuf_c_boolean has_regf_id;
+  uint32_t regf_id;
+};
+#define TTY_FILE_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tty_file_entry__descriptor) \
+    , 0, 0, 0, NULL, 0, 0 }
+
+
+/*
  * A tagged union. The kinds that this build does not decode stay undeclared and pass as unknown fields:
- * 5 namespace, 11 tun, 15 external, 19 tty, 21 bpf map.
+ * 5 namespace, 11 tun, 15 external, 21 bpf map.
  */
 struct  FileEntry
 {
@@ -751,12 +770,13 @@ struct  FileEntry
   FanotifyFileEntry *ffy;
   FifoEntry *fifo;
   PipeEntry *pipe;
+  TtyFileEntry *tty;
   MemfdFileEntry *memfd;
   PidfdEntry *pidfd;
 };
 #define FILE_ENTRY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&file_entry__descriptor) \
-    , FD_TYPES__UND, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
+    , FD_TYPES__UND, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 
 
 struct  FsEntry
@@ -1484,6 +1504,25 @@ FileLockEntry *
 void   file_lock_entry__free_unpacked
                      (FileLockEntry *message,
                       ProtobufCAllocator *allocator);
+/* TtyFileEntry methods */
+void   tty_file_entry__init
+                     (TtyFileEntry         *message);
+size_t tty_file_entry__get_packed_size
+                     (const TtyFileEntry   *message);
+size_t tty_file_entry__pack
+                     (const TtyFileEntry   *message,
+                      uint8_t             *out);
+size_t tty_file_entry__pack_to_buffer
+                     (const TtyFileEntry   *message,
+                      ProtobufCBuffer     *buffer);
+TtyFileEntry *
+       tty_file_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tty_file_entry__free_unpacked
+                     (TtyFileEntry *message,
+                      ProtobufCAllocator *allocator);
 /* FileEntry methods */
 void   file_entry__init
                      (FileEntry         *message);
@@ -1718,6 +1757,9 @@ typedef void (*PidfdEntry_Closure)
 typedef void (*FileLockEntry_Closure)
                  (const FileLockEntry *message,
                   void *closure_data);
+typedef void (*TtyFileEntry_Closure)
+                 (const TtyFileEntry *message,
+                  void *closure_data);
 typedef void (*FileEntry_Closure)
                  (const FileEntry *message,
                   void *closure_data);
@@ -1782,6 +1824,7 @@ extern const ProtobufCMessageDescriptor fanotify_mark_entry__descriptor;
 extern const ProtobufCMessageDescriptor fanotify_file_entry__descriptor;
 extern const ProtobufCMessageDescriptor pidfd_entry__descriptor;
 extern const ProtobufCMessageDescriptor file_lock_entry__descriptor;
+extern const ProtobufCMessageDescriptor tty_file_entry__descriptor;
 extern const ProtobufCMessageDescriptor file_entry__descriptor;
 extern const ProtobufCMessageDescriptor fs_entry__descriptor;
 extern const ProtobufCMessageDescriptor remap_file_path_entry__descriptor;

@@ -1,0 +1,64 @@
+import CPlatform
+import Glibc
+
+/// Hard links for files that have lost the name by which the tree knows them and still have others. CRIU calls them
+/// link remaps, and names them the same way.
+///
+/// All go again with the last reference, unless the images are to stay: `keep`.
+final class LinkRemaps {
+    private let isAllowed: Bool
+    private let notes: UndoNotes
+    private var names: [(record: HelperNameRecord, mark: UndoNotes.Mark)] = []
+    private var isKept = false
+
+    init(isAllowed: Bool, notes: UndoNotes) {
+        self.isAllowed = isAllowed
+        self.notes = notes
+    }
+
+    deinit {
+        if isKept { return }
+        for name in names { _ = try? HelperName.remove(name.record.path, inode: name.record.inode) }
+    }
+
+    var records: [HelperNameRecord] { names.map(\.record) }
+
+    /// The images are complete: their names stay.
+    func keep() { isKept = true }
+
+    /// Links the file behind `content`, a link of /proc, into the directory where it was, or into the next one above that
+    /// is still there. `number` is its id in the images. Returns the new path.
+    func link(_ path: String, inode: UInt64, content: String, number: UInt32) throws(DumpError) -> String {
+        guard isAllowed else {
+            throw .cannotCarry(
+                "\(path) has no name here and others elsewhere; allow: {link-remap: true} lets a dump give it one"
+            )
+        }
+        var directory = Terminal.parent(of: path)
+        while true {
+            let base = (directory == "/" ? "" : directory) + "/link_remap.\(number)"
+            for attempt in 0..<64 {
+                let name = attempt == 0 ? base : "\(base).\(attempt)"
+                do throws(Errno) {
+                    let mark = try notes.add(.name(path: name, inode: inode))
+                    try Self.link(content, name)
+                    names.append((HelperNameRecord(path: name, inode: inode), mark))
+                    return name
+                } catch {
+                    if error == .exists { continue }
+                    if error == .noEntry, directory != "/" { break }
+                    throw .cannotCarry(
+                        "\(path): a hard link \(name) cannot be made for it: \(error)")
+                }
+            }
+            if directory == "/" { throw .cannotCarry("\(path): no directory takes a hard link for it") }
+            directory = Terminal.parent(of: directory)
+        }
+    }
+
+    private static func link(_ content: String, _ name: String) throws(Errno) {
+        if linkat(AT_FDCWD, content, AT_FDCWD, name, AT_SYMLINK_FOLLOW) != 0 {
+            throw Errno(rawValue: errno)
+        }
+    }
+}

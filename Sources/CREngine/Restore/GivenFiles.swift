@@ -1,0 +1,123 @@
+import CPlatform
+import Glibc
+
+/// Open files that a restore does not make but is given, or that stand in for something outside the tree.
+final class GivenFiles {
+    private let tree: TreeImage
+    /// Descriptors of ours by CRIU's name of what they are: `pipe:[12]`, `tty[8803:17]`, `file[1:2]`, a path without its
+    /// first slash.
+    private let inherited: [String: Int32]
+
+    init(tree: TreeImage, inherited: [String: Int32]) {
+        self.tree = tree
+        self.inherited = inherited
+    }
+
+    /// Files that the image's own kinds do not make.
+    var ids: Set<UInt32> { Set(tree.files.filter { ending(of: $0) != nil }.map(\.id)) }
+
+    /// Names of --inherit-fd that nothing in the image has.
+    var unused: [String] {
+        let names = Set(tree.files.flatMap { Self.names(of: $0, tree) })
+        return inherited.keys.filter { !names.contains($0) }.sorted()
+    }
+
+    /// Whether it must be given and was not.
+    func isMissing(_ file: FileImage) -> Bool {
+        !Self.names(of: file, tree).contains { inherited[$0] != nil }
+    }
+
+    /// CRIU's name for it.
+    func name(of file: FileImage) -> String { Self.names(of: file, tree).first ?? "file \(file.id)" }
+
+    /// What takes the place of a file; nil for what is made from the image.
+    func ending(of file: FileImage) -> StreamEnding? {
+        if Self.names(of: file, tree).contains(where: { inherited[$0] != nil }) { return .given }
+        return tree.streams[file.id]
+    }
+
+    /// Opens what takes the file's place; nil for what is made from the image.
+    func open(_ file: FileImage) throws(RestoreError) -> OwnedFD? {
+        guard let ending = ending(of: file) else { return nil }
+        let names = Self.names(of: file, tree)
+        let subject = names.first ?? "file \(file.id)"
+        let flags = Self.flags(of: file)
+        switch ending {
+        case .standardStream(let number): return try Self.copy(number, subject, flags)
+        case .given:
+            guard let fd = names.lazy.compactMap({ self.inherited[$0] }).first else {
+                throw RestoreError(
+                    subject, "is outside the tree and was not given",
+                    remedy: "restore with --inherit-fd fd[N]:\(subject)")
+            }
+            return try Self.copy(fd, subject, flags)
+        case .null: return try Self.opened("/dev/null", subject, flags & ~O_APPEND)
+        case .file(let path):
+            let access = flags & O_ACCMODE
+            return try Self.opened(
+                path, subject,
+                access == O_RDONLY ? flags : flags & ~O_DIRECT | O_CREAT | O_APPEND)
+        }
+    }
+
+    /// Pipes, terminals and files can be opened anew, with the flags of the image; of others both share one description.
+    private static func copy(_ fd: Int32, _ subject: String, _ flags: Int32) throws(RestoreError) -> OwnedFD {
+        var status = stat()
+        let isOpen = fstat(fd, &status) == 0
+        guard isOpen else {
+            throw RestoreError(subject, "descriptor \(fd) that was given for it is not open")
+        }
+        let type = status.st_mode & S_IFMT
+        let canOpen = type == S_IFIFO || type == S_IFREG || isatty(fd) != 0
+        return try RestoreError.about(subject, "descriptor \(fd) that was given for it cannot be used") {
+            () throws(Errno) -> OwnedFD in
+            if canOpen {
+                do throws(Errno) {
+                    let opened = try OwnedFD.open("/proc/self/fd/\(fd)", flags & ~O_APPEND | O_NOCTTY)
+                    if type == S_IFREG {
+                        // Whoever gave it may have written already.
+                        let end = try systemCall(CP_SYS_lseek, Int(fd), 0, Int(SEEK_CUR))
+                        try systemCall(CP_SYS_lseek, Int(opened.rawValue), end, Int(SEEK_SET))
+                    }
+                    return opened
+                } catch {
+                    if error != .access && error.rawValue != ENXIO { throw error }
+                }
+            }
+            return OwnedFD(taking: Int32(try systemCall(CP_SYS_fcntl, Int(fd), Int(F_DUPFD_CLOEXEC), 3)))
+        }
+    }
+
+    private static func opened(_ path: String, _ subject: String, _ flags: Int32) throws(RestoreError)
+        -> OwnedFD
+    {
+        try RestoreError.about(subject, "\(path), which is to stand in for it, cannot be opened") {
+            () throws(Errno) in
+            try OwnedFD.open(path, flags | O_NOCTTY, mode: 0o600)
+        }
+    }
+
+    private static func flags(of file: FileImage) -> Int32 {
+        let flags: UInt32
+        switch file.content {
+        case .regular(let image): flags = image.flags
+        case .pipe(let image): flags = image.flags
+        case .terminal(let image): flags = image.flags
+        default: flags = UInt32(O_RDWR)
+        }
+        return Int32(bitPattern: flags) & ~(O_CREAT | O_EXCL | O_TRUNC | O_ASYNC | O_CLOEXEC | O_DIRECTORY)
+    }
+
+    /// CRIU's names for a file.
+    private static func names(of file: FileImage, _ tree: TreeImage) -> [String] {
+        switch file.content {
+        case .regular(let image):
+            return [image.isExternal == true ? image.path : String(image.path.dropFirst())]
+        case .pipe(let image): return ["pipe:[\(image.pipe)]"]
+        case .terminal(let image):
+            guard let side = tree.terminals.first(where: { $0.id == image.terminal }) else { return [] }
+            return [side.key]
+        default: return []
+        }
+    }
+}

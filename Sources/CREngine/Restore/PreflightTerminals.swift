@@ -1,0 +1,56 @@
+import Glibc
+
+/// Whether the terminals of a tree can be had again, and what was to be given for a restore.
+struct PreflightTerminals {
+    let tree: TreeImage
+    let options: RestoreOptions
+    let given: GivenFiles
+
+    func problems() -> [RestoreError] {
+        var found: [RestoreError] = []
+        let outside = given.ids
+        for name in given.unused {
+            found.append(
+                RestoreError(
+                    "inherit-fd", "nothing in the image is \(name)", remedy: "look at the report of the dump")
+            )
+        }
+        for file in tree.files where tree.streams[file.id] == .given && given.isMissing(file) {
+            found.append(
+                RestoreError(
+                    given.name(of: file), "is outside the tree and was not given",
+                    remedy: "restore with --inherit-fd fd[N]:\(given.name(of: file))"))
+        }
+        for index in Set(tree.terminals.filter(\.isMaster).compactMap(\.pair)).sorted()
+        where access("/dev/pts/\(index)", F_OK) == 0 {
+            found.append(
+                RestoreError(
+                    "/dev/pts/\(index)", "is taken by somebody else", remedy: "end whoever has this terminal")
+            )
+        }
+        for file in tree.files {
+            guard case .terminal(let image) = file.content, !outside.contains(file.id),
+                let side = tree.terminals.first(where: { $0.id == image.terminal })
+            else { continue }
+            switch side.kind {
+            case .pair, .current: break
+            case .unknown, .console, .virtualConsole, .external, .serial:
+                found.append(
+                    RestoreError(
+                        "terminal \(side.key)", "is outside the tree and was not given",
+                        remedy: "restore with --inherit-fd fd[N]:\(side.key)"))
+            }
+        }
+        if let side = ShellTerminal.side(of: tree, except: outside) {
+            if !options.shellJob {
+                found.append(
+                    RestoreError(
+                        "terminal /dev/pts/\(side.pair ?? 0)", "has its master outside the tree",
+                        remedy: "restore with --shell-job on the terminal that the tree is to have"))
+            } else if let problem = ShellTerminal.problem(side) {
+                found.append(problem)
+            }
+        }
+        return found
+    }
+}
