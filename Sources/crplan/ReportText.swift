@@ -107,7 +107,7 @@ struct ReportText {
     /// Of more findings of one code than this only the first ones are told; `--format json` has all.
     private static let mostAlike = 12
 
-    /// What blocks comes first. The reason and the remedy of a code are told once a list.
+    /// What blocks comes first. The reason of a code is told once a list, and each remedy once.
     private func findings(_ unordered: [Finding]) -> [String] {
         let findings = Finding.Severity.allCases.flatMap { severity in
             unordered.filter { $0.severity == severity }
@@ -146,8 +146,14 @@ struct ReportText {
             }
             let indent = String(repeating: " ", count: 13)
             lines.append(indent + terminal.wrap(finding.why, indent: 13))
-            if finding.severity == .block, let remedy = finding.remedy {
-                lines.append(indent + terminal.paint(remedy, .bold))
+            guard finding.severity == .block else { continue }
+            // Each object may need a rule of its own.
+            var remedies: Set<String> = []
+            for same in findings where same.code == finding.code && same.severity == .block {
+                if let remedy = same.remedy, remedies.count < Self.mostAlike, remedies.insert(remedy).inserted
+                {
+                    lines.append(indent + terminal.paint(remedy, .bold))
+                }
             }
         }
         return lines
