@@ -37,6 +37,17 @@ struct DumpCommand: ParsableCommand {
         name: .customLong("external"),
         help: "A resource that stays outside, in criu's spelling; may be given again.")
     var external: [String] = []
+    @Flag(
+        name: [.customShort("l"), .customLong("file-locks")], help: "Take locks and leases on files along.")
+    var fileLocks = false
+    @Flag(
+        name: .customLong("force-irmap"),
+        help: "Search for the paths of watched files even where a file handle leads to them.")
+    var forcesWatchSearch = false
+    @Option(
+        name: .customLong("irmap-scan-path"),
+        help: "Directory to search for watched files; may be given again.")
+    var watchSearchPaths: [String] = []
     @Option(
         name: .customLong("action-script"),
         help: "Program or shell command to call at criu's stages; may be given again.")
@@ -94,6 +105,9 @@ struct DumpCommand: ParsableCommand {
         options.ghostLimit = Self.bytes(ghostLimit) ?? 0
         var policy = Policy(name: "dump")
         policy.allow.ghostLimit = .bytes(ByteCount(options.ghostLimit))
+        options.forcesWatchSearch = forcesWatchSearch
+        options.watchSearchPaths = watchSearchPaths
+        if fileLocks { policy.allow.fileLocks = .any }
         policy.allow.shellJob = shellJob
         policy.allow.linkRemap = linkRemap
         policy.allow.evasiveDevices = evasiveDevices ? .all : .denied

@@ -39,6 +39,10 @@ struct RestoreCommand: ParsableCommand {
     var inheritedFDs: [String] = []
     @Option(name: .customLong("pidfile"), help: "Write the root's pid to this file.")
     var pidfile: String?
+    @Flag(
+        name: [.customShort("l"), .customLong("file-locks")],
+        help: "Take the locks and leases again that the images have, as is done without it too.")
+    var fileLocks = false
     @Option(
         name: .customLong("action-script"),
         help: "Program or shell command to call at criu's stages; may be given again.")

@@ -181,6 +181,7 @@ func addFile(
                 "allow: {ext-unix-sk: [{path: PEER, type: any, on-restore: close}]}",
                 "allow: {ext-unix-sk: [{type: any, on-restore: close}]}",
                 "allow: {link-remap: true}", "allow: {evasive-devices: true}", "allow: {shell-job: true}",
+                "allow: {file-locks: owned}", "allow: {file-locks: any}", "allow: {fsnotify: drop}",
             ]
             #expect(known.contains(line), "\(code): \(remedy)")
         }

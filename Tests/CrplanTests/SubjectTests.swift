@@ -20,7 +20,7 @@ struct SubjectTests {
         "creds",
         "identity", "clocks", "timers", "killtarget page",
         "unix pair", "unix stream", "unix seqpacket", "unix listen", "unix dgram", "inet", "link",
-        "events", "pidfds", "memfds", "epolls", "epolls renumbered",
+        "events", "pidfds", "memfds", "epolls", "epolls renumbered", "notify", "notify fanotify",
         "terminals modes", "terminals bytes", "terminals lines", "terminals closed", "terminals session",
     ]
 
@@ -42,7 +42,8 @@ struct SubjectTests {
     /// Objects that block a dump.
     static let refusedKinds = [
         "tcp-established",
-        "inotify", "outside-pidfd", "escaped-epoll", "fifo", "packet-pipe", "flock", "posix-lock",
+        "events", "deleted-watch", "filesystem-mark", "outside-pidfd", "escaped-epoll", "fifo",
+        "packet-pipe", "flock", "posix-lock",
         "ofd-lock",
         "lease", "namespace", "proc", "userfaultfd", "perf", "outside-pipe", "seccomp", "deleted-cwd",
         "packets", "directory-watch", "outside-owner",
@@ -73,10 +74,24 @@ struct SubjectTests {
             ] + (BuiltPrograms.wantsLongTests ? longCases : [])
     }
 
+    /// What an option of the plumbing allows.
+    static let allowed: [(subject: String, options: [String])] = [
+        ("locks", ["--dump-option", "--file-locks"]), ("locks leases", ["--dump-option", "-l"]),
+        ("eintr flock", ["--dump-option", "-l"]),
+    ]
+
+    static var allowedCases: [SubjectCase] {
+        allowed.flatMap { row in
+            ["dump,restore,check", "dump-running,check", "cycle:2,check"].map {
+                SubjectCase(subject: row.subject, steps: $0, options: row.options)
+            }
+        }
+    }
+
     /// Leaks of a cycle, a descriptor or an area a time, show up after some.
     static var longCases: [SubjectCase] { carried.map { SubjectCase(subject: $0, steps: "cycle:15,check") } }
 
-    @Test(arguments: Self.cases)
+    @Test(arguments: Self.cases + Self.allowedCases)
     func `a subject keeps all that it set up`(_ row: SubjectCase) throws {
         let subject = row.subject.split(separator: " ").map(String.init)
         let words = [BuiltPrograms.subjectRunner, "--tool", BuiltPrograms.crplan, "--steps", row.steps]

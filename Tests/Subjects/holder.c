@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/fanotify.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
@@ -77,6 +78,26 @@ static int hold_inotify(void)
 {
     int fd = MUST(inotify_init1(0));
     MUST(inotify_add_watch(fd, ".", IN_CREATE));
+    return fd;
+}
+static int hold_events(void)
+{
+    int fd = hold_inotify();
+    close(MUST(open("holder.new", O_WRONLY | O_CREAT, 0600)));
+    return fd;
+}
+static int hold_deleted_watch(void)
+{
+    int fd = MUST(inotify_init1(0));
+    MUST(open("holder.watched", O_RDWR | O_CREAT, 0600));
+    MUST(inotify_add_watch(fd, "holder.watched", IN_MODIFY));
+    MUST(unlink("holder.watched"));
+    return fd;
+}
+static int hold_filesystem_mark(void)
+{
+    int fd = MUST(fanotify_init(0, O_RDONLY));
+    MUST(fanotify_mark(fd, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_CLOSE_WRITE, AT_FDCWD, "/proc"));
     return fd;
 }
 static int hold_epoll(void)
@@ -247,6 +268,8 @@ static const struct kind {
     {"udp", hold_udp},                 {"netlink", hold_netlink},         {"eventfd", hold_eventfd},
     {"inotify", hold_inotify},         {"epoll", hold_epoll},             {"signalfd", hold_signalfd},
     {"timerfd", hold_timerfd},         {"pidfd", hold_pidfd},             {"memfd", hold_memfd},
+    {"events", hold_events},           {"deleted-watch", hold_deleted_watch},
+    {"filesystem-mark", hold_filesystem_mark},
     {"outside-pidfd", hold_outside_pidfd}, {"escaped-epoll", hold_escaped_epoll},
     {"pty", hold_pty},                 {"fifo", hold_fifo}, {"packet-pipe", hold_packet_pipe},
     {"packets", hold_packets},         {"directory-watch", hold_directory_watch},

@@ -27,6 +27,8 @@ static const struct subject subjects[] = {
     {"pidfds", pidfds, "descriptors of processes that run, are zombies and have ended"},
     {"memfds", memfds, "memory files, their seals, offsets and mappings"},
     {"epolls", epolls, "[renumbered]: epoll sets: nested, shared, edge-triggered, at rest"},
+    {"locks", locks, "[leases]: flock, POSIX and open file description locks, or leases"},
+    {"notify", notify, "[fanotify]: watches of files"},
     {"eintr", eintr, "CALL: a thread blocked in one system call, which must not notice"},
     {"killtarget", killtarget, "PAGE: three processes of three threads that look for damage all the time"},
     {"storm", storm, "KIND: tasks that come and go all the time, and look how each ended"},

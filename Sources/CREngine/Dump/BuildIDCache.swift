@@ -20,8 +20,17 @@ final class BuildIDCache {
         return words
     }
 
+    /// Leaves files alone on which somebody of the tree has a lease: to open one breaks the lease.
+    func spare(_ snapshot: Snapshot) {
+        for file in snapshot.openFiles where file.info.locks.contains(where: { $0.kind == .lease }) {
+            guard let facts = file.facts else { continue }
+            known[Inode(device: facts.device, inode: facts.inode)] = []
+        }
+    }
+
     /// Reads what the tree holds now.
     func prepare(_ snapshot: Snapshot) {
+        spare(snapshot)
         for file in snapshot.mappedFiles {
             guard let facts = file.facts, facts.type == .regular else { continue }
             let range = "\(String(file.start, radix: 16))-\(String(file.end, radix: 16))"

@@ -132,6 +132,7 @@ struct DumpBuilder: ~Copyable {
         tree.memfds = files.memfds
         tree.terminals = terminals.images
         tree.streams = streams
+        tree.fileLocks = snapshot.locks.compactMap { FileLockImage($0) }
         tree.sharedMemory = sharedMemory
         tree.socketExtras = files.socketExtras
         tree.cgroups = cgroups.image

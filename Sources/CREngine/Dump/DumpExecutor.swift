@@ -57,7 +57,10 @@ package struct DumpExecutor {
         cp_rescue_install()
         cp_cancellation_install()
         let buildIDs = BuildIDCache()
-        let live = try collect(.live)
+        let paths = WatchPathSearch(
+            directories: options.watchSearchPaths, isForced: options.forcesWatchSearch)
+        var live = try collect(.live)
+        paths.resolve(&live)
         // A tree that changes under the look is judged when it is frozen.
         if live.events.isEmpty { try judge(live) }
         buildIDs.prepare(live)
@@ -72,7 +75,9 @@ package struct DumpExecutor {
         var tree = try freeze(pause)
         let frozen = MonotonicClock.now()
         log.info("Seized \(tree.processes.count) processes")
-        let snapshot = try collect(.frozen)
+        var snapshot = try collect(.frozen)
+        paths.resolve(&snapshot)
+        buildIDs.spare(snapshot)
         try judge(snapshot)
         try pause.check()
         try meet(.frozen)

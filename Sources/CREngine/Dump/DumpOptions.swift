@@ -20,6 +20,10 @@ package struct DumpOptions: Sendable {
     package var writesWhileFrozen = false
     /// What may lead out of the tree.
     package var allow = Allowances()
+    /// Directories that are searched for watched files: CRIU's --irmap-scan-path.
+    package var watchSearchPaths: [String] = []
+    /// Watched files are searched for even where their handles can be opened: CRIU's --force-irmap.
+    package var forcesWatchSearch = false
     package init(root: PID, after: After, freezeTimeout: UInt64 = 10_000, ghostLimit: UInt64 = 1 << 20) {
         self.root = root
         self.after = after

@@ -36,7 +36,48 @@ struct EventObjects {
             image.owner = owner
             return .epoll(image)
         }
+        if Inotify.recognise(file, in: snapshot) != nil {
+            var image = InotifyImage(flags: file.info.flags)
+            image.owner = owner
+            image.watches = watches(file).compactMap { watch in
+                guard case .watch(let number) = watch.row.place else { return nil }
+                return InotifyImage.Watch(
+                    number: number, inode: watch.row.inode, device: watch.row.device, mask: watch.row.mask,
+                    handle: Self.handle(watch))
+            }
+            return .inotify(image)
+        }
+        if let state = Fanotify.recognise(file, in: snapshot) {
+            var image = FanotifyImage(
+                flags: file.info.flags, groupFlags: state.groupFlags, eventFlags: state.eventFlags)
+            image.owner = owner
+            image.marks = watches(file).compactMap(Self.mark)
+            return .fanotify(image)
+        }
         return nil
+    }
+
+    /// Those whose file can be found again; that there are others is a finding, and was allowed.
+    private func watches(_ file: OpenFile) -> [Watch] {
+        (snapshot.watches[file.id]?.watches ?? []).filter(\.isFound)
+    }
+
+    private static func handle(_ watch: Watch) -> FileHandleImage {
+        var handle = FileHandleImage(type: watch.row.handleType, bytes: watch.row.handle)
+        handle.path = watch.path
+        return handle
+    }
+
+    private static func mark(_ watch: Watch) -> FanotifyImage.Mark? {
+        let place: FanotifyImage.Mark.Place
+        switch watch.row.place {
+        case .inode: place = .inode(watch.row.inode, handle(watch))
+        case .mount(let id): place = .mount(UInt32(bitPattern: id), path: watch.path)
+        case .watch, .other: return nil
+        }
+        return FanotifyImage.Mark(
+            place: place, flags: watch.row.flags, mask: watch.row.mask, ignoredMask: watch.row.ignoredMask,
+            device: watch.row.device)
     }
 
     private func take() throws(Errno) -> OwnedFD {

@@ -26,3 +26,21 @@ package struct FileLockImage: Equatable, Sendable {
         self.length = length
     }
 }
+
+extension FileLockImage {
+    /// Nil for what no program can ask for.
+    init?(_ lock: HeldLock) {
+        let kind: Kind
+        switch lock.row.kind {
+        case .flock: kind = .flock
+        case .posix: kind = .posix
+        case .openFile: kind = .openFile
+        case .lease: kind = .lease
+        case .delegation, .other: return nil
+        }
+        let start = Int64(clamping: lock.row.start)
+        self.init(
+            kind: kind, type: lock.row.access == "WRITE" ? 1 : 0, pid: lock.pid, fd: lock.fd, start: start,
+            length: lock.row.end.map { Int64(clamping: $0) - start + 1 } ?? 0)
+    }
+}

@@ -14,6 +14,5 @@ package enum Directory: FileKind {
 
     package static func findings(_ state: State, of file: OpenFile, in context: ScanContext) -> [Finding] {
         NamedFile.findings(file.link, file.facts, file.reach, at: context.object(file), in: context)
-            + FileLocks.findings(of: file, in: context)
     }
 }

@@ -24,6 +24,7 @@ struct AllowanceCandidates {
         case .pipeOutside: [ExternalPipes.inherit, .null].map { Candidate(change: .extPipes($0)) }
         case .flock, .posixLock, .openFileLock, .lease:
             [PolicyModel.FileLocks.owned, .any].map { Candidate(change: .fileLocks($0)) }
+        case .lockOutside: [Candidate(change: .fileLocks(.any))]
         case .inotify, .fanotify: [Candidate(change: .fsnotify)]
         case .device, .pathReplaced: device(finding)
         default: []

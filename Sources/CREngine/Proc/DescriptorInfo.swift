@@ -20,6 +20,33 @@ package struct LockRow: Equatable, Sendable {
     package var end: UInt64?
     /// MANDATORY, ADVISORY, ACTIVE, BREAKING, BREAKER.
     package var mode: String
+    /// Of the file system.
+    package var device = DeviceNumber(0, 0)
+    /// Only asked for: somebody else has it.
+    package var isWaiting = false
+
+    /// `1: POSIX  ADVISORY  WRITE 18728 fe:00:16221673 0 EOF`, after the number `->` for one that waits;
+    /// fs/locks.c, lock_get_status. Nil where it is something else.
+    package init?(_ line: ArraySlice<UInt8>) {
+        var words = line.words
+        isWaiting = words.count > 1 && words[1].text == "->"
+        if isWaiting { words.remove(at: 1) }
+        guard words.count >= 8, let pid = words[4].signedDecimal, let start = words[6].decimal else {
+            return nil
+        }
+        let place = words[5].text.split(separator: ":")
+        guard place.count == 3, let major = UInt32(place[0], radix: 16),
+            let minor = UInt32(place[1], radix: 16), let inode = UInt64(place[2])
+        else { return nil }
+        kind = Kind(rawValue: words[1].text) ?? .other
+        access = words[3].text
+        self.pid = Int32(truncatingIfNeeded: pid)
+        self.inode = inode
+        self.start = start
+        end = words[7].decimal
+        mode = words[2].text
+        device = DeviceNumber(major, minor)
+    }
 }
 
 /// What /proc/PID/fdinfo/FD says. See proc_pid_fdinfo(5).
@@ -63,7 +90,7 @@ package struct DescriptorInfo: Equatable, Sendable {
                 guard let number = value.decimal else { throw bad() }
                 inode = number
             case "lock":
-                guard let row = Self.lock(value) else { throw bad() }
+                guard let row = LockRow(value) else { throw bad() }
                 locks.append(row)
             default: details.append(line.text)
             }
@@ -81,17 +108,5 @@ package struct DescriptorInfo: Equatable, Sendable {
             return value.trimmed.text
         }
         return nil
-    }
-
-    /// `1: POSIX  ADVISORY  WRITE 18728 fe:00:16221673 0 EOF`; fs/locks.c, lock_get_status.
-    private static func lock(_ value: Field) -> LockRow? {
-        let words = value.words
-        guard words.count >= 8, let pid = words[4].signedDecimal, let start = words[6].decimal,
-            let inode = words[5].split(separator: UInt8(ascii: ":")).last?.decimal
-        else { return nil }
-        return LockRow(
-            kind: LockRow.Kind(rawValue: words[1].text) ?? .other, access: words[3].text,
-            pid: Int32(truncatingIfNeeded: pid), inode: inode, start: start, end: words[7].decimal,
-            mode: words[2].text)
     }
 }

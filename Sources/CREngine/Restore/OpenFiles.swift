@@ -17,6 +17,7 @@ final class OpenFiles {
     private let processes = ProcessFiles()
     private let given: GivenFiles
     let terminals: TerminalFiles
+    let notify = NotifyFiles()
     /// Ours, by file id.
     private var descriptors: [UInt32: Int32] = [:]
     private var mappings: [MappingKey: Int32] = [:]

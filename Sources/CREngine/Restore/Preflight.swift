@@ -20,6 +20,8 @@ struct Preflight {
         for task in tree.tasks { found += memory(task) + process(task) }
         found += PreflightFiles(tree: tree, options: options).problems()
         found += PreflightSockets(tree: tree, options: options).problems()
+        found += NotifyFiles.problems(tree)
+        found += FileLockBuilder(tree: tree).problems()
         found += contents()
         if let pidfile = options.pidfile, access(pidfile, F_OK) == 0 {
             found.append(RestoreError(pidfile, "pidfile exists already", remedy: "remove it"))

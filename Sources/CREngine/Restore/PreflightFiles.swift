@@ -40,6 +40,7 @@ struct PreflightFiles {
             case .pipe, .fifo, .memfd, .unixSocket, .terminal: break
             case .inetSocket, .packetSocket, .netlinkSocket: break
             case .eventFD, .signalFD, .timerFD, .processFD, .epoll: break
+            // Their files are looked for by `NotifyFiles`.
             case .inotify, .fanotify: break
             }
         }

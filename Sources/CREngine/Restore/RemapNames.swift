@@ -80,7 +80,8 @@ final class RemapNames {
         spentHelpers = []
     }
 
-    private func removeTemporaries() {
+    /// Removes what was made to open deleted files by; nothing can be opened any more after it.
+    func removeTemporaries() {
         for name in temporaryFiles { _ = unlink(name) }
         for name in temporaryDirectories.reversed() { _ = rmdir(name) }
         temporaryFiles = []

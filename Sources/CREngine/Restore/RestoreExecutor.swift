@@ -113,6 +113,9 @@ package struct RestoreExecutor {
         _ = consume channel
         files.closeAll()
         for process in live { try DescriptorLimit.settle(process) }
+        names.removeTemporaries()
+        try files.notify.watch()
+        try FileLockBuilder(tree: tree).take(live)
         try call(.complete, live[0].pid)
         try checkTime()
         if let pidfile = options.pidfile { try writePidfile(pidfile, live[0].pid) }

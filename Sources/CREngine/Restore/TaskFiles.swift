@@ -22,6 +22,8 @@ struct TaskFiles {
     func make() throws(RestoreError) {
         try UnixSocketBuilder(tasks: self, names: socketNames).finish()
         try place { if case .unixSocket = $0 { true } else { false } }
+        try files.notify.make(self)
+        try place { if case .inotify = $0 { true } else if case .fanotify = $0 { true } else { false } }
         let epolls = EpollBuilder(tasks: self)
         try epolls.make()
         try place { if case .epoll = $0 { true } else { false } }

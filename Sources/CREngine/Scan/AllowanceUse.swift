@@ -45,7 +45,7 @@ package struct AllowanceUse: Sendable, Equatable {
         "allow.ghost-limit": [.ghostFile, .ghostTooLarge],
         "allow.tcp-in-flight": [.tcpInFlight],
         "allow.ext-pipes": [.pipeOutside],
-        "allow.file-locks": [.flock, .posixLock, .openFileLock, .lease],
+        "allow.file-locks": [.flock, .posixLock, .openFileLock, .lease, .lockOutside],
         "allow.fsnotify": [.inotify, .fanotify],
         "allow.ext-mount-map": [.mountNamespace],
         "allow.veth": [.networkNamespace],

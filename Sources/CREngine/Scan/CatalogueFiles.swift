@@ -144,19 +144,24 @@ extension FindingCode {
                     + "reports once more what is ready.")
         case .inotify:
             Entry(
-                .block, "inotify instance", criu: "inotify",
-                "This build does not carry file watches yet.",
+                .block, "inotify watch of a file that cannot be found again", criu: "inotify, force-irmap",
+                remedy: "allow: {fsnotify: drop}",
+                "The watched file was deleted, or its file system gives no handle that leads back to it, "
+                    + "so there is nothing to watch at restore.",
                 kernel:
-                    "A watch is on an inode, shown as a file handle, and events that were not read cannot "
-                    + "be put back into a new instance.",
-                restore: "None today, it blocks.")
+                    "A watch is on an inode, shown as a file handle. The handle can be opened only on a mount of "
+                    + "that file system, and only while the file has a name.",
+                restore:
+                    "drop: the instance comes back without that watch, and its number never has an event. "
+                    + "Other watches are added again by handle or path, with their numbers.")
         case .fanotify:
             Entry(
-                .block, "fanotify group", criu: "fanotify",
-                "This build does not carry file watches yet.",
-                kernel: "A group's marks are on inodes, mounts and file systems, and permission events wait "
-                    + "for an answer of this very process.",
-                restore: "None today, it blocks.")
+                .block, "fanotify mark of a file or mount that cannot be found again",
+                criu: "fanotify, force-irmap", remedy: "allow: {fsnotify: drop}",
+                "The marked file was deleted, or its file system gives no handle that leads back to it, "
+                    + "so there is nothing to mark at restore.",
+                kernel: "A mark is on an inode or a mount, shown as a file handle or the id of the mount.",
+                restore: "drop: the group comes back without that mark.")
         case .pidFD:
             Entry(
                 .block, "pidfd of a process outside the tree", criu: "pidfd",
@@ -205,6 +210,24 @@ extension FindingCode {
                 kernel:
                     "anon_inode files are made by a call of their own each, and only the kernel's code for "
                     + "the kind knows its state.",
+                restore: "None, it blocks.")
+        case .unreadEvents:
+            Entry(
+                .block, "events of inotify or fanotify that nobody has read", criu: "inotify, fanotify",
+                "They cannot be read without taking them away, nor put into a new instance; dump when the "
+                    + "program has read them.",
+                kernel:
+                    "The queue belongs to the instance. FIONREAD tells its size, only read(2) what is in it, "
+                    + "and there is no call that adds an event.",
+                restore: "None, it blocks. CRIU drops them.")
+        case .fanotifyMark:
+            Entry(
+                .block, "fanotify group with marks that this build does not carry", criu: "fanotify",
+                "It marks a whole file system or namespace, or is asked for permission; end the listener "
+                    + "before the dump and start it after.",
+                kernel:
+                    "CRIU's format knows marks of files and mounts. Who opens a file of a group that is asked "
+                    + "for permission waits for its answer, and so would a dump of the frozen listener.",
                 restore: "None, it blocks.")
         case .unknownFile:
             Entry(

@@ -63,18 +63,18 @@ extension FindingCode {
                 restore: "None, it blocks.")
         case .flock:
             Entry(
-                .block, "flock(2) lock", criu: "file-locks",
-                "Nothing would hold the lock between the dump and the restore, and this build does "
-                    + "not take locks again yet.",
+                .block, "flock(2) lock", criu: "file-locks", remedy: "allow: {file-locks: owned}",
+                "Nothing holds the lock between the kill and the restore, so that others may take it; "
+                    + "it is taken again last.",
                 kernel: "The lock belongs to the open file description and is gone with its last descriptor.",
                 restore:
                     "Between kill and restore anybody may take the lock; the restore fails when somebody "
                     + "has.")
         case .posixLock:
             Entry(
-                .block, "POSIX record lock", criu: "file-locks",
-                "Nothing would hold the lock between the dump and the restore, and this build does "
-                    + "not take locks again yet.",
+                .block, "POSIX record lock", criu: "file-locks", remedy: "allow: {file-locks: owned}",
+                "Nothing holds the lock between the kill and the restore, so that others may take it; "
+                    + "it is taken again last.",
                 kernel: "The lock belongs to the process and the inode, and is gone when the process closes "
                     + "any descriptor of the file.",
                 restore:
@@ -83,8 +83,9 @@ extension FindingCode {
         case .openFileLock:
             Entry(
                 .block, "open file description lock", criu: "file-locks",
-                "Nothing would hold the lock between the dump and the restore, and this build does "
-                    + "not take locks again yet.",
+                remedy: "allow: {file-locks: owned}",
+                "Nothing holds the lock between the kill and the restore, so that others may take it; "
+                    + "it is taken again last.",
                 kernel: "The lock belongs to the open file description and is gone with its last descriptor "
                     + "(F_OFD_SETLK of fcntl(2)).",
                 restore:
@@ -92,11 +93,35 @@ extension FindingCode {
                     + "has.")
         case .lease:
             Entry(
-                .block, "file lease", criu: "file-locks",
-                "This build does not take leases again yet.",
+                .block, "file lease", criu: "file-locks", remedy: "allow: {file-locks: owned}",
+                "Nothing holds the lease between the kill and the restore, and who opens the file "
+                    + "then is not told of to the program; it is taken again last.",
                 kernel: "A lease is on an open file description, and who opens the file makes the kernel ask "
                     + "for it back (F_SETLEASE of fcntl(2)).",
-                restore: "The lease is taken again unless somebody opened the file meanwhile.")
+                restore:
+                    "The lease is taken again; the restore fails when somebody has the file open in a way "
+                    + "that the lease does not bear.")
+        case .leaseUnsettled:
+            Entry(
+                .block, "lease that is being given back, or on a deleted file", criu: "file-locks",
+                "Somebody who opens the file waits for the program to give the lease back, or the file "
+                    + "cannot be copied without breaking it; wait until it is settled, or close the file.",
+                kernel:
+                    "Who opens a leased file waits until the holder lets go or /proc/sys/fs/lease-break-time "
+                    + "is over, and a reader of the file's contents is such a one.",
+                restore: "None, it blocks.")
+        case .lockOutside:
+            Entry(
+                .block, "lock that a process outside the tree holds or waits for too", criu: "file-locks",
+                remedy: "allow: {file-locks: any}",
+                "The moment the tree is killed the outside process has the lock, or keeps its share of "
+                    + "it, and the restore may not get it back.",
+                kernel:
+                    "fdinfo shows what the tree holds; /proc/locks shows who else has a lock on the file or "
+                    + "waits for one, and kcmp(2) who else has the same file description open.",
+                restore:
+                    "The restore fails, naming who has the lock, unless it can be shared or was given back "
+                    + "by then.")
         default: nil
         }
     }

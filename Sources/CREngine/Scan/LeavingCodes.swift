@@ -6,9 +6,10 @@ extension FindingCode {
             .unixBacklog, .tcpListen, .tcpEstablished, .tcpInFlight,
             .datagramsLost, .netlinkAnswers, .packetRing, .multipathTCP, .tcpLayer, .otherSocket, .shellJob,
             .groupOutside, .controllingTerminal, .terminal,
-            .flock, .posixLock, .openFileLock, .lease, .device, .gpu, .kvm, .fuse, .deviceMapping, .systemV,
+            .flock, .posixLock, .openFileLock, .lease, .leaseUnsettled, .lockOutside, .device, .gpu, .kvm,
+            .fuse, .deviceMapping, .systemV,
             .sharedMemoryOutside, .messageQueue, .fifo, .unixListen, .traced, .perfEvent, .bpf, .pidFD,
-            .namespaceFD, .inotify, .fanotify, .pseudoFile, .uprobes:
+            .namespaceFD, .inotify, .fanotify, .fanotifyMark, .pseudoFile, .uprobes:
             true
         default: false
         }

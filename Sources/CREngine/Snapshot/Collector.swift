@@ -72,6 +72,8 @@ package struct Collector {
             of: snapshot.openFiles,
             isOurNetwork: snapshot.tasks.first?.namespaces.net == snapshot.ownNamespaces.net)
         snapshot.epollTargets = EpollScan.targets(of: snapshot)
+        snapshot.watches = WatchScan.facts(of: &snapshot)
+        snapshot.locks = LockScan.locks(of: snapshot)
         findOutsideLeaders()
         if let parent = snapshot.task(snapshot.root)?.parent,
             let bytes = try? ProcDirectory.open("/proc/\(parent)").read("cgroup")
@@ -209,7 +211,9 @@ package struct Collector {
             }
             do throws(Errno) {
                 let id = try openFiles.id(of: file, checksPosition: scope.isFrozen)
-                task.descriptors.append(Descriptor(fd: descriptor.fd, closesOnExec: closes, file: id))
+                var row = Descriptor(fd: descriptor.fd, closesOnExec: closes, file: id)
+                row.locks = info.locks
+                task.descriptors.append(row)
             } catch {
                 snapshot.events.append(
                     error == .badDescriptor || error == .noProcess

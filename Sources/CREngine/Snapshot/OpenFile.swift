@@ -10,6 +10,8 @@ package struct Descriptor: Equatable, Sendable {
     package var fd: Int32
     package var closesOnExec: Bool
     package var file: OpenFileID
+    /// Locks that this task has through it; those of the open file are shown to all who have it.
+    package var locks: [LockRow] = []
     package init(fd: Int32, closesOnExec: Bool, file: OpenFileID) {
         self.fd = fd
         self.closesOnExec = closesOnExec

@@ -16,6 +16,10 @@ package struct Snapshot: Equatable, Sendable {
     package var mappedFiles: [MappedFile] = []
     /// Sockets of the tree by inode.
     package var sockets: [UInt64: SocketFacts] = [:]
+    /// What inotify and fanotify instances of the tree watch.
+    package var watches: [OpenFileID: WatchFacts] = [:]
+    /// Locks and leases that the tree holds, each once.
+    package var locks: [HeldLock] = []
     /// Members of the tree's epoll sets.
     package var epollTargets: [OpenFileID: [EpollTarget]] = [:]
     /// Holders outside the tree of its pipes, of its sockets and their far ends, and of its memory files and
