@@ -88,6 +88,6 @@ struct LockTests {
             #expect(
                 outsiders.count == 1 && outsiders[0].hasPrefix(verb) && outsiders[0].hasSuffix("[\(pid)]"))
         }
-        #expect(snapshot.locks.count == 6)
+        #expect(snapshot.locks.count == 5)
     }
 }

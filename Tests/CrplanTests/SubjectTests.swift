@@ -20,7 +20,8 @@ struct SubjectTests {
         "creds",
         "identity", "clocks", "timers", "killtarget page",
         "unix pair", "unix stream", "unix seqpacket", "unix listen", "unix dgram", "inet", "link",
-        "events", "pidfds", "memfds", "epolls", "epolls renumbered", "notify", "notify fanotify",
+        "events", "pidfds", "pidfds thread", "memfds", "epolls", "epolls renumbered", "notify",
+        "notify link", "notify fanotify",
         "terminals modes", "terminals bytes", "terminals lines", "terminals closed", "terminals session",
     ]
 
@@ -42,6 +43,7 @@ struct SubjectTests {
     /// Objects that block a dump.
     static let refusedKinds = [
         "tcp-established",
+        "io_uring", "bpf", "message-queue", "aio", "secret-memory",
         "events", "deleted-watch", "filesystem-mark", "outside-pidfd", "escaped-epoll", "fifo",
         "packet-pipe", "flock", "posix-lock",
         "ofd-lock",
@@ -76,7 +78,8 @@ struct SubjectTests {
 
     /// What an option of the plumbing allows.
     static let allowed: [(subject: String, options: [String])] = [
-        ("locks", ["--dump-option", "--file-locks"]), ("locks leases", ["--dump-option", "-l"]),
+        ("locks", ["--dump-option", "--file-locks"]), ("locks shared", ["--dump-option", "-l"]),
+        ("locks leases", ["--dump-option", "-l"]),
         ("eintr flock", ["--dump-option", "-l"]),
     ]
 

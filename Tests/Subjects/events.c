@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -194,9 +195,43 @@ static bool exit_code_of(int fd, int *code)
     return information.mask & 8;
 }
 
+static int thread_id;
+
+static void *thread_of_pidfd(void *argument)
+{
+    (void)argument;
+    thread_id = (int)syscall(SYS_gettid);
+    for (;;) pause_ns(INT64_C(3600000000000));
+    return NULL;
+}
+
+static int thread_pidfd(void)
+{
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, thread_of_pidfd, NULL) == 0, "pthread_create failed");
+    await_flag(&thread_id);
+    return open_pidfd(thread_id, PIDFD_THREAD);
+}
+
+static void thread_pidfd_check(int fd)
+{
+    char path[64], line[256];
+    int target = 0;
+    const unsigned signal_thread = 1; // PIDFD_SIGNAL_THREAD of Linux 6.9
+    MUST((int)syscall(SYS_pidfd_send_signal, fd, 0, NULL, signal_thread));
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+    FILE *file = fopen(path, "re");
+    while (file && fgets(line, sizeof line, file)) sscanf(line, "Pid: %d", &target);
+    if (file) fclose(file);
+    CHECK(target == thread_id, "pidfd of thread %d is of %d", thread_id, target);
+    CHECK(fcntl(fd, F_GETFL) & PIDFD_THREAD, "PIDFD_THREAD is gone");
+}
+
+// `pidfds thread` has one of a thread too, which stock criu does not carry; Linux 6.9.
 void pidfds(int argc, char **argv)
 {
-    (void)argc, (void)argv;
+    (void)argv;
+    int to_thread = argc > 1 ? thread_pidfd() : -1;
     int ends[2], status, code, code_now;
     struct stat dead_one, dead_two;
     MUST(pipe(ends));
@@ -215,6 +250,7 @@ void pidfds(int argc, char **argv)
     subject_ready();
     subject_await_check();
 
+    if (to_thread != -1) thread_pidfd_check(to_thread);
     MUST((int)syscall(SYS_pidfd_send_signal, to_self, 0, NULL, 0));
     MUST((int)syscall(SYS_pidfd_send_signal, to_child, 0, NULL, 0));
     CHECK(fcntl(to_child, F_GETFL) & O_NONBLOCK, "pidfd: O_NONBLOCK is gone");

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
+#include <mqueue.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
@@ -94,6 +95,32 @@ static int hold_deleted_watch(void)
     MUST(unlink("holder.watched"));
     return fd;
 }
+static int hold_io_uring(void)
+{
+    uint32_t parameters[30] = {0};
+    return MUST((int)syscall(SYS_io_uring_setup, 4, parameters));
+}
+static int hold_bpf(void)
+{
+    // BPF_MAP_CREATE of an array: type, key size, value size, entries.
+    uint32_t attributes[18] = {2, 4, 4, 1};
+    return MUST((int)syscall(SYS_bpf, 0, attributes, sizeof attributes));
+}
+static int hold_kvm(void) { return MUST(open("/dev/kvm", O_RDWR)); }
+static int hold_fuse(void) { return MUST(open("/dev/fuse", O_RDWR)); }
+static int hold_message_queue(void)
+{
+    mqd_t queue = MUST(mq_open("/holder", O_RDWR | O_CREAT, 0600, NULL));
+    MUST(mq_unlink("/holder"));
+    return (int)queue;
+}
+static int hold_aio(void)
+{
+    unsigned long context = 0;
+    MUST((int)syscall(SYS_io_setup, 4, &context));
+    return no_descriptor;
+}
+static int hold_secret_memory(void) { return MUST((int)syscall(SYS_memfd_secret, 0)); }
 static int hold_filesystem_mark(void)
 {
     int fd = MUST(fanotify_init(0, O_RDONLY));
@@ -269,7 +296,9 @@ static const struct kind {
     {"inotify", hold_inotify},         {"epoll", hold_epoll},             {"signalfd", hold_signalfd},
     {"timerfd", hold_timerfd},         {"pidfd", hold_pidfd},             {"memfd", hold_memfd},
     {"events", hold_events},           {"deleted-watch", hold_deleted_watch},
-    {"filesystem-mark", hold_filesystem_mark},
+    {"filesystem-mark", hold_filesystem_mark}, {"io_uring", hold_io_uring}, {"bpf", hold_bpf},
+    {"kvm", hold_kvm},                 {"fuse", hold_fuse},               {"message-queue", hold_message_queue},
+    {"aio", hold_aio},                 {"secret-memory", hold_secret_memory},
     {"outside-pidfd", hold_outside_pidfd}, {"escaped-epoll", hold_escaped_epoll},
     {"pty", hold_pty},                 {"fifo", hold_fifo}, {"packet-pipe", hold_packet_pipe},
     {"packets", hold_packets},         {"directory-watch", hold_directory_watch},

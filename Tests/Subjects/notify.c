@@ -46,7 +46,7 @@ static void read_all(int fd)
     while (read(fd, buffer, sizeof buffer) > 0) continue;
 }
 
-static struct instance inotify_set(void)
+static struct instance inotify_set(bool has_link)
 {
     struct instance it;
     MUST(mkdir("notify.directory", 0700));
@@ -61,7 +61,7 @@ static struct instance inotify_set(void)
     it.file = MUST(inotify_add_watch(it.fd, "notify.file", IN_CLOSE_WRITE));
     MUST(mkdir("notify.shot", 0700));
     it.once = MUST(inotify_add_watch(it.fd, "notify.shot", IN_CREATE | IN_ONESHOT | IN_ONLYDIR));
-    it.link = MUST(inotify_add_watch(it.fd, "notify.link", IN_ATTRIB | IN_DONT_FOLLOW));
+    it.link = !has_link ? -1 : MUST(inotify_add_watch(it.fd, "notify.link", IN_ATTRIB | IN_DONT_FOLLOW));
     it.set = MUST(epoll_create1(EPOLL_CLOEXEC));
     struct epoll_event ready = {.events = EPOLLIN, .data.u64 = 9};
     MUST(epoll_ctl(it.set, EPOLL_CTL_ADD, it.fd, &ready));
@@ -91,7 +91,7 @@ static void inotify_check(struct instance it)
     touch("notify.shot/other");
     CHECK(unread(it.fd) == 0, "a one-shot watch fires twice");
     MUST(unlink("notify.link"));
-    expect_event(it.fd, it.link, IN_ATTRIB, NULL, "link");
+    if (it.link != -1) expect_event(it.fd, it.link, IN_ATTRIB, NULL, "link");
 }
 
 static int group;
@@ -127,7 +127,8 @@ static void fanotify_check(void)
     CHECK(!(fcntl(event->fd, F_GETFL) & O_ACCMODE), "the event's descriptor has other flags");
 }
 
-// `notify fanotify` has a fanotify group and needs root; else inotify instances.
+// `notify fanotify` has a fanotify group and needs root; else inotify instances, with `notify link` one that watches a
+// symbolic link itself, with `notify deleted` one that watches a file without a name, which a policy may drop.
 void notify(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "fanotify") == 0) {
@@ -137,7 +138,13 @@ void notify(int argc, char **argv)
         fanotify_check();
         return;
     }
-    struct instance it = inotify_set();
+    struct instance it = inotify_set(argc > 1 && strcmp(argv[1], "link") == 0);
+    if (argc > 1 && strcmp(argv[1], "deleted") == 0) {
+        int fd = MUST(open("notify.deleted", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+        MUST(inotify_add_watch(it.fd, "notify.deleted", IN_MODIFY));
+        MUST(unlink("notify.deleted"));
+        MUST(fcntl(fd, F_GETFD));
+    }
     subject_ready();
     subject_await_check();
     inotify_check(it);

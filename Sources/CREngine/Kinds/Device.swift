@@ -26,6 +26,7 @@ package enum Device: FileKind {
         switch path {
         case _ where path.hasPrefix("/dev/nvidia") || path.hasPrefix("/dev/dri/") || path == "/dev/kfd": .gpu
         case "/dev/kvm": .kvm
+        case _ where path.hasPrefix("/dev/infiniband/"): .infiniband
         case "/dev/fuse", "/dev/cuse": .fuse
         case _ where path.hasPrefix("/dev/watchdog"): .watchdogDevice
         default: .device

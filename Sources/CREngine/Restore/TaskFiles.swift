@@ -20,6 +20,7 @@ struct TaskFiles {
     /// What is made by tasks with credentials of their own, in the order of its needs: sockets first, then what watches
     /// descriptors. Everything is in its place afterwards.
     func make() throws(RestoreError) {
+        try place { if case .processFD = $0 { true } else { false } }
         try UnixSocketBuilder(tasks: self, names: socketNames).finish()
         try place { if case .unixSocket = $0 { true } else { false } }
         try files.notify.make(self)
@@ -34,6 +35,8 @@ struct TaskFiles {
     static func makes(_ content: FileImage.Content) -> Bool {
         switch content {
         case .unixSocket, .epoll, .inotify, .fanotify: true
+        // By us all the same, but only when all threads are there.
+        case .processFD: true
         default: false
         }
     }

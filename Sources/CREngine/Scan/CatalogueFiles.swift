@@ -105,7 +105,8 @@ extension FindingCode {
         case .messageQueue:
             Entry(
                 .block, "POSIX message queue", criu: "mqueue",
-                "This build does not carry message queues yet.",
+                "This build does not carry message queues; let the program close the queue, or use a socket or "
+                    + "pipe in its place.",
                 kernel: "A queue belongs to the ipc namespace, and mq_receive(3) can only read messages by "
                     + "taking them out.",
                 restore: "None today, it blocks.")
@@ -187,19 +188,22 @@ extension FindingCode {
         case .perfEvent:
             Entry(
                 .block, "performance counter",
-                "The state of a counter cannot be put back; stop the profiler.",
+                "The state of a counter cannot be put back; end the profiler (perf record -p, say), or switch the "
+                    + "program's own counters off.",
                 kernel: "perf_event_open(2) can set what is counted and cannot set a count.",
                 restore: "None, it blocks.")
         case .userfaultFD:
             Entry(
                 .block, "userfaultfd",
-                "Page faults would wait for a handler that is not restored; end the handler first.",
+                "Page faults would wait for a handler that is not restored; end the handler first, or switch it "
+                    + "off, as vm.unprivileged_userfaultfd=0 does for most programs.",
                 kernel: "Faults that wait belong to the open file, and the addresses are registered with it.",
                 restore: "None, it blocks.")
         case .bpf:
             Entry(
                 .block, "bpf object",
-                "Programs and maps of bpf live in the kernel and cannot be read back in full.",
+                "Programs and maps of bpf live in the kernel and cannot be read back in full; detach them before "
+                    + "the dump, and load them again after the restore.",
                 kernel: "A loaded program was checked and rewritten by the kernel, and maps may be pinned, "
                     + "shared or attached elsewhere.",
                 restore: "None, it blocks.")

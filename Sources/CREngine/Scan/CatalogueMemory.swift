@@ -12,17 +12,27 @@ extension FindingCode {
         case .gpu:
             Entry(
                 .block, "graphics device",
-                "Memory and contexts of a graphics device are outside the reach of this build; "
-                    + "checkpoint them by the vendor's tool first and close the device.",
+                "Memory and contexts of a graphics device are outside the reach of this build; let the "
+                    + "program save its own state (for CUDA, cuda-checkpoint) and close the device, or run it "
+                    + "on the processor, with CUDA_VISIBLE_DEVICES= say.",
                 kernel: "Contexts, queues and memory are in the driver and on the card.",
                 restore: "None, it blocks.")
         case .kvm:
             Entry(
                 .block, "virtual machine device",
-                "The state of a virtual machine is in the kernel; use the checkpoint of the machine "
-                    + "monitor.",
+                "The state of a virtual machine is in the kernel; use the machine monitor's own checkpoint, "
+                    + "savevm of QEMU or virsh save.",
                 kernel: "Registers and memory of virtual processors, interrupt controllers and timers are in "
                     + "the kernel and belong to this open file.",
+                restore: "None, it blocks.")
+        case .infiniband:
+            Entry(
+                .block, "InfiniBand device",
+                "Queues and registered memory of RDMA are in the adapter; let the library use sockets "
+                    + "(UCX_TLS=tcp, NCCL_IB_DISABLE=1, or the tcp transport of MPI), or end the communication "
+                    + "before the dump.",
+                kernel: "Queue pairs, keys and pinned pages belong to this open file, and the adapter moves "
+                    + "bytes whether or not the program is stopped.",
                 restore: "None, it blocks.")
         case .fuse:
             Entry(
@@ -50,7 +60,8 @@ extension FindingCode {
             Entry(
                 .block, "ring of io_setup(2)",
                 "Requests under way in an AIO ring cannot be read, and this build does not make the "
-                    + "ring again yet.",
+                    + "ring again yet; most programs have a switch, such as innodb_use_native_aio=0 of MySQL or "
+                    + "aio=threads of QEMU.",
                 kernel:
                     "io_setup(2) gives a ring whose address is its id, and requests under way are nowhere "
                     + "but in the kernel.",

@@ -77,6 +77,7 @@ package enum FindingCode: String, CaseIterable, Sendable, Codable {
     case kvm = "CRP503"
     case fuse = "CRP504"
     case watchdogDevice = "CRP505"
+    case infiniband = "CRP506"
     case deviceMapping = "CRP510"
     case hugeTLB = "CRP511"
     case aio = "CRP512"

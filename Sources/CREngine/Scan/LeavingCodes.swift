@@ -7,6 +7,7 @@ extension FindingCode {
             .datagramsLost, .netlinkAnswers, .packetRing, .multipathTCP, .tcpLayer, .otherSocket, .shellJob,
             .groupOutside, .controllingTerminal, .terminal,
             .flock, .posixLock, .openFileLock, .lease, .leaseUnsettled, .lockOutside, .device, .gpu, .kvm,
+            .infiniband,
             .fuse, .deviceMapping, .systemV,
             .sharedMemoryOutside, .messageQueue, .fifo, .unixListen, .traced, .perfEvent, .bpf, .pidFD,
             .namespaceFD, .inotify, .fanotify, .fanotifyMark, .pseudoFile, .uprobes:
