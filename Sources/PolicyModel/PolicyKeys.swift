@@ -161,16 +161,13 @@ enum PolicyKeys {
         Key(
             "if-unlocked", \.ifUnlocked, .choice, "TCP whose lock is gone.", default: "fail", later: true)
         Key(
-            "pidfile", optional: \.pidfile, .path, "Gets the root's number; {target} and {pid} expand.",
-            later: true
-        )
-        Key("log-pid", \.logPID, .boolean, "A log a task.", default: "false", later: true)
+            "pidfile", optional: \.pidfile, .path, "Gets the root's number; {target} and {pid} expand.")
+        Key("log-pid", \.logPID, .boolean, "A log a task.", default: "false")
         Key(
             "pid-conflict", \.pidConflict, .choice, "When a number is taken.", default: "fail",
             later: true)
-        Key("detach", \.detach, .boolean, "Leave the tree to init.", default: "true", later: true)
+        Key("detach", \.detach, .boolean, "Leave the tree to init.", default: "true")
         Key(
-            "inherit-fd", \.inheritFD, .list(of: .inheritedFD, "descriptors"), "CRIU's --inherit-fd.",
-            later: true)
+            "inherit-fd", \.inheritFD, .list(of: .inheritedFD, "descriptors"), "CRIU's --inherit-fd.")
     }
 }

@@ -14,7 +14,7 @@ enum CRIUOption {
         "veth-pair", "J", "join-ns", "manage-cgroups", "cgroup-root", "cgroup-props",
         "cgroup-props-file", "cgroup-dump-controller", "cgroup-yard", "freeze-cgroup", "prev-images-dir",
         "track-mem", "auto-dedup", "network-lock", "enable-fs", "force-irmap", "irmap-scan-path", "cpu-cap",
-        "log-pid", "exec-cmd", "page-server", "address", "port", "lazy-pages", "status-fd", "pre-dump-mode",
+        "exec-cmd", "page-server", "address", "port", "lazy-pages", "status-fd", "pre-dump-mode",
         "stream", "tls", "lsm-profile", "lsm-mount-context", "empty-ns", "weak-sysctls", "unprivileged",
         "mntns-compat-mode", "ghost-fiemap", "ghost-limit", "config", "no-default-config", "display-stats",
         "L", "libdir", "allow-uprobes", "ps-socket", "enable-external-sharing", "enable-external-masters",

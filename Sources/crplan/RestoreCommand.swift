@@ -37,6 +37,8 @@ struct RestoreCommand: ParsableCommand {
         name: .customLong("inherit-fd"),
         help: "fd[N]:NAME, descriptor N of crplan for what criu calls NAME; may be given again.")
     var inheritedFDs: [String] = []
+    @Flag(name: .customLong("log-pid"), help: "A log of each task, LOG.PID.")
+    var logsTasks = false
     @Option(name: .customLong("pidfile"), help: "Write the root's pid to this file.")
     var pidfile: String?
     @Flag(
@@ -142,6 +144,7 @@ struct RestoreCommand: ParsableCommand {
         var inherited: [String] = []
         var keepsHelperNames = false
         var pidfile: String?
+        var logsTasks = false
         var hooks: [Hook] = []
         var scripts: [String] = []
         /// What hooks are told of the checkpoint.
@@ -169,7 +172,9 @@ struct RestoreCommand: ParsableCommand {
         place.shellJob = manifest.restore.shellJob == true
         place.inherited = manifest.restore.inheritFD
         place.keepsHelperNames = manifest.helperNames != nil
-        place.pidfile = manifest.restore.pidfile
+        place.pidfile = manifest.restore.pidfile?.replacing("{target}", with: manifest.target).replacing(
+            "{pid}", with: "\(manifest.tree.first?.pid ?? PID(0))")
+        place.logsTasks = manifest.restore.logPID
         place.hooks = manifest.restore.hooks ?? []
         place.scripts = manifest.restore.actionScripts ?? []
         place.environment = [
@@ -202,7 +207,8 @@ struct RestoreCommand: ParsableCommand {
         var options = RestoreOptions()
         options.parent = isSibling ? .sibling : place.isDetached ? .detached : .caller
         options.leaveStopped = leaveStopped
-        options.pidfile = pidfile.map(place.inWork)
+        options.pidfile = pidfile.map(place.inWork) ?? place.pidfile
+        options.replacesPidfile = pidfile == nil
         options.shellJob = shellJob || place.shellJob
         options.keepsHelperNames = place.keepsHelperNames
         for text in place.inherited + inheritedFDs {
@@ -236,6 +242,8 @@ struct RestoreCommand: ParsableCommand {
     private func openLog(_ place: Place) throws -> EngineLog {
         let level = EngineLog.Level(rawValue: max(verbosity, 1)) ?? .warning
         guard let log = place.log else { return EngineLog(descriptor: 2, level: level) }
-        return try NamedPath.log(place.inWork(log), level: level)
+        let opened = try NamedPath.log(place.inWork(log), level: level)
+        if logsTasks || place.logsTasks { opened.taskPath = place.inWork(log) }
+        return opened
     }
 }

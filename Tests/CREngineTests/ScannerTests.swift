@@ -182,6 +182,8 @@ func addFile(
                 "allow: {ext-unix-sk: [{type: any, on-restore: close}]}",
                 "allow: {link-remap: true}", "allow: {evasive-devices: true}", "allow: {shell-job: true}",
                 "allow: {file-locks: owned}", "allow: {file-locks: any}", "allow: {fsnotify: drop}",
+                "allow: {ext-pipes: inherit}", "allow: {stdio: [{on-restore: inherit}]}",
+                "restore: {pidfile: \"/run/{target}.pid\"}",
             ]
             #expect(known.contains(line), "\(code): \(remedy)")
         }

@@ -63,6 +63,16 @@ struct SubjectTests {
                     subject: "unix outside-dgram", steps: "dump,restore,check",
                     options: ["--dump-option", "--ext-unix-sk"]),
                 SubjectCase(subject: "unix outside-dgram", steps: "dump-blocked,check"),
+                SubjectCase(
+                    subject: "links", steps: "dump,restore,check", options: ["--dump-option", "--link-remap"]),
+                SubjectCase(
+                    subject: "links kept", steps: "dump-running,check",
+                    options: ["--dump-option", "--link-remap"]),
+                SubjectCase(subject: "links", steps: "dump-blocked,check"),
+                SubjectCase(
+                    subject: "devices", steps: "dump-running,dump,restore,check",
+                    options: ["--dump-option", "--evasive-devices"]),
+                SubjectCase(subject: "devices", steps: "dump-blocked,check"),
                 // Away for longer than any tolerance: the clocks must not show it.
                 SubjectCase(subject: "clocks", steps: "dump,pause:3,restore,check"),
                 // What was restored can be dumped again.

@@ -78,15 +78,15 @@ import Testing
                 except: [{comm: "a", tty: none, container: {id: "x*"}}]
                 hooks: [{name: snap, at: frozen, argv: [/bin/snap, "-x"]}]
                 batch: {parallel: 1, retries: 2}
-                restore: {inherit-fd: ["fd[3]:pipe[7]"]}
+                restore: {pid-conflict: new-pid-namespace}
                 """)
         let keys = policy.unsupportedKeys()
         #expect(
             keys.map(\.keyPath) == [
-                "except[0].container", "dump.filesystem", "restore.inherit-fd",
+                "except[0].container", "dump.filesystem", "restore.pid-conflict",
             ])
         #expect(keys.map(\.mark?.line) == [5, 4, 8])
-        #expect(keys[2].text == "[\"fd[3]:pipe[7]\"]")
+        #expect(keys[2].text == "new-pid-namespace")
     }
 
     @Test func `anchors, aliases and merges are followed, and a key of one's own wins`() throws {

@@ -34,6 +34,8 @@ static const struct subject subjects[] = {
     {"storm", storm, "KIND: tasks that come and go all the time, and look how each ended"},
     {"drift", drift, "KIND: changes one thing about itself when asked to, and runs on until it is killed"},
     {"terminals", terminals, "PART: pseudo terminals of which both sides are in the tree"},
+    {"links", links, "[kept]: files that lost their name and have another"},
+    {"devices", devices, "devices whose node is gone or replaced"},
     {"holder", holder, "KIND: holds one object of a kind that blocks a dump"},
 };
 

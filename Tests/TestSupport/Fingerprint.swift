@@ -1,4 +1,5 @@
 import CREngine
+import Glibc
 
 /// What /proc says of a tree, in a form that must be the same before and after: the look from outside that no subject
 /// has of itself. Keys are `PID/thing` or `PID/TID/thing`.
@@ -120,6 +121,13 @@ package struct Fingerprint {
                 target = String(target[..<bracket])
             }
             if target.hasSuffix("(deleted)") { target = "(deleted)" }
+            // A memory device is its number, by whichever node it was opened.
+            var node = stat()
+            if stat("/proc/\(pid)/fd/\(name)", &node) == 0, node.st_mode & S_IFMT == S_IFCHR,
+                node.st_rdev >> 8 == 1
+            {
+                target = "memory device \(node.st_rdev & 0xff)"
+            }
             let info = (text(of: "/proc/\(pid)/fdinfo/\(name)") ?? "").split(separator: "\n")
             let kept = info.filter { $0.hasPrefix("pos:") || $0.hasPrefix("flags:") }.joined(separator: " ")
             facts["\(pid)/fd \(name)"] = "\(target) \(kept)"

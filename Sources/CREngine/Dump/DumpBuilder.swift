@@ -40,7 +40,9 @@ struct DumpBuilder: ~Copyable {
         self.pause = pause
         self.directory = copy
         self.pages = pages
-        files = FileImageTable(ghostLimit: options.ghostLimit, buildIDs: buildIDs, links: links)
+        files = FileImageTable(
+            ghostLimit: options.ghostLimit, buildIDs: buildIDs, links: links, external: options.allow.external
+        )
         terminals = TerminalDump(snapshot, external: options.allow.external)
         endings = OutsideStreams.endings(in: ScanContext(snapshot: snapshot, allow: options.allow))
         self.notes = notes

@@ -32,10 +32,12 @@ struct FileImageTable {
     private let ghostLimit: UInt64
     private let buildIDs: BuildIDCache
     private let links: LinkRemaps
+    private let external: Set<String>
     private var linkFiles: [Inode: UInt32] = [:]
 
     /// `ghostLimit` in allocated bytes of each deleted file.
-    init(ghostLimit: UInt64, buildIDs: BuildIDCache, links: LinkRemaps) {
+    init(ghostLimit: UInt64, buildIDs: BuildIDCache, links: LinkRemaps, external: [String]) {
+        self.external = Set(external)
         self.ghostLimit = ghostLimit
         self.buildIDs = buildIDs
         self.links = links
@@ -112,6 +114,13 @@ struct FileImageTable {
         let id: UInt32
         if let terminal {
             id = appendTerminal(file, terminal, owner)
+        } else if external.contains(ExternalFile.key(file)) {
+            var image = RegularFileImage(path: ExternalFile.key(file))
+            image.isExternal = true
+            image.flags = flags
+            image.position = file.info.position
+            image.owner = owner
+            id = append(.regular(image))
         } else if file.link.hasPrefix("pipe:[") {
             var pipe = PipeImage(pipe: UInt32(truncatingIfNeeded: file.inode), flags: flags)
             pipe.owner = owner
@@ -131,6 +140,8 @@ struct FileImageTable {
             image.owner = owner
             let content = "/proc/\(file.pid)/fd/\(file.fd)"
             describe(&image, facts, content: content)
+            // Of another node the permissions are others.
+            if file.otherName != nil { image.mode = nil }
             id = try add(
                 .regular(image), path: path, facts: facts, reach: file.otherName == nil ? file.reach : .same,
                 content: content)

@@ -1,5 +1,22 @@
 import PolicyModel
 
+/// A file that is in no image and that whoever restores hands over: CRIU's --external file[MNT:INO].
+enum ExternalFile {
+    /// Its name in CRIU's spelling, numbers in hexadecimal.
+    static func key(_ file: OpenFile) -> String {
+        "file[\(String(file.info.mount, radix: 16)):\(String(file.inode, radix: 16))]"
+    }
+
+    static func findings(_ file: OpenFile, in context: ScanContext) -> [Finding]? {
+        let key = key(file)
+        guard context.allow.external.contains(key) else { return nil }
+        return [
+            Finding(
+                .externalFile, context.object(file), "\(file.link), external as \(key)", severity: .allowed)
+        ]
+    }
+}
+
 /// The rule for everything that a restore opens by its path: open files, mapped files, programs, directories.
 enum NamedFile {
     /// Whether the path leads to the file, and what becomes of it where no name is left.

@@ -22,6 +22,22 @@ package enum PseudoFile: FileKind {
     }
 
     package static func findings(_ state: State, of file: OpenFile, in context: ScanContext) -> [Finding] {
-        [Finding(.pseudoFile, context.object(file), "\(state.path) on \(state.fileSystem)")]
+        if isOfWholeSystem(file, state) { return [] }
+        return [Finding(.pseudoFile, context.object(file), "\(state.path) on \(state.fileSystem)")]
+    }
+
+    /// Text about the whole system: whoever opens it anew reads the same, from the same offset on. See proc(5).
+    private static let ofWholeSystem: Set<String> = [
+        "buddyinfo", "cmdline", "consoles", "cpuinfo", "crypto", "devices", "diskstats", "filesystems",
+        "interrupts",
+        "iomem", "ioports", "loadavg", "locks", "meminfo", "misc", "modules", "pagetypeinfo", "partitions",
+        "schedstat", "slabinfo", "softirqs", "stat", "swaps", "uptime", "version", "vmallocinfo", "vmstat",
+        "zoneinfo",
+    ]
+
+    private static func isOfWholeSystem(_ file: OpenFile, _ state: State) -> Bool {
+        state.fileSystem == "proc" && file.reach == .same && !file.canWrite && file.facts?.type == .regular
+            && state.path.hasPrefix("/proc/")
+            && ofWholeSystem.contains(String(state.path.dropFirst("/proc/".count)))
     }
 }

@@ -15,6 +15,7 @@ package enum RegularFile: FileKind {
     }
 
     package static func findings(_ state: State, of file: OpenFile, in context: ScanContext) -> [Finding] {
-        NamedFile.findings(file.link, file.facts, file.reach, at: context.object(file), in: context)
+        if let given = ExternalFile.findings(file, in: context) { return given }
+        return NamedFile.findings(file.link, file.facts, file.reach, at: context.object(file), in: context)
     }
 }

@@ -136,6 +136,14 @@ package enum DumpPlanner {
                         path: policy.mark("dump.freeze-budget")?.description, key: "dump.freeze-budget"),
                     "dump.freeze-budget with after: \(policy.dump.after.rawValue)"))
         }
+        if let path = policy.restore.pidfile, count > 1, !path.contains("{target}"), !path.contains("{pid}") {
+            found.append(
+                Finding(
+                    .sharedPidfile,
+                    FindingObject(
+                        path: policy.mark("restore.pidfile")?.description, key: "restore.pidfile"),
+                    "restore.pidfile: \(path) for \(count) targets"))
+        }
         if count > policy.maxTargets {
             found.append(
                 Finding(

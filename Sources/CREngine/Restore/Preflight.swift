@@ -23,7 +23,7 @@ struct Preflight {
         found += NotifyFiles.problems(tree)
         found += FileLockBuilder(tree: tree).problems()
         found += contents()
-        if let pidfile = options.pidfile, access(pidfile, F_OK) == 0 {
+        if let pidfile = options.pidfile, !options.replacesPidfile, access(pidfile, F_OK) == 0 {
             found.append(RestoreError(pidfile, "pidfile exists already", remedy: "remove it"))
         }
         return found.indices.filter { !found[..<$0].contains(found[$0]) }.map { found[$0] }

@@ -88,11 +88,17 @@ package struct RestoreExecutor {
                 try descriptors.placeDescriptors(process) { !files.isMadeInTask($0.file) }
             }
             try threads.makeOthers(process, noting: builder.note)
-            log.debug("task \(process.pid): memory, files and \(process.threads.count) threads are there")
+            log.task(
+                process.pid, .debug,
+                "memory, \(process.image.descriptors.count) files and \(process.threads.count) threads are there"
+            )
         }
         try files.seal()
         try checkTime()
-        for process in live { try setProcessState(process, threads, lender: lender) }
+        for process in live {
+            try setProcessState(process, threads, lender: lender)
+            log.task(process.pid, .debug, "signals, timers, limits and flags are set")
+        }
         let cgroups = try CgroupPlacement(tree: tree)
         for process in live { try cgroups.place(process) }
         let socketNames = SocketNames()
@@ -104,7 +110,10 @@ package struct RestoreExecutor {
         for process in live where !process.sharesDescriptors {
             try channel.install(in: process.leader, by: lender)
         }
-        for process in live { try setCredentials(process) }
+        for process in live {
+            try setCredentials(process)
+            log.task(process.pid, .debug, "credentials of \(process.threads.count) threads are set")
+        }
         try taskFiles(channel.lender(at: lender.number)).make()
         for process in live { try setOwners(process) }
         for process in live where !process.sharesDescriptors {
@@ -209,7 +218,8 @@ package struct RestoreExecutor {
         case .some(let value) where value == 0 || value == 1:
             try process.leader.call("prctl", CP_SYS_prctl, 4, Int(value))
         case .some(let value):
-            log.warning("task \(process.pid): dumpable flag \(value) can be set by nobody; left as it is")
+            log.task(
+                process.pid, .warning, "dumpable flag \(value) can be set by nobody; left as it is")
         case .none: break
         }
     }
@@ -264,8 +274,16 @@ package struct RestoreExecutor {
 
     private func writePidfile(_ path: String, _ pid: PID) throws(RestoreError) {
         try RestoreError.about(path, "pidfile cannot be written") { () throws(Errno) -> Void in
-            let file = try OwnedFD.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
-            try file.writeAll(Array("\(pid)".utf8))
+            // One that is to be replaced is never seen half written.
+            let name = options.replacesPidfile ? "\(path).\(getpid())" : path
+            let file = try OwnedFD.open(
+                name, O_WRONLY | O_CREAT | O_EXCL, mode: options.replacesPidfile ? 0o644 : 0o600)
+            try file.writeAll(Array("\(pid)".utf8) + (options.replacesPidfile ? [0x0a] : []))
+            if options.replacesPidfile, rename(name, path) != 0 {
+                let refusal = Errno(rawValue: errno)
+                _ = unlink(name)
+                throw refusal
+            }
         }
     }
 

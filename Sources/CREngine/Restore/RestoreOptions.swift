@@ -18,8 +18,10 @@ package struct RestoreOptions: Sendable {
     package var parent = Parent.detached
     /// Every task is left stopped by SIGSTOP; SIGCONT lets it run on.
     package var leaveStopped = false
-    /// Gets the root's pid in decimal; must not exist yet.
+    /// Gets the root's pid in decimal; must not exist yet, unless `replacesPidfile`.
     package var pidfile: String?
+    /// A pidfile that is there already is replaced.
+    package var replacesPidfile = false
     package var fileCheck = FileCheck.buildID
     /// Permission bits of files are not compared.
     package var skipsModeCheck = false

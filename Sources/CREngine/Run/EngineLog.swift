@@ -16,13 +16,17 @@ package final class EngineLog {
     }
 
     private let level: Level
-    private let start = MonotonicClock.now()
+    private let start: UInt64
     private let descriptor: Int32
     private let owned: Bool
     private var lines: [UInt8] = []
+    /// Where the logs of single tasks go: this path, a dot and the pid. Nil: their lines are in this log.
+    package var taskPath: String?
+    private var taskLogs: [PID: EngineLog] = [:]
 
     /// Writes to a file that is created or emptied.
-    package init(path: String, level: Level) throws(Errno) {
+    package init(path: String, level: Level, start: UInt64 = MonotonicClock.now()) throws(Errno) {
+        self.start = start
         descriptor = try OwnedFD.open(path, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600).release()
         owned = true
         self.level = level
@@ -30,6 +34,7 @@ package final class EngineLog {
 
     /// Writes to a descriptor of somebody else, standard error say.
     package init(descriptor: Int32, level: Level) {
+        start = MonotonicClock.now()
         self.descriptor = descriptor
         owned = false
         self.level = level
@@ -45,6 +50,21 @@ package final class EngineLog {
     package func info(_ text: @autoclosure () -> String) { add(.info, text) }
     package func debug(_ text: @autoclosure () -> String) { add(.debug, text) }
 
+    /// A line about one task of a restore, in its own log where there are such.
+    package func task(_ pid: PID, _ level: Level, _ text: @autoclosure () -> String) {
+        guard let taskPath else { return add(level) { "task \(pid): \(text())" } }
+        if let log = taskLogs[pid] { return log.add(level, text) }
+        do throws(Errno) {
+            let log = try EngineLog(path: "\(taskPath).\(pid)", level: self.level, start: start)
+            taskLogs[pid] = log
+            log.add(level, text)
+        } catch {
+            // As for every log: what it tells of must not fail with it.
+            warning("\(taskPath).\(pid): \(error)")
+            add(level) { "task \(pid): \(text())" }
+        }
+    }
+
     /// Writes what is in memory. A log that cannot be written must not fail what it tells of: the rest is dropped.
     package func flush() {
         var rest = lines[...]
@@ -56,6 +76,7 @@ package final class EngineLog {
             rest = rest.dropFirst(count)
         }
         lines.removeAll(keepingCapacity: true)
+        for log in taskLogs.values { log.flush() }
     }
 
     private func add(_ lineLevel: Level, _ text: () -> String) {

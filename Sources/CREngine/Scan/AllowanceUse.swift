@@ -50,7 +50,8 @@ package struct AllowanceUse: Sendable, Equatable {
         "allow.ext-mount-map": [.mountNamespace],
         "allow.veth": [.networkNamespace],
         "allow.external": [
-            .mountNamespace, .networkNamespace, .device, .terminal, .unixOutside, .pathReplaced,
+            .mountNamespace, .networkNamespace, .device, .externalFile, .terminal, .unixOutside,
+            .pathReplaced,
         ],
     ]
 

@@ -65,6 +65,15 @@ extension FindingCode {
                     "The kernel shows a path as the mount namespace of the task sees it; from another one, "
                     + "or without privilege, it cannot be compared with what is there.",
                 restore: "None, it blocks.")
+        case .externalFile:
+            Entry(
+                .info, "file that a restore is given from outside", criu: "external",
+                "It is in no image and its path does not matter; whoever restores hands a descriptor over.",
+                kernel:
+                    "A descriptor can be handed from process to process, whatever it refers to and whether that "
+                    + "has a name or not.",
+                restore:
+                    "restore.inherit-fd or --inherit-fd names the descriptor; without it the restore fails.")
         case .pseudoFile:
             Entry(
                 .block, "file of a kernel file system",
@@ -77,8 +86,9 @@ extension FindingCode {
         case .pipeOutside:
             Entry(
                 .block, "pipe whose far end is outside the tree", criu: "inherit-fd",
+                remedy: "allow: {ext-pipes: inherit}",
                 "A process outside the tree holds the pipe too, so both ends cannot be frozen "
-                    + "together, and this build cannot hand an outside pipe to a restored tree yet.",
+                    + "together; the policy says what a restore puts in its place.",
                 kernel:
                     "A pipe has no name and lives by its open ends. A new pipe is another object than the "
                     + "one that the outside process still holds.",
@@ -88,9 +98,9 @@ extension FindingCode {
         case .stdioOutside:
             Entry(
                 .block, "standard stream that leads out of the tree", criu: "inherit-fd",
-                "Its other end is outside the tree and will not be there at restore, and this build "
-                    + "does not reconnect standard streams yet; start the program with its streams on "
-                    + "files.",
+                remedy: "allow: {stdio: [{on-restore: inherit}]}",
+                "Its other end is outside the tree and will not be there at restore; the policy says what "
+                    + "a restore puts in its place.",
                 kernel: "A standard stream is a descriptor like any other, and its other end, a terminal, a "
                     + "pipe or a socket, belongs to who started the program.",
                 restore: "The stream leads where on-restore says: handed over, /dev/null or a file. What was "

@@ -87,6 +87,14 @@ extension FindingCode {
                 kernel:
                     "This is no matter of the kernel: a pause is counted from the stop to the continuation, and here is none.",
                 restore: "None.")
+        case .sharedPidfile:
+            Entry(
+                .block, "pidfile of several targets", criu: "pidfile",
+                remedy: "restore: {pidfile: \"/run/{target}.pid\"}",
+                "Each restore would write its root over that of the other; {target} or {pid} in the path tells "
+                    + "them apart.",
+                kernel: "This is no matter of the kernel: a file holds one number.",
+                restore: "None, it blocks.")
         default: nil
         }
     }

@@ -14,6 +14,7 @@ package enum FindingCode: String, CaseIterable, Sendable, Codable {
     case messageQueue = "CRP111"
     case packetPipe = "CRP112"
     case pathOnlyObject = "CRP113"
+    case externalFile = "CRP114"
     case memfd = "CRP120"
     case epoll = "CRP122"
     case inotify = "CRP125"
@@ -132,6 +133,7 @@ package enum FindingCode: String, CaseIterable, Sendable, Codable {
     case outsideGroup = "CRP809"
     case unusedAllowance = "CRP810"
     case budgetWithoutPause = "CRP811"
+    case sharedPidfile = "CRP812"
 
     /// What is the same for all findings of a code.
     package struct Entry: Equatable, Sendable {

@@ -1,0 +1,243 @@
+import TestSupport
+import Testing
+
+/// Jobs of a shell: dumped out of one terminal, restored on another, and on none.
+@Suite(
+    .serialized,
+    .enabled(if: BuiltPrograms.canCheckpoint, "needs root, and a crplan that has dump and restore"))
+struct ShellJobTests {
+    @Test(arguments: ["cat", "stop", "interrupt", "modes", "vim", "top", "policy", "no-terminal", "script"])
+    func `a shell job goes from terminal to terminal`(_ name: String) throws {
+        let directory = try makeDirectory(in: "/tmp")
+        defer { remove(directory) }
+        let run = try Command.run(
+            ["/usr/bin/python3", "-c", Self.program, BuiltPrograms.crplan, directory, name], timeout: 60)
+        #expect(run.ending == .exit(0), "\(run.output)")
+    }
+
+    /// A shell on a pseudo terminal of its own, twice. The arguments are crplan, a directory, and what to do.
+    private static let program = #"""
+        import fcntl, json, os, pty, select, shutil, signal, struct, subprocess, sys, termios, time
+
+        crplan, directory, case = sys.argv[1:4]
+        images = directory + "/images"
+        os.mkdir(images)
+        shells, left = [], []
+
+        class Shell:
+            def __init__(self, rows, columns):
+                self.pid, self.terminal = pty.fork()
+                if self.pid == 0:
+                    os.closerange(3, 1024)
+                    os.environ.update(PS1="ready> ", TERM="xterm", HISTFILE="")
+                    os.execv("/bin/bash", ["bash", "--norc", "--noprofile", "-i"])
+                fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+                self.seen = b""
+                shells.append(self)
+                self.expect(b"ready> ")
+
+            def expect(self, text, seconds=15):
+                """What came up to the text, which is taken away."""
+                end = time.monotonic() + seconds
+                while text not in self.seen:
+                    if time.monotonic() > end:
+                        raise SystemExit(f"{case}: no {text!r} in {self.seen[-600:]!r}")
+                    if select.select([self.terminal], [], [], 0.05)[0]:
+                        self.seen += os.read(self.terminal, 65536)
+                before, self.seen = self.seen.split(text, 1)
+                return before
+
+            def type(self, text):
+                os.write(self.terminal, text.encode())
+
+            def child(self, name):
+                end = time.monotonic() + 15
+                while time.monotonic() < end:
+                    for pid in filter(str.isdigit, os.listdir("/proc")):
+                        try:
+                            words = open(f"/proc/{pid}/stat").read()
+                        except OSError:
+                            continue
+                        comm, fields = words[words.index("(") + 1:words.rindex(")")], words[words.rindex(")") + 2:].split()
+                        if comm == name and int(fields[1]) == self.pid:
+                            left.append(int(pid))
+                            return int(pid)
+                    time.sleep(0.01)
+                raise SystemExit(f"{case}: {name} does not start")
+
+        def resumed(pid):
+            """Returns when the process runs, in front on its terminal. A shell drops what was typed before that."""
+            end = time.monotonic() + 15
+            while time.monotonic() < end:
+                try:
+                    words = open(f"/proc/{pid}/stat").read()
+                    fields = words[words.rindex(")") + 2:].split()
+                    if fields[2] == fields[5] and "TracerPid:\t0\n" in open(f"/proc/{pid}/status").read():
+                        return
+                except OSError:
+                    pass
+                time.sleep(0.01)
+            raise SystemExit(f"{case}: {pid} does not get in front; {[shell.seen for shell in shells]}")
+
+        def dump(pid, *options):
+            subprocess.run([crplan, "dump", "-t", str(pid), "-D", images, *options], check=True)
+
+        def start(command, name, *options):
+            shell = Shell(40, 100)
+            shell.type(command + "\n")
+            pid = shell.child(name)
+            return shell, pid
+
+        def restore(pid):
+            shell = Shell(30, 90)
+            shell.type(f"{crplan} restore -D {images} -j; echo code=$?\n")
+            resumed(pid)
+            return shell
+
+        def cat():
+            shell, pid = start("cat", "cat")
+            shell.type("before\n")
+            shell.expect(b"before\r\nbefore\r\n")
+            dump(pid, "-j")
+            shell.expect(b"Killed")
+            return restore(pid), pid
+
+        def main():
+            if case == "cat":
+                shell, pid = cat()
+                shell.type("after\n")
+                shell.expect(b"after\r\nafter\r\n")
+                assert os.readlink(f"/proc/{pid}/fd/0") == os.readlink(f"/proc/{shell.pid}/fd/0")
+                shell.type("\x04")
+                shell.expect(b"code=0")
+            elif case == "stop":
+                shell, pid = cat()
+                shell.type("one\n")
+                shell.expect(b"one\r\none\r\n")
+                shell.type("\x1a")
+                shell.expect(b"Stopped")
+                shell.expect(b"ready> ")
+                shell.type("echo alive\n")
+                shell.expect(b"\ralive\r\n")
+                shell.type("fg\n")
+                resumed(pid)
+                shell.type("two\n")
+                shell.expect(b"two\r\ntwo\r\n")
+                shell.type("\x04")
+                shell.expect(b"ready> ")
+            elif case == "interrupt":
+                shell, pid = cat()
+                shell.type("one\n")
+                shell.expect(b"one\r\none\r\n")
+                shell.type("\x03")
+                shell.expect(b"code=130")
+            elif case == "modes":
+                shell, pid = start("sh -c 'stty -echo; read line; echo got:$line'", "sh")
+                end = time.monotonic() + 10
+                while os.path.exists(f"/proc/{pid}/task/{pid}/children") and (
+                        termios.tcgetattr(shell.terminal)[3] & (termios.ECHO | termios.ICANON) != termios.ICANON):
+                    assert time.monotonic() < end, "stty does not end"
+                    time.sleep(0.01)
+                dump(pid, "-j")
+                shell.expect(b"Killed")
+                shell = restore(pid)
+                assert not termios.tcgetattr(shell.terminal)[3] & termios.ECHO, "the job's modes were not set"
+                shell.expect(b"code=$?")
+                shell.type("word\n")
+                assert b"word" not in shell.expect(b"got:word"), "echo is on"
+                shell.expect(b"code=0")
+                shell.expect(b"ready> ")
+                shell.type("stty -a\n")
+                assert b" -echo " not in shell.expect(b"ready> "), "the shell's modes are gone"
+            elif case == "vim":
+                path = directory + "/text"
+                open(path, "w").write("alpha\nbeta\n")
+                shell, pid = start(f"vim -u NONE -n {path}", "vim")
+                shell.expect(b"beta")
+                dump(pid, "-j")
+                shell.expect(b"Killed")
+                shell = restore(pid)
+                shell.expect(b"beta")
+                shell.type("ggdd:wq\r")
+                shell.expect(b"code=0")
+                assert open(path).read() == "beta\n", open(path).read()
+            elif case == "top":
+                shell, pid = start("top -d 0.2", "top")
+                shell.expect(b"load average")
+                dump(pid, "-j")
+                shell.expect(b"Killed")
+                shell = restore(pid)
+                shell.expect(b"load average")
+                shell.expect(b"load average")
+                shell.type("q")
+                shell.expect(b"code=0")
+            elif case == "policy":
+                shell, pid = start("cat", "cat")
+                policy = directory + "/policy.yaml"
+                def write(allow):
+                    open(policy, "w").write(
+                        f"version: 1\nname: job\nselect: [{{pid: {pid}}}]\nstore: {{path: {directory}/store}}\n{allow}")
+                write("")
+                plan = subprocess.run([crplan, "plan", policy], stdout=subprocess.PIPE, text=True)
+                assert plan.returncode == 3 and "CRP401" in plan.stdout and "shell-job" in plan.stdout, plan.stdout
+                write("allow: {shell-job: true}\nrestore: {pidfile: \"" + directory + "/{target}.pid\"}\n")
+                subprocess.run([crplan, "apply", policy], check=True)
+                shell.expect(b"Killed")
+                shell = Shell(30, 90)
+                shell.type(f"{crplan} restore --store {directory}/store job/cat; echo code=$?\n")
+                resumed(pid)
+                shell.type("after\n")
+                shell.expect(b"after\r\nafter\r\n")
+                written = [name for name in os.listdir(directory) if name.endswith(".pid")]
+                assert len(written) == 1 and open(f"{directory}/{written[0]}").read() == f"{pid}\n", written
+                shell.type("\x04")
+                shell.expect(b"code=0")
+            elif case == "no-terminal":
+                shell, pid = start("cat", "cat")
+                refusal = subprocess.run([crplan, "dump", "-t", str(pid), "-D", images], stderr=subprocess.PIPE, text=True)
+                assert refusal.returncode == 1 and "shell-job" in refusal.stderr, refusal
+                dump(pid, "-j")
+                shell.expect(b"Killed")
+                for options in [], ["-j"]:
+                    words = [crplan, "restore", "-D", images, "-d", *options]
+                    refusal = subprocess.run(words, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+                    assert refusal.returncode == 1 and "on the terminal that the tree is to have" in refusal.stderr, refusal
+                    assert not os.path.exists(f"/proc/{pid}"), "half of it was restored"
+            elif case == "script":
+                # Its child is on a pair of which script has the master.
+                log = directory + "/typescript"
+                count = "i=0; while [ $i -lt 300 ]; do i=$((i+1)); echo line $i; sleep 0.01; done"
+                job = subprocess.Popen(
+                    ["script", "-q", "-f", "-c", count, log], start_new_session=True,
+                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                left.append(job.pid)
+                def lines():
+                    return open(log).read().split("\n") if os.path.exists(log) else []
+                def await_lines(wanted):
+                    end = time.monotonic() + 30
+                    while not any(line.startswith(wanted) for line in lines()):
+                        assert time.monotonic() < end, lines()[-5:]
+                        time.sleep(0.01)
+                await_lines("line 50")
+                dump(job.pid)
+                job.wait()
+                subprocess.run([crplan, "restore", "-D", images, "-d"], check=True)
+                await_lines("line 300")
+                found = [line.strip() for line in lines() if line.startswith("line ")]
+                assert found == [f"line {i}" for i in range(1, 301)], found
+            print("done")
+
+        try:
+            main()
+        finally:
+            for pid in left:
+                try:
+                    words = open(f"/proc/{pid}/cmdline").read()
+                    os.kill(pid, signal.SIGKILL)
+                except OSError:
+                    pass
+            for shell in shells:
+                os.kill(shell.pid, signal.SIGKILL)
+                os.waitpid(shell.pid, 0)
+        """#
+}
