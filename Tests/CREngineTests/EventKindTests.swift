@@ -82,4 +82,11 @@ import Testing
         #expect(scan("/memfd:x", DeviceNumber(0, 16)) == [.hugeTLB])
         #expect(scan("/secretmem", DeviceNumber(0, 20)) == [.memfd])
     }
+
+    @Test func `a program that is a memory file blocks`() {
+        var snapshot = ordinarySnapshot()
+        let facts = FileFacts(device: DeviceNumber(0, 1), inode: 9, mode: 0o100777)
+        snapshot.tasks[0].exe = FileLink(path: "/memfd:prog", facts: facts, reach: .notAPath)
+        #expect(codes(snapshot) == [.memfd])
+    }
 }

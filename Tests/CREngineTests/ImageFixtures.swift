@@ -296,6 +296,7 @@ enum RichTree {
         epoll.targets = [target, EpollImage.Target(fd: 3, events: 0x19, data: 3)]
         epoll.targets[1].addedAs = 9
         epoll.targets[1].file = 7
+        epoll.busyPolling = 0x0001_0008_0000_0064
         var handle = FileHandleImage(type: 1, bytes: [1, 2, 3, 4, 5, 6, 7, 8, 9])
         var inotify = InotifyImage(flags: 0x800)
         inotify.watches = [

@@ -20,7 +20,7 @@ struct SubjectTests {
         "creds",
         "identity", "clocks", "timers", "killtarget page",
         "unix pair", "unix stream", "unix seqpacket", "unix listen", "unix dgram", "inet", "link",
-        "events", "pidfds", "pidfds thread", "memfds", "epolls", "epolls renumbered", "notify",
+        "events", "pidfds", "pidfds thread", "memfds", "epolls", "epolls exact", "notify",
         "notify link", "notify fanotify",
         "terminals modes", "terminals bytes", "terminals lines", "terminals closed", "terminals session",
     ]
@@ -58,6 +58,9 @@ struct SubjectTests {
             + calls.map { SubjectCase(subject: "eintr \($0)", steps: "dump-running,check") }
             + refusedCalls.map { SubjectCase(subject: "eintr \($0)", steps: "dump-blocked,check") }
             + refusedKinds.map { SubjectCase(subject: "holder \($0)", steps: "dump-blocked,check") }
+            + ["locks", "locks leases", "notify unnamed", "notify deleted"].map {
+                SubjectCase(subject: $0, steps: "dump-blocked,check")
+            }
             + [
                 SubjectCase(
                     subject: "unix outside-dgram", steps: "dump,restore,check",
@@ -82,7 +85,7 @@ struct SubjectTests {
                 SubjectCase(subject: "creds", steps: "cycle:2,check"),
                 SubjectCase(subject: "timers", steps: "cycle:2,check"),
                 SubjectCase(subject: "events", steps: "dump,pause:2,restore,dump,restore,check"),
-                SubjectCase(subject: "epolls renumbered", steps: "cycle:2,check"),
+                SubjectCase(subject: "epolls exact", steps: "cycle:2,check"),
             ] + (BuiltPrograms.wantsLongTests ? longCases : [])
     }
 
@@ -91,6 +94,7 @@ struct SubjectTests {
         ("locks", ["--dump-option", "--file-locks"]), ("locks shared", ["--dump-option", "-l"]),
         ("locks leases", ["--dump-option", "-l"]),
         ("eintr flock", ["--dump-option", "-l"]),
+        ("notify unnamed", ["--dump-option", "--irmap-scan-path", "--dump-option", "/dev/pts"]),
     ]
 
     static var allowedCases: [SubjectCase] {

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -34,7 +35,16 @@ static void take_from(int counter)
     CHECK(read(counter, &value, sizeof value) == sizeof value, "read: %s", strerror(errno));
 }
 
-enum { plain_set, inner, outer, signal_set, exclusive, shot, renumbered, set_count };
+// Linux 6.9; the values are those of struct epoll_params.
+struct busy_polling {
+    uint32_t microseconds;
+    uint16_t budget;
+    uint8_t prefers, zero;
+};
+#define SET_BUSY_POLLING _IOW(0x8a, 1, struct busy_polling)
+#define GET_BUSY_POLLING _IOR(0x8a, 2, struct busy_polling)
+
+enum { plain_set, inner, outer, signal_set, exclusive, shot, shot_pipe, renumbered, set_count };
 static int sets[set_count];
 
 static void with_child(void *argument)
@@ -44,10 +54,11 @@ static void with_child(void *argument)
     subject_await_check();
 }
 
-// `epolls renumbered` adds the members whose numbers mean something else by now, which stock criu gives another number.
+// `epolls exact` adds what stock criu does not bring back: members whose numbers mean something else by now, busy
+// polling, and that a member that has fired does not tell of errors either.
 void epolls(int argc, char **argv)
 {
-    bool has_renumbered = argc > 1 && strcmp(argv[1], "renumbered") == 0;
+    bool has_renumbered = argc > 1 && strcmp(argv[1], "exact") == 0;
     int ends[2], counter = MUST(eventfd(0, EFD_NONBLOCK)), other = MUST(eventfd(0, EFD_NONBLOCK));
     int one_shot = MUST(eventfd(0, EFD_NONBLOCK)), twice = MUST(eventfd(0, EFD_NONBLOCK));
     for (int i = 0; i < set_count; i++) sets[i] = MUST(epoll_create1(i == inner ? EPOLL_CLOEXEC : 0));
@@ -73,6 +84,14 @@ void epolls(int argc, char **argv)
 
     // Added by numbers that are closed and reused since, while a duplicate keeps the file.
     int gone = MUST(dup(twice)), reused = MUST(dup(twice));
+    int fired[2];
+    MUST(pipe2(fired, O_CLOEXEC));
+    CHECK(write(fired[1], "x", 1) == 1, "write: %s", strerror(errno));
+    watch(sets[shot_pipe], fired[0], EPOLLIN | EPOLLONESHOT, 13);
+    CHECK(one_ready(sets[shot_pipe], "one shot on a pipe") == 13, "a readable pipe is not ready");
+    const struct busy_polling parameters = {100, 8, 1, 0};
+    struct busy_polling now = {0};
+    bool polls = ioctl(sets[exclusive], SET_BUSY_POLLING, &parameters) == 0;
     if (has_renumbered) {
         watch(sets[renumbered], gone, EPOLLIN, 9);
         watch(sets[renumbered], reused, EPOLLIN | EPOLLET, 10);
@@ -109,7 +128,13 @@ void epolls(int argc, char **argv)
     struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.u64 = 12};
     MUST(epoll_ctl(sets[shot], EPOLL_CTL_MOD, one_shot, &event));
     CHECK(one_ready(sets[shot], "one shot again") == 12, "a member does not fire again");
+    if (has_renumbered && polls) {
+        MUST(ioctl(sets[exclusive], GET_BUSY_POLLING, &now));
+        CHECK(memcmp(&now, &parameters, sizeof now) == 0, "busy polling for %u us, not 100", now.microseconds);
+    }
     if (has_renumbered) {
+        close(fired[1]);
+        CHECK(one_ready(sets[shot_pipe], "hang-up") == 0, "a member that has fired tells of a hang-up");
         struct epoll_event events[4];
         add_to(twice);
         int count = MUST(epoll_wait(sets[renumbered], events, 4, 0));

@@ -26,7 +26,7 @@ static const struct subject subjects[] = {
     {"events", events, "[KIND]: event counters, signal and timer descriptors"},
     {"pidfds", pidfds, "descriptors of processes that run, are zombies and have ended"},
     {"memfds", memfds, "memory files, their seals, offsets and mappings"},
-    {"epolls", epolls, "[renumbered]: epoll sets: nested, shared, edge-triggered, at rest"},
+    {"epolls", epolls, "[exact]: epoll sets: nested, shared, edge-triggered, at rest"},
     {"locks", locks, "[leases]: flock, POSIX and open file description locks, or leases"},
     {"notify", notify, "[fanotify]: watches of files"},
     {"eintr", eintr, "CALL: a thread blocked in one system call, which must not notice"},

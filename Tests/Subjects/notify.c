@@ -46,6 +46,21 @@ static void read_all(int fd)
     while (read(fd, buffer, sizeof buffer) > 0) continue;
 }
 
+// devpts gives no handle that can be opened; such a file is found by its path alone.
+static void unnamed(void)
+{
+    int fd = MUST(inotify_init1(IN_NONBLOCK)), master;
+    int watch = MUST(inotify_add_watch(fd, "/dev/pts", IN_CREATE));
+    subject_ready();
+    subject_await_check();
+    CHECK(unread(fd) == 0, "%d bytes of events from nowhere", unread(fd));
+    master = MUST(posix_openpt(O_RDWR | O_NOCTTY));
+    MUST(grantpt(master));
+    char buffer[4096] __attribute__((aligned(8)));
+    const struct inotify_event *event = (const void *)buffer;
+    CHECK(read(fd, buffer, sizeof buffer) > 0 && event->wd == watch, "no event of a new terminal");
+}
+
 static struct instance inotify_set(bool has_link)
 {
     struct instance it;
@@ -128,7 +143,8 @@ static void fanotify_check(void)
 }
 
 // `notify fanotify` has a fanotify group and needs root; else inotify instances, with `notify link` one that watches a
-// symbolic link itself, with `notify deleted` one that watches a file without a name, which a policy may drop.
+// symbolic link itself, with `notify deleted` one that watches a file without a name, which a policy may drop;
+// `notify unnamed` watches a directory that no file handle leads to.
 void notify(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "fanotify") == 0) {
@@ -136,6 +152,10 @@ void notify(int argc, char **argv)
         subject_ready();
         subject_await_check();
         fanotify_check();
+        return;
+    }
+    if (argc > 1 && strcmp(argv[1], "unnamed") == 0) {
+        unnamed();
         return;
     }
     struct instance it = inotify_set(argc > 1 && strcmp(argv[1], "link") == 0);

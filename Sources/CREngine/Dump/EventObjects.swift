@@ -34,6 +34,7 @@ struct EventObjects {
         if Epoll.recognise(file, in: snapshot) != nil {
             var image = EpollImage(flags: file.info.flags)
             image.owner = owner
+            image.busyPolling = try busyPolling()
             return .epoll(image)
         }
         if Inotify.recognise(file, in: snapshot) != nil {
@@ -124,6 +125,17 @@ struct EventObjects {
             throw .invalid
         }
         return state
+    }
+
+    /// EPIOCGPARAMS; none on kernels before 6.9.
+    private func busyPolling() throws(Errno) -> UInt64 {
+        let set = try take()
+        let getParameters = 0x8008_8a02
+        var parameters: UInt64 = 0
+        let answer = withUnsafeMutablePointer(to: &parameters) {
+            cp_syscall(CP_SYS_ioctl, Int(set.rawValue), getParameters, Int(bitPattern: $0), 0, 0, 0)
+        }
+        return answer == 0 ? parameters : 0
     }
 
     /// PIDFD_GET_INFO with PIDFD_INFO_EXIT; nil on kernels before 6.15.

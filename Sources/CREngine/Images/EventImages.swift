@@ -92,5 +92,7 @@ package struct EpollImage: Equatable, Sendable {
     package var flags: UInt32
     package var owner = OwnerImage()
     package var targets: [Target] = []
+    /// struct epoll_params of ioctl_eventpoll(2), as a word; 0 is no busy polling. In `FileExtras`.
+    package var busyPolling: UInt64 = 0
     package init(flags: UInt32) { self.flags = flags }
 }

@@ -28,6 +28,11 @@ struct EpollBuilder {
             if settable != 0 {
                 try thread.call("fcntl", CP_SYS_fcntl, number, Int(F_SETFL), Int(settable))
             }
+            if image.busyPolling != 0 {
+                let setParameters = 0x4008_8a01
+                try thread.call(
+                    "ioctl", CP_SYS_ioctl, number, setParameters, try thread.put(image.busyPolling))
+            }
             tasks.files.adopt(file.id, try tasks.take(number, from: thread))
         }
     }

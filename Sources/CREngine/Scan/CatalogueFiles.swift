@@ -136,12 +136,12 @@ extension FindingCode {
                 restore: "None, it blocks.")
         case .memfd:
             Entry(
-                .block, "memory file without a name to make it by", criu: "memfd",
-                "It is neither a memfd nor shared anonymous memory, and this build cannot make or read "
-                    + "another kind; close it in the program.",
-                kernel: "memfd_secret(2) takes its pages out of the kernel's own map, so nobody but the "
-                    + "program can read them.",
-                restore: "None, it blocks.")
+                .block, "memory file that cannot be made again", criu: "memfd",
+                "A task runs it as its program, or it is of a kind that nobody but the program can read "
+                    + "(memfd_secret); start the program from a file, or close the memory file.",
+                kernel: "The kernel lets a program file be open for writing by nobody, and takes pages of "
+                    + "memfd_secret(2) out of its own map.",
+                restore: "None, it blocks. Other memory files are carried.")
         case .epoll:
             Entry(
                 .block, "epoll set that watches a file nobody has open", criu: "eventpoll",

@@ -25,6 +25,10 @@ enum TaskRules {
             var object = place
             object.path = link.path
             object.inode = link.facts?.inode
+            if link.reach == .notAPath {
+                found.append(Finding(.memfd, object, "\(name) \(link.path)"))
+                continue
+            }
             found += NamedFile.findings(link.path, link.facts, link.reach, at: object, in: context).map {
                 var finding = $0
                 finding.what = "\(name) \($0.what)"

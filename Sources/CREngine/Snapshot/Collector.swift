@@ -66,7 +66,9 @@ package struct Collector {
     private mutating func finish() {
         snapshot.openFiles = openFiles.files
         for place in snapshot.openFiles.indices {
-            snapshot.openFiles[place].fileSystem = fileSystems[snapshot.openFiles[place].info.mount]
+            let file = snapshot.openFiles[place]
+            snapshot.openFiles[place].fileSystem =
+                fileSystems[file.info.mount] ?? KernelMount.fileSystem(of: file)
         }
         snapshot.sockets = SocketScan.facts(
             of: snapshot.openFiles,

@@ -26,6 +26,7 @@ struct PathCheck {
         guard link.hasPrefix("/") else { return Answer(path: link, reach: .notAPath) }
         if link.hasPrefix("/memfd:") || link.hasPrefix("/SYSV") || link.hasPrefix("/[aio]")
             || link.hasPrefix("/dev/zero (deleted)") || link.hasPrefix("/anon_hugepage")
+            || link == "/secretmem (deleted)"
         {
             return Answer(path: stripped(link), reach: .notAPath)
         }

@@ -19,11 +19,17 @@ struct FileExtras: Codable, Equatable {
         /// What is watched.
         var target: UInt32?
     }
+    struct BusyPolling: Codable, Equatable {
+        var file: UInt32
+        /// struct epoll_params of ioctl_eventpoll(2), as a word.
+        var parameters: UInt64
+    }
     /// Event counters with EFD_SEMAPHORE.
     var semaphores: [UInt32]?
     var timers: [Timer]?
     var endedProcesses: [EndedProcess]?
     var epollTargets: [EpollTarget]?
+    var busyPolling: [BusyPolling]?
 
     /// Nil where there is nothing to say.
     init?(_ tree: TreeImage) {
@@ -31,6 +37,7 @@ struct FileExtras: Codable, Equatable {
         var timers: [Timer] = []
         var ended: [EndedProcess] = []
         var targets: [EpollTarget] = []
+        var polling: [BusyPolling] = []
         for file in tree.files {
             switch file.content {
             case .eventFD(let image) where image.isSemaphore: semaphores.append(file.id)
@@ -39,6 +46,9 @@ struct FileExtras: Codable, Equatable {
             case .processFD(let image):
                 if let status = image.endStatus { ended.append(EndedProcess(file: file.id, status: status)) }
             case .epoll(let image):
+                if image.busyPolling != 0 {
+                    polling.append(BusyPolling(file: file.id, parameters: image.busyPolling))
+                }
                 for (place, target) in image.targets.enumerated()
                 where target.addedAs != nil || target.file != nil {
                     targets.append(
@@ -48,7 +58,10 @@ struct FileExtras: Codable, Equatable {
             default: break
             }
         }
-        if semaphores.isEmpty && timers.isEmpty && ended.isEmpty && targets.isEmpty { return nil }
+        if semaphores.isEmpty && timers.isEmpty && ended.isEmpty && targets.isEmpty && polling.isEmpty {
+            return nil
+        }
+        if !polling.isEmpty { busyPolling = polling }
         if !semaphores.isEmpty { self.semaphores = semaphores }
         if !timers.isEmpty { self.timers = timers }
         if !ended.isEmpty { endedProcesses = ended }
@@ -62,6 +75,8 @@ struct FileExtras: Codable, Equatable {
             (timers ?? []).map { ($0.file, $0.wallTime) }, uniquingKeysWith: { first, _ in first })
         let ends = Dictionary(
             (endedProcesses ?? []).map { ($0.file, $0.status) }, uniquingKeysWith: { first, _ in first })
+        let polling = Dictionary(
+            (busyPolling ?? []).map { ($0.file, $0.parameters) }, uniquingKeysWith: { first, _ in first })
         let targets = Dictionary(grouping: epollTargets ?? [], by: \.file)
         for place in tree.files.indices {
             let id = tree.files[place].id
@@ -76,6 +91,7 @@ struct FileExtras: Codable, Equatable {
                 image.endStatus = ends[id]
                 tree.files[place].content = .processFD(image)
             case .epoll(var image):
+                image.busyPolling = polling[id] ?? 0
                 for row in targets[id] ?? [] where image.targets.indices.contains(row.place) {
                     image.targets[row.place].addedAs = row.addedAs
                     image.targets[row.place].file = row.target
