@@ -109,6 +109,7 @@ static void ask(int fd)
     struct ucred told;
     CHECK(MUST(send(fd, "?", 1, MSG_NOSIGNAL)) == 1, "send");
     CHECK(MUST(recv(fd, &told, sizeof told, 0)) == sizeof told, "the server's answer is cut");
+    if (only_common) return;
     CHECK(told.pid == getpid() && told.uid == 65534 && told.gid == 65534, "the server was told %d, uid %u, gid %u", told.pid, told.uid,
           told.gid);
 }
@@ -122,8 +123,10 @@ void unix_outside(const char *which)
     name_servers();
     MUST(chmod(".", 0777));
     start_server();
-    MUST(setgid(65534));
-    MUST(setuid(65534));
+    if (!only_common) {
+        MUST(setgid(65534));
+        MUST(setuid(65534));
+    }
     for (int i = isAll ? 0 : datagrams; i < servers; i++) {
         clients[i] = MUST(socket(AF_UNIX, places[i].type, 0));
         // Answers need an address: the kernel finds one.

@@ -1,8 +1,12 @@
 // What the subjects of unix sockets share.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
+
+// Set by the word "common" behind KIND: only what every CRIU carries.
+extern bool only_common;
 
 // Reads n bytes, however they come.
 void exact_read(int fd, void *bytes, size_t n);

@@ -234,13 +234,14 @@ struct DumpBuilder: ~Copyable {
         var image = try UnixSocketReader(context: context).read(file, facts, socket.rawValue)
         image.owner = owner
         image.networkNamespace = KernelObjectIDs().netNS
-        let id = files.add(SocketsDump.Row(content: .unixSocket(image), extras: extras), of: file)
-        receivers.append(Receiver(id: id, file: file, facts: facts))
+        // CRIU resolves outside ends in the order of the file, and not when they come after their sockets.
         if case .outside = UnixPeer(of: facts, in: context), image.peer != 0,
             outsideEnds.insert(image.peer).inserted
         {
             files.addUnheld(.unixSocket(UnixSocketReader.outsideEnd(of: facts)))
         }
+        let id = files.add(SocketsDump.Row(content: .unixSocket(image), extras: extras), of: file)
+        receivers.append(Receiver(id: id, file: file, facts: facts))
         return id
     }
 

@@ -121,7 +121,7 @@ struct UnixSocketReader {
         let stateListen: UInt32 = 10
         var image = UnixSocketImage(
             inode: UInt32(truncatingIfNeeded: facts.peerInode), type: facts.type, state: stateListen,
-            flags: UInt32(O_RDWR))
+            flags: 0)
         image.special = UnixSocketImage.outside
         image.name =
             facts.peerName.hasPrefix("@")
