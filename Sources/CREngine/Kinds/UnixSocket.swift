@@ -79,7 +79,7 @@ package enum UnixSocket: FileKind {
             return [
                 Finding(
                     .unixOutside, context.object(file, peer: peer), "\(text), closed at restore",
-                    severity: .allowed)
+                    severity: .allowed, remedy: remedy(state, .close))
             ]
         case .reconnect:
             let object = context.object(file, peer: peer)
@@ -90,7 +90,9 @@ package enum UnixSocket: FileKind {
                 return [Finding(.unixOutsideData, object, text, remedy: remedy(state, .close))]
             }
             return [
-                Finding(.unixOutside, object, "\(text), reconnected at restore", severity: .allowed)
+                Finding(
+                    .unixOutside, object, "\(text), reconnected at restore", severity: .allowed,
+                    remedy: remedy(state, .reconnect))
             ]
         }
     }

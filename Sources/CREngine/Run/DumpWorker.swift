@@ -275,11 +275,11 @@ extension Manifest.Allowed {
 }
 
 extension Finding {
-    /// A write that the stop cut short.
+    /// A transfer that the stop cut short.
     init(_ cut: Transfers.Cut) {
         self.init(
             .transferCut, FindingObject(pid: cut.pid, tid: cut.tid, fd: cut.fd),
-            "write of \(cut.wanted) bytes into a pipe, cut short after \(cut.done)")
+            "\(cut.what), cut short after \(cut.done)")
     }
 }
 

@@ -189,12 +189,12 @@ extension FindingCode {
         case .transferCut:
             Entry(
                 .warn, "transfer that the stop cut short",
-                "The thread was amid a write of more than a pipe takes at once, and the write returned what "
-                    + "was written so far, as after SIGSTOP and SIGCONT; programs that go on with the rest do not "
+                "The thread was amid a write of more than a pipe or socket takes at once, or a read with "
+                    + "MSG_WAITALL, and the call returned what was moved so far, as after SIGSTOP and SIGCONT; programs that go on with the rest do not "
                     + "notice.",
                 kernel:
-                    "A stop ends a sleep in write(2), and a call that has moved some bytes returns their number instead of beginning again.",
-                restore: "The program sees the same short write after a restore.")
+                    "A stop ends a sleep in write(2) or recv(2), and a call that has moved some bytes returns their number instead of beginning again.",
+                restore: "The program sees the same short transfer after a restore.")
         default: nil
         }
     }
