@@ -51,6 +51,9 @@ struct UnixNameTests {
         #expect(failed.ending == .exit(1))
         #expect(subject.alive == [])
         #expect(access(subject.place + "/private/server", F_OK) == -1)
+        // What was half made has ended, and we are its parent.
+        let isGoneAgain = subject.reapAll()
+        try #require(isGoneAgain)
         let restored = try subject.restore()
         #expect(restored.ending == .exit(0), "\(restored.output)")
     }

@@ -33,7 +33,7 @@ struct UnixSocketReader {
         if image.options.boundDevice != nil {
             throw .cannotCarry("\(subject(file)): is bound to a network device, which is not carried")
         }
-        try describePath(of: &image, unix, file)
+        try describePath(of: &image, unix, file, socket)
         try describePeer(of: &image, facts, file, socket)
         return image
     }
@@ -56,25 +56,33 @@ struct UnixSocketReader {
 
     /// Whether the bound path is still the socket's file; its mode and owner; for a relative path, where it is.
     private func describePath(
-        of image: inout UnixSocketImage, _ facts: UnixSocketFacts, _ file: OpenFile
+        of image: inout UnixSocketImage, _ facts: UnixSocketFacts, _ file: OpenFile, _ socket: Int32
     ) throws(DumpError) {
         guard let bytes = image.path, let bound = facts.boundFile else { return }
         guard let path = String(validating: bytes, as: UTF8.self) else {
             throw .cannotCarry("\(subject(file)): is bound to a path that is not UTF-8")
         }
+        let own = Self.boundFile(socket)
+        if let own { image.permissions = .init(mode: own.mode, uid: own.uid, gid: own.gid) }
         let isAbsolute = path.hasPrefix("/")
         for directory in isAbsolute ? [""] : directories() {
-            guard
-                let found = try? FileFacts.of(
-                    isAbsolute ? path : "\(directory)/\(path)", followingLinks: false),
-                UInt32(truncatingIfNeeded: found.inode) == bound.inode,
-                UInt32(truncatingIfNeeded: found.device.kernelEncoding) == bound.device
+            let place = isAbsolute ? path : "\(directory)/\(path)"
+            guard let found = try? FileFacts.of(place, followingLinks: false),
+                own.map({ found.isSameFile(as: $0) }) ?? bound.names(found)
             else { continue }
             image.permissions = .init(mode: found.mode, uid: found.uid, gid: found.gid)
             if !isAbsolute { image.directory = directory }
             return
         }
         image.isDeleted = true
+    }
+
+    /// The file that a socket is bound to, whatever its path leads to now; nil without CAP_NET_ADMIN.
+    private static func boundFile(_ socket: Int32) -> FileFacts? {
+        let openBoundFile = 0x89e0  // SIOCUNIXFILE
+        guard let fd = try? systemCall(CP_SYS_ioctl, Int(socket), openBoundFile, 0) else { return nil }
+        let opened = OwnedFD(taking: Int32(fd))
+        return try? FileFacts.of("/proc/self/fd/\(opened.rawValue)", followingLinks: true)
     }
 
     /// Where a relative path may have been bound: the directories of the tree's processes.

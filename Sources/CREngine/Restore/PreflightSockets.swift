@@ -44,9 +44,7 @@ struct PreflightSockets {
                 ]
             }
             let isInUse = present.contains { socket in
-                guard let file = socket.unix?.boundFile, socket.inode != 0 else { return false }
-                return file.inode == UInt32(truncatingIfNeeded: there.inode)
-                    && file.device == UInt32(truncatingIfNeeded: there.device.kernelEncoding)
+                socket.inode != 0 && socket.unix?.boundFile?.names(there) ?? false
             }
             return isInUse
                 ? [RestoreError(path, "is the socket of another server now", remedy: "end it")] : []
@@ -89,9 +87,7 @@ struct PreflightSockets {
         do throws(Errno) {
             let there = try FileFacts.of(path, followingLinks: true)
             let isServed = candidates.contains { socket in
-                guard let file = socket.unix?.boundFile else { return false }
-                return file.inode == UInt32(truncatingIfNeeded: there.inode)
-                    && file.device == UInt32(truncatingIfNeeded: there.device.kernelEncoding)
+                socket.unix?.boundFile?.names(there) ?? false
             }
             return isServed ? [] : [RestoreError(path, "no server listens there", remedy: remedy)]
         } catch {

@@ -8,6 +8,12 @@ package struct UnixSocketFacts: Equatable, Sendable {
             self.device = device
             self.inode = inode
         }
+
+        /// Whether it is this file, by what of its numbers the kernel tells.
+        func names(_ file: FileFacts) -> Bool {
+            inode == UInt32(truncatingIfNeeded: file.inode)
+                && device == UInt32(truncatingIfNeeded: file.device.kernelEncoding)
+        }
     }
     package var boundFile: BoundFile?
     /// Unread bytes; of datagrams, those of the first. Of a listening socket, connections that wait.
