@@ -35,6 +35,74 @@ struct UnixServerTests {
         return path
     }
 
+    /// A policy for one process of any kind.
+    private func policy(
+        _ group: borrowing SubjectGroup, pid: Int32, _ rules: String
+    ) throws -> String {
+        let path = group.directory + "/stream.yaml"
+        try write(
+            """
+            version: 1
+            name: stream
+            select: [{pid: \(pid)}]
+            allow: {\(rules)}
+            store: {path: \(group.store)}
+
+            """, to: path)
+        return path
+    }
+
+    @Test func `a standard stream to a collector outside becomes what the rule says`() throws {
+        // As journald has it: stdout is a socket whose other end a process outside reads.
+        let program = """
+            import os, socket, sys
+            subject, status = sys.argv[1:3]
+            ours, theirs = socket.socketpair()
+            child = os.fork()
+            if child == 0:
+                os.setsid()
+                ours.close()
+                os.dup2(theirs.fileno(), 1)
+                os.execv(subject, [subject, "--status", status, "plain"])
+            theirs.close()
+            with open("child.new", "w") as out:
+                out.write(str(child))
+            os.rename("child.new", "child")
+            os.waitpid(child, 0)
+            """
+        var group = try SubjectGroup()
+        try write(program, to: group.directory + "/parent.py")
+        let place = "\(group.directory)/run/0"
+        try group.start(
+            "plain",
+            program: [
+                "/usr/bin/python3", group.directory + "/parent.py", BuiltPrograms.subject, place + "/status",
+            ])
+        try #require(group.laggards() == [])
+        let child = try #require(Int32(text(of: place + "/child") ?? ""))
+        let blocked = try crplan(["plan", try policy(group, pid: child, "stdio: []")])
+        #expect(blocked.ending == .exit(3))
+        #expect(blocked.output.contains("CRP109 stdout on unix stream"), "\(blocked.output)")
+        let output = group.directory + "/stdout"
+        let applied = try crplan(
+            [
+                "apply",
+                try policy(
+                    group, pid: child, "stdio: [{kind: stream-socket, on-restore: \"file:\(output)\"}]"),
+            ])
+        try #require(applied.ending == .exit(0), "\(applied.output)")
+        _ = reap([group.members[0].root], until: now() + 10)
+        let checkpoint = try #require(try Store(path: group.store).checkpoints().first)
+        let restored = try restore(group, checkpoint)
+        #expect(restored.ending == .exit(0), "\(restored.output)")
+        var link = [CChar](repeating: 0, count: 256)
+        readlink("/proc/\(child)/fd/1", &link, 255)
+        #expect(
+            String(decoding: link.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self) == output)
+        #expect(group.verdicts() == [])
+        end([child])
+    }
+
     private func crplan(_ words: [String]) throws -> Command {
         try Command.run([BuiltPrograms.crplan] + words, timeout: 60)
     }

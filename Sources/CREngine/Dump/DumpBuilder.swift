@@ -241,6 +241,7 @@ struct DumpBuilder: ~Copyable {
             files.addUnheld(.unixSocket(UnixSocketReader.outsideEnd(of: facts)))
         }
         let id = files.add(SocketsDump.Row(content: .unixSocket(image), extras: extras), of: file)
+        if let ending = endings[file.id] { streams[id] = ending }
         receivers.append(Receiver(id: id, file: file, facts: facts))
         return id
     }

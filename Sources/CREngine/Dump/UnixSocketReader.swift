@@ -118,6 +118,9 @@ struct UnixSocketReader {
             case .close:
                 // A stream has no more than what it holds; a datagram socket is one that was never connected.
                 if facts.type != 2 { (image.peerIsGone, image.shutdown) = (true, 3) }
+            case nil where UnixSocket.streamRule(facts, of: file, in: context) != nil:
+                // A standard stream that a restore replaces; for a stock criu one whose peer is gone.
+                (image.peerIsGone, image.shutdown) = (true, 3)
             case nil:
                 throw .cannotCarry("\(subject(file)): is connected to \(facts.peerName), outside the tree")
             }

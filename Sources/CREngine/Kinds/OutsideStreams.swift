@@ -60,6 +60,14 @@ package enum OutsideStreams {
         var endings: [OpenFileID: StreamEnding] = [:]
         for file in context.snapshot.openFiles {
             let kind: StdioRule.Kind
+            if let socket = UnixSocket.recognise(file, in: context.snapshot) {
+                if case .outside = UnixPeer(of: socket, in: context),
+                    let rule = UnixSocket.streamRule(socket, of: file, in: context)
+                {
+                    endings[file.id] = rule.ending
+                }
+                continue
+            }
             if Pipe.recognise(file, in: context.snapshot) != nil {
                 if context.outsiders(file.inode).isEmpty { continue }
                 kind = .pipe

@@ -43,9 +43,14 @@ enum UnixPeer: Equatable {
         return snapshot.sockets.values.first { $0.unix?.waiting.contains(inode) ?? false }
     }
 
+    /// Whether a socket is named one by one (`--external unix[INODE]`): --inherit-fd may give it at restore.
+    static func isGiven(_ socket: SocketFacts, allow: Allowances) -> Bool {
+        allow.external.contains("unix[\(socket.inode)]")
+    }
+
     /// What the policy makes of an outside end at restore; nil where it is not allowed.
     static func onRestore(_ socket: SocketFacts, allow: Allowances) -> UnixSocketRule.OnRestore? {
-        if allow.external.contains("unix[\(socket.inode)]") { return .reconnect }
+        if isGiven(socket, allow: allow) { return .reconnect }
         switch allow.extUnixSockets {
         case .denied: return nil
         case .all: return UnixSocketRule().speaks(of: socket) ? UnixSocketRule().onRestore : nil

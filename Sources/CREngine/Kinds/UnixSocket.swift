@@ -74,7 +74,11 @@ package enum UnixSocket: FileKind {
         case nil:
             var finding = context.leadsOut(.unixOutside, file, text, peer: peer)
             if finding.code == .unixOutside { finding.remedy = remedy(state, .reconnect) }
-            return [finding]
+            guard let rule = streamRule(state, of: file, in: context) else { return [finding] }
+            if facts.receiveQueue > 0 {
+                return [Finding(.unixOutsideData, context.object(file, peer: peer), text)]
+            }
+            return [rule.allowed(finding)]
         case .close:
             return [
                 Finding(
@@ -83,7 +87,8 @@ package enum UnixSocket: FileKind {
             ]
         case .reconnect:
             let object = context.object(file, peer: peer)
-            if !state.peerName.hasPrefix("/") && !state.peerName.hasPrefix("@") {
+            let isGiven = UnixPeer.isGiven(state, allow: context.allow)
+            if !isGiven && !state.peerName.hasPrefix("/") && !state.peerName.hasPrefix("@") {
                 return [Finding(.unixNameless, object, text, remedy: remedy(state, .close))]
             }
             if state.type != 2, facts.receiveQueue > 0 || facts.sendQueue > 0 {
@@ -95,6 +100,15 @@ package enum UnixSocket: FileKind {
                     remedy: remedy(state, .reconnect))
             ]
         }
+    }
+
+    /// What the rules for standard streams make of a connection to the outside.
+    static func streamRule(
+        _ state: State, of file: OpenFile, in context: ScanContext
+    ) -> OutsideStreams.Rule? {
+        let stream: UInt32 = 1
+        guard state.type == stream, UnixPeer.onRestore(state, allow: context.allow) == nil else { return nil }
+        return OutsideStreams.rule(of: file, kind: .streamSocket, in: context)
     }
 
     /// The rule that allows it.

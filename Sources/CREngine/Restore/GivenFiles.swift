@@ -114,6 +114,7 @@ final class GivenFiles {
         case .regular(let image):
             return [image.isExternal == true ? image.path : String(image.path.dropFirst())]
         case .pipe(let image): return ["pipe:[\(image.pipe)]"]
+        case .unixSocket(let image): return ["socket:[\(image.inode)]"]
         case .terminal(let image):
             guard let side = tree.terminals.first(where: { $0.id == image.terminal }) else { return [] }
             return [side.key]

@@ -77,7 +77,9 @@ final class OpenFiles {
     }
 
     /// Whether a file is made by a task; see `TaskFiles`.
-    func isMadeInTask(_ id: UInt32) -> Bool { files[id].map { TaskFiles.makes($0.content) } ?? false }
+    func isMadeInTask(_ id: UInt32) -> Bool {
+        files[id].map { TaskFiles.makes($0.content) && given.ending(of: $0) == nil } ?? false
+    }
 
     /// Whether a file is /dev/tty and has not been opened yet: the first task that has it opens it.
     func needsTask(_ id: UInt32) -> TerminalFileImage? {

@@ -8,7 +8,12 @@ struct PreflightSockets {
 
     func problems() -> [RestoreError] {
         let plan: UnixSocketPlan
-        do throws(RestoreError) { plan = try UnixSocketPlan(tree) } catch { return [error] }
+        do throws(RestoreError) {
+            let given = GivenFiles(tree: tree, inherited: options.inherited).ids
+            plan = try UnixSocketPlan(tree, except: given)
+        } catch {
+            return [error]
+        }
         if plan.rows.isEmpty { return [] }
         // Without sock_diag(7) there is nothing to be known beforehand; binding will tell.
         let present = (try? SockDiag.unixSockets()) ?? []
@@ -75,7 +80,8 @@ struct PreflightSockets {
         if end.name.isEmpty {
             return [
                 RestoreError(
-                    end.title, "is an outside end without a name, which cannot be connected to again")
+                    "socket:[\(row.socket.inode)]", "had an outside end without a name and was not given",
+                    remedy: "restore with --inherit-fd fd[N]:socket:[\(row.socket.inode)]")
             ]
         }
         let candidates = present.filter { $0.type == row.socket.type && (!isStream || $0.state == .listen) }

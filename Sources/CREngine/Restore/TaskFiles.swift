@@ -62,7 +62,8 @@ struct TaskFiles {
 
     /// Gives files of some kinds, which are all made, to all who hold them.
     func place(_ isWanted: (FileImage.Content) -> Bool) throws(RestoreError) {
-        let wanted = Set(tree.files.filter { isWanted($0.content) }.map(\.id))
+        let wanted = Set(
+            tree.files.filter { isWanted($0.content) && files.isMadeInTask($0.id) }.map(\.id))
         let descriptors = DescriptorBuilder(lender: lender, files: files)
         for process in live where !process.sharesDescriptors {
             try descriptors.placeDescriptors(process) { wanted.contains($0.file) }

@@ -19,7 +19,8 @@ struct UnixSocketBuilder {
     init(tasks: TaskFiles, names: SocketNames) throws(RestoreError) {
         self.tasks = tasks
         self.names = names
-        plan = try UnixSocketPlan(tasks.tree)
+        let given = tasks.tree.files.map(\.id).filter { !tasks.files.isMadeInTask($0) }
+        plan = try UnixSocketPlan(tasks.tree, except: Set(given))
         inherited = try CredentialsBuilder().inherited
     }
 

@@ -53,7 +53,8 @@ struct UnixSocketPlan {
     /// Clients that wait to be accepted, in the order in which they came.
     private(set) var waiting: [Row] = []
 
-    init(_ tree: TreeImage) throws(RestoreError) {
+    /// `given` are files that something else takes the place of.
+    init(_ tree: TreeImage, except given: Set<UInt32>) throws(RestoreError) {
         var ends: [UInt32: UnixSocketImage] = [:]
         var byInode: [UInt32: UInt32] = [:]
         for file in tree.files {
@@ -62,14 +63,20 @@ struct UnixSocketPlan {
                 ends[socket.inode] = socket
                 continue
             }
+            if given.contains(file.id) { continue }
             places[file.id] = rows.count
             byInode[socket.inode] = file.id
             rows.append(Row(id: file.id, socket: socket))
         }
-        for packet in tree.socketPackets { senders[packet.receiver, default: []].insert(packet.sender) }
+        for packet in tree.socketPackets where places[packet.receiver] != nil {
+            senders[packet.receiver, default: []].insert(packet.sender)
+        }
         for place in rows.indices { try decide(place, byInode, ends) }
         orderWaiting()
     }
+
+    /// Whether a file is a socket that is to be made.
+    func makes(_ id: UInt32) -> Bool { places[id] != nil }
 
     func row(_ id: UInt32) -> Row { rows[places[id] ?? 0] }
 

@@ -10,7 +10,7 @@ struct UnixSocketQueues {
 
     /// All messages in their order; every socket of the tree is there, and datagram sockets are not connected yet.
     func fill() throws(RestoreError) {
-        for packet in builder.tasks.tree.socketPackets {
+        for packet in builder.tasks.tree.socketPackets where plan.makes(packet.receiver) {
             let row = plan.row(packet.receiver)
             var message = SocketMessage(bytes: packet.bytes)
             message.credentials = packet.credentials
