@@ -1,7 +1,7 @@
-/// criu's spellings of --external.
+/// criu's spellings of --external, and `pipe:[INODE]` for a pipe whose far end is outside, which criu asks nobody about.
 enum ExternalResource {
     /// Those that this build acts on.
-    private static let kinds = ["tty", "file", "unix"]
+    private static let kinds = ["tty", "file", "unix", "pipe:"]
     private static let later = ["dev", "mnt", "veth", "macvlan", "netdev", "net", "pid"]
 
     static func isKnown(_ text: String) -> Bool {

@@ -206,7 +206,7 @@ struct ShellJobTests {
             elif case == "script":
                 # Its child is on a pair of which script has the master.
                 log = directory + "/typescript"
-                count = "i=0; while [ $i -lt 300 ]; do i=$((i+1)); echo line $i; sleep 0.01; done"
+                count = "exec python3 -u -c 'import time; [(print(f\"line {i}\"), time.sleep(0.01)) for i in range(1, 301)]'"
                 job = subprocess.Popen(
                     ["script", "-q", "-f", "-c", count, log], start_new_session=True,
                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

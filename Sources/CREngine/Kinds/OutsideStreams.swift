@@ -37,6 +37,8 @@ package enum OutsideStreams {
     package static func rule(
         of file: OpenFile, kind: StdioRule.Kind, in context: ScanContext
     ) -> Rule? {
+        // As in --inherit-fd, which is to name it: `pipe:[1234]`.
+        if context.allow.external.contains(file.link) { return Rule(ending: .given) }
         if let stream = context.standardStream(file) {
             guard let rule = context.allow.stdio.first(where: { $0.kind == kind || $0.kind == .any })
             else { return nil }

@@ -50,7 +50,9 @@ final class GivenFiles {
                     subject, "is outside the tree and was not given",
                     remedy: "restore with --inherit-fd fd[N]:\(subject)")
             }
-            return try Self.copy(fd, subject, flags)
+            var position: UInt64?
+            if case .regular(let image) = file.content { position = image.position }
+            return try Self.copy(fd, subject, flags, position: position)
         case .null: return try Self.opened("/dev/null", subject, flags & ~O_APPEND)
         case .file(let path):
             let access = flags & O_ACCMODE
@@ -60,31 +62,29 @@ final class GivenFiles {
         }
     }
 
-    /// Pipes, terminals and files can be opened anew, with the flags of the image; of others both share one description.
-    private static func copy(_ fd: Int32, _ subject: String, _ flags: Int32) throws(RestoreError) -> OwnedFD {
+    /// Pipes and terminals are opened anew, with the flags of the image, and so is a file for a file; everything else shares
+    /// its description with whoever gave it, the offset too.
+    private static func copy(
+        _ fd: Int32, _ subject: String, _ flags: Int32, position: UInt64? = nil
+    ) throws(RestoreError) -> OwnedFD {
         var status = stat()
-        let isOpen = fstat(fd, &status) == 0
-        guard isOpen else {
+        guard fstat(fd, &status) == 0 else {
             throw RestoreError(subject, "descriptor \(fd) that was given for it is not open")
         }
         let type = status.st_mode & S_IFMT
-        let canOpen = type == S_IFIFO || type == S_IFREG || isatty(fd) != 0
+        let canOpen = type == S_IFIFO || isatty(fd) != 0 || position != nil && type == S_IFREG
         return try RestoreError.about(subject, "descriptor \(fd) that was given for it cannot be used") {
             () throws(Errno) -> OwnedFD in
-            if canOpen {
-                do throws(Errno) {
-                    let opened = try OwnedFD.open("/proc/self/fd/\(fd)", flags & ~O_APPEND | O_NOCTTY)
-                    if type == S_IFREG {
-                        // Whoever gave it may have written already.
-                        let end = try systemCall(CP_SYS_lseek, Int(fd), 0, Int(SEEK_CUR))
-                        try systemCall(CP_SYS_lseek, Int(opened.rawValue), end, Int(SEEK_SET))
-                    }
-                    return opened
-                } catch {
-                    if error != .access && error.rawValue != ENXIO { throw error }
-                }
+            guard canOpen else {
+                return OwnedFD(
+                    taking: Int32(try systemCall(CP_SYS_fcntl, Int(fd), Int(F_DUPFD_CLOEXEC), 3)))
             }
-            return OwnedFD(taking: Int32(try systemCall(CP_SYS_fcntl, Int(fd), Int(F_DUPFD_CLOEXEC), 3)))
+            let opened = try OwnedFD.open("/proc/self/fd/\(fd)", flags | O_NOCTTY)
+            if type == S_IFREG, let position, position != .max {
+                try systemCall(
+                    CP_SYS_lseek, Int(opened.rawValue), Int(truncatingIfNeeded: position), Int(SEEK_SET))
+            }
+            return opened
         }
     }
 

@@ -5,7 +5,13 @@ import Glibc
 enum CheckpointFiles {
     /// Logs grow while the rest is sealed, a restore adds its own and its statistics, and pins come and go, so no
     /// digest covers them.
-    static let unsealed: Set<String> = ["dump.log", "restore.log", "stats-restore", Pin.fileName]
+    private static let unsealed: Set<String> = ["dump.log", "restore.log", "stats-restore", Pin.fileName]
+
+    /// Whether a file may come and change after the manifest: also the logs of single tasks.
+    static func isUnsealed(_ path: String) -> Bool {
+        unsealed.contains(path)
+            || path.hasPrefix("restore.log.") && path.dropFirst("restore.log.".count).allSatisfy(\.isNumber)
+    }
 
     /// A name below the checkpoint's directory that its manifest can tell of.
     struct Found: Sendable, Equatable {
@@ -19,7 +25,7 @@ enum CheckpointFiles {
     static func list(_ directory: borrowing StoreDirectory) throws(StoreError) -> [Found] {
         var all: [Found] = []
         try list(directory, prefix: "", into: &all)
-        return all.filter { $0.path != Manifest.fileName && !unsealed.contains($0.path) }
+        return all.filter { $0.path != Manifest.fileName && !isUnsealed($0.path) }
     }
 
     private static func list(
@@ -58,7 +64,7 @@ enum CheckpointFiles {
                 try StoreError.about(directory.pathOf(entry.name), "cannot be made durable") {
                     () throws(Errno) -> Void in try systemCall(CP_SYS_fsync, Int(file.rawValue))
                 }
-                if unsealed.contains(path) { continue }
+                if isUnsealed(path) { continue }
                 let (digest, size) = try Digest.ofFile(file, name: directory.pathOf(entry.name))
                 files.append(Manifest.File(path: path, size: size, sha256: digest))
             case .symbolicLink, .other:

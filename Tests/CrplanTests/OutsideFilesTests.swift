@@ -1,0 +1,194 @@
+import TestSupport
+import Testing
+
+/// Files that lead out of a tree, or have lost their name: what a policy allows, and what a restore makes of it.
+@Suite(
+    .serialized,
+    .enabled(if: BuiltPrograms.canApply, "needs root, and a crplan that has apply and restore"))
+struct OutsideFilesTests {
+    @Test(arguments: ["file", "null", "inherit", "tty", "pipe", "link", "failed-link", "pidfiles"])
+    func `what leads out of a tree comes back as its rule says`(_ name: String) throws {
+        let directory = try makeDirectory(in: "/tmp")
+        defer { remove(directory) }
+        let run = try Command.run(
+            ["/usr/bin/python3", "-c", Self.program, BuiltPrograms.crplan, directory, name], timeout: 60)
+        #expect(run.ending == .exit(0), "\(run.output)")
+    }
+
+    /// The arguments are crplan, a directory, and what to do.
+    private static let program = #"""
+        import glob, os, pty, signal, subprocess, sys, time
+
+        crplan, directory, case = sys.argv[1:4]
+        os.chdir(directory)
+        os.mkdir("images")
+        left = []
+
+        # Writes a line whenever the file `turn` has grown, and ends with the file `stop`.
+        worker = '''
+        import os, sys, time
+        done = 0
+        while not os.path.exists("stop"):
+            if os.path.exists("turn") and os.path.getsize("turn") > done:
+                done += 1
+                os.write(1, b"line %d\\n" % done)
+            time.sleep(0.01)
+        '''
+
+        def start(program, output, **more):
+            job = subprocess.Popen(
+                ["/usr/bin/python3", "-c", program], stdin=subprocess.DEVNULL, stdout=output,
+                stderr=subprocess.DEVNULL, start_new_session=True, **more)
+            left.append(job.pid)
+            return job
+
+        def turn():
+            open("turn", "a").write("x")
+
+        def wait(what, *condition):
+            end = time.monotonic() + 15
+            while not what():
+                assert time.monotonic() < end, (case, condition)
+                time.sleep(0.01)
+
+        def contents(path):
+            return open(path).read() if os.path.exists(path) else ""
+
+        def policy(pids, text, name="rule"):
+            rows = ", ".join(f"{{pid: {pid}}}" for pid in pids)
+            open(f"{name}.yaml", "w").write(
+                f"version: 1\nname: {name}\nselect: [{rows}]\nstore: {{path: {directory}/store}}\n{text}")
+            return f"{name}.yaml"
+
+        def crp(*words, code=0, **more):
+            answer = subprocess.run([crplan, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **more)
+            assert answer.returncode == code, (case, words, answer.returncode, answer.stdout)
+            return answer.stdout
+
+        def streams(rule, restore):
+            reader, writer = os.pipe()
+            job = start(worker, writer)
+            os.close(writer)
+            turn()
+            assert os.read(reader, 100) == b"line 1\n", "the worker does not work"
+            assert "CRP109" in crp("plan", policy([job.pid], ""), code=3)
+            crp("apply", policy([job.pid], f"allow: {{stdio: [{{kind: pipe, on-restore: \"{rule}\"}}]}}\n"))
+            job.wait()
+            turn()
+            restore()
+            return job.pid
+
+        def plumbing(kind):
+            if kind == "tty":
+                ours, theirs = pty.openpty()
+                node = os.fstat(theirs)
+                name = f"tty[{node.st_rdev:x}:{node.st_dev:x}]"
+            else:
+                ours, theirs = os.pipe()
+                name = f"pipe:[{os.fstat(theirs).st_ino}]"
+            job = start(worker, theirs)
+            crp("dump", "-t", str(job.pid), "-D", "images", code=1)
+            crp("dump", "-t", str(job.pid), "-D", "images", "--external", name)
+            job.wait()
+            assert "inherit-fd" in crp("restore", "-D", "images", "-d", code=1)
+            ours, theirs = pty.openpty() if kind == "tty" else os.pipe()
+            crp("restore", "-D", "images", "-d", "--inherit-fd", f"fd[{theirs}]:{name}", pass_fds=[theirs])
+            turn()
+            assert os.read(ours, 100).strip() == b"line 1"
+
+        holder = '''
+        import os, time
+        os.link("held", "other")
+        file = os.open("held", os.O_RDONLY)
+        os.unlink("held")
+        open("ready", "w")
+        while not os.path.exists("stop"):
+            time.sleep(0.01)
+        os.lseek(file, 0, 0)
+        open("answer", "w").write(os.read(file, 100).decode())
+        '''
+
+        def holding():
+            open("held", "w").write("content")
+            job = start(holder, subprocess.DEVNULL)
+            wait(lambda: os.path.exists("ready"))
+            return job
+
+        def names():
+            return glob.glob("link_remap.*")
+
+        def main():
+            if case == "file":
+                streams(f"file:{directory}/output", lambda: crp("restore", "--store", "store", "rule"))
+                wait(lambda: contents("output") == "line 2\n")
+            elif case == "null":
+                pid = streams("null", lambda: crp("restore", "--store", "store", "rule"))
+                assert os.readlink(f"/proc/{pid}/fd/1") == "/dev/null"
+            elif case == "inherit":
+                def restore():
+                    with open("mine", "w") as mine:
+                        subprocess.run(
+                            [crplan, "restore", "--store", "store", "rule"], stdout=mine, stderr=mine, check=True)
+                streams("inherit", restore)
+                wait(lambda: "line 2\n" in contents("mine"))
+            elif case in ("tty", "pipe"):
+                plumbing(case)
+            elif case == "link":
+                job = holding()
+                assert "CRP102" in crp("plan", policy([job.pid], ""), code=3)
+                rules = policy(
+                    [job.pid], "allow: {link-remap: true}\nretention: {keep-last: 1}\n"
+                    "dump: {after: leave-running, filesystem: unsafe-ignore}\n")
+                crp("apply", rules)
+                assert len(names()) == 1, names()
+                first = glob.glob("store/rule/*/2*")[0]
+                for _ in range(2):
+                    os.kill(job.pid, signal.SIGKILL)
+                    try:
+                        job.wait()
+                    except ChildProcessError:
+                        pass
+                    wait(lambda: not os.path.exists(f"/proc/{job.pid}"))
+                    crp("restore", first)
+                    assert len(names()) == 1, names()
+                # A newer one makes the first superfluous; its name goes with it, and the newer one's stays.
+                before = names()
+                crp("apply", rules)
+                assert len(glob.glob("store/rule/*/2*")) == 1
+                assert len(names()) == 1 and names() != before, (before, names())
+                open("stop", "w")
+                wait(lambda: contents("answer") == "content")
+            elif case == "failed-link":
+                job = holding()
+                crp("dump", "-t", str(job.pid), "-D", "images", "--link-remap", "--action-script", "exit 1", code=1)
+                assert names() == [], names()
+                open("stop", "w")
+                wait(lambda: contents("answer") == "content")
+            elif case == "pidfiles":
+                jobs = [start(worker, subprocess.DEVNULL) for _ in range(2)]
+                pids = [job.pid for job in jobs]
+                assert "CRP812" in crp("plan", policy(pids, f"restore: {{pidfile: {directory}/root.pid}}\n"), code=3)
+                rules = policy(pids, "restore: {pidfile: \"" + directory + "/{pid}.pid\", log-pid: true}\n")
+                crp("apply", rules)
+                for job in jobs:
+                    job.wait()
+                open(f"{pids[0]}.pid", "w").write("old")
+                for checkpoint in glob.glob("store/rule/*/2*"):
+                    crp("restore", checkpoint)
+                    assert glob.glob(checkpoint + "/restore.log.*"), os.listdir(checkpoint)
+                    crp("verify", "--store", "store")
+                for pid in pids:
+                    assert contents(f"{pid}.pid") == f"{pid}\n", contents(f"{pid}.pid")
+
+        try:
+            main()
+        finally:
+            open("stop", "w")
+            for pid in left:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                    os.waitpid(pid, 0)
+                except (OSError, ChildProcessError):
+                    pass
+        """#
+}
