@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
-#include <sys/resource.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "kernel_abi.h"
@@ -108,9 +108,10 @@ int cp_ended_process(int status)
     long result;
 
     if (made == 0) {
-        uint64_t none = 0, no_core[2] = {0, 0};
+        uint64_t none = 0;
 
-        cp_syscall(CP_SYS_prlimit64, 0, RLIMIT_CORE, (long)no_core, 0, 0, 0);
+        // A limit of 0 would not keep a core dump from a program that core_pattern names.
+        cp_syscall(CP_SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0, 0);
         if (WIFSIGNALED(status)) {
             cp_syscall(CP_SYS_rt_sigprocmask, SIG_SETMASK, (long)&none, 0, sizeof(none), 0, 0);
             cp_syscall(CP_SYS_kill, cp_syscall(CP_SYS_getpid, 0, 0, 0, 0, 0, 0), WTERMSIG(status), 0, 0, 0, 0);

@@ -13,6 +13,12 @@ package struct FileHandles {
         mounts = rows.filter { $0.root == "/" } + rows.filter { $0.root != "/" }
     }
 
+    /// Where a mount is covered by another one its path leads to that.
+    private static func mountID(of file: borrowing OwnedFD) throws(Errno) -> Int32? {
+        let bytes = try OwnedFD.open("/proc/self/fdinfo/\(file.rawValue)", O_RDONLY).readToEnd()
+        return (try? DescriptorInfo(parsing: bytes))?.mount
+    }
+
     /// A mount by its id.
     package func mount(_ id: Int32) -> MountRow? { mounts.first { $0.id == id } }
 
@@ -30,9 +36,9 @@ package struct FileHandles {
             words.append(part.reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) })
         }
         for mount in mounts where mount.device.kernelEncoding == device {
-            guard let place = try? OwnedFD.open(mount.mountPoint, O_RDONLY | O_DIRECTORY | O_NONBLOCK) else {
-                continue
-            }
+            guard let place = try? OwnedFD.open(mount.mountPoint, O_RDONLY | O_DIRECTORY | O_NONBLOCK),
+                (try? Self.mountID(of: place)) == mount.id
+            else { continue }
             let raw: Int
             do throws(Errno) {
                 raw = try words.withUnsafeBufferPointer { (buffer) throws(Errno) -> Int in
