@@ -87,8 +87,8 @@ enum PolicyKeys {
         Key("compress", \.compress, .choice, "Of page images.", default: "none", later: true)
         Key("cgroups", \.cgroups, .choice, "CRIU's --manage-cgroups mode.", default: "soft", later: true)
         Key(
-            "network-lock", \.networkLock, .choice, "How connections are held.", default: "nftables",
-            later: true)
+            "network-lock", \.networkLock, .choice(later: [.iptables]), "How connections are held.",
+            default: "nftables")
     }
 
     static let incremental: KeyTable<IncrementalSettings> = KeyTable("'incremental'", IncrementalSettings()) {
@@ -159,7 +159,7 @@ enum PolicyKeys {
 
     static let restore: KeyTable<RestoreSettings> = KeyTable("'restore'", RestoreSettings()) {
         Key(
-            "if-unlocked", \.ifUnlocked, .choice, "TCP whose lock is gone.", default: "fail", later: true)
+            "if-unlocked", \.ifUnlocked, .choice, "TCP whose lock is gone.", default: "fail")
         Key(
             "pidfile", optional: \.pidfile, .path, "Gets the root's number; {target} and {pid} expand.")
         Key("log-pid", \.logPID, .boolean, "A log a task.", default: "false")

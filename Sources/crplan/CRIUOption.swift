@@ -9,11 +9,11 @@ enum CRIUOption {
     }
 
     private static let all: Set<String> = [
-        "r", "root", "x", "ext-unix-sk", "tcp-established",
-        "tcp-close", "skip-in-flight", "l", "file-locks", "action-script", "M", "ext-mount-map",
+        "r", "root", "x", "ext-unix-sk",
+        "l", "file-locks", "action-script", "M", "ext-mount-map",
         "veth-pair", "J", "join-ns", "manage-cgroups", "cgroup-root", "cgroup-props",
         "cgroup-props-file", "cgroup-dump-controller", "cgroup-yard", "freeze-cgroup", "prev-images-dir",
-        "track-mem", "auto-dedup", "network-lock", "enable-fs", "force-irmap", "irmap-scan-path", "cpu-cap",
+        "track-mem", "auto-dedup", "enable-fs", "force-irmap", "irmap-scan-path", "cpu-cap",
         "exec-cmd", "page-server", "address", "port", "lazy-pages", "status-fd", "pre-dump-mode",
         "stream", "tls", "lsm-profile", "lsm-mount-context", "empty-ns", "weak-sysctls", "unprivileged",
         "mntns-compat-mode", "ghost-fiemap", "ghost-limit", "config", "no-default-config", "display-stats",

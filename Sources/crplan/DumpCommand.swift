@@ -48,6 +48,17 @@ struct DumpCommand: ParsableCommand {
         name: .customLong("irmap-scan-path"),
         help: "Directory to search for watched files; may be given again.")
     var watchSearchPaths: [String] = []
+    @Flag(
+        name: .customLong("tcp-established"), help: "Carry TCP connections to the outside; they stay locked.")
+    var tcpEstablished = false
+    @Flag(name: .customLong("tcp-close"), help: "Carry TCP connections to the outside as closed ones.")
+    var tcpClose = false
+    @Flag(
+        name: .customLong("skip-in-flight"),
+        help: "Leave out TCP connections that are being made or wait for accept(2).")
+    var skipsInFlight = false
+    @Option(name: .customLong("network-lock"), help: "How connections are held: nftables or skip.")
+    var networkLock = "nftables"
     @Option(
         name: .customLong("action-script"),
         help: "Program or shell command to call at criu's stages; may be given again.")
@@ -69,6 +80,16 @@ struct DumpCommand: ParsableCommand {
         guard timeout > 0 else { throw ValidationError("--timeout takes a number of seconds above 0") }
         guard socketInodes.allSatisfy({ UInt64($0) != nil }) else {
             throw ValidationError("--ext-unix-sk= takes inode numbers of sockets, with commas between")
+        }
+        guard ["nftables", "skip"].contains(networkLock) else {
+            let isKnown = networkLock == "iptables"
+            throw ValidationError(
+                isKnown
+                    ? "--network-lock iptables is not there yet; use nftables or skip"
+                    : "--network-lock takes nftables or skip, not \(networkLock)")
+        }
+        guard !(tcpEstablished && tcpClose) else {
+            throw ValidationError("--tcp-established and --tcp-close exclude each other")
         }
         guard !(leaveRunning && leaveStopped) else { throw ValidationError("-R and -s exclude each other") }
         for resource in external where !ExternalResource.isKnown(resource) {
@@ -114,7 +135,15 @@ struct DumpCommand: ParsableCommand {
         policy.allow.external = external
         if allowsOutsideServers { policy.allow.extUnixSockets = .all }
         policy.allow.external += socketInodes.map { "unix[\($0)]" }
+        if tcpEstablished { policy.allow.tcpEstablished = .all }
+        if tcpClose {
+            var rule = TCPRule()
+            rule.action = .close
+            policy.allow.tcpEstablished = .rules([rule])
+        }
+        if skipsInFlight { policy.allow.tcpInFlight = .skip }
         options.allow = policy.allow
+        options.locksNetwork = networkLock != "skip"
         let protected = try ProcessList.collect().protected
         // As criu has it, the one that was given last comes first.
         let scripts = ActionScripts(

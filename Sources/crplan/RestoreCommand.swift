@@ -45,6 +45,12 @@ struct RestoreCommand: ParsableCommand {
         name: [.customShort("l"), .customLong("file-locks")],
         help: "Take the locks and leases again that the images have, as is done without it too.")
     var fileLocks = false
+    @Flag(
+        name: .customLong("tcp-established"),
+        help: "Bring connections back, as is the default; as criu has it.")
+    var tcpEstablished = false
+    @Flag(name: .customLong("tcp-close"), help: "Bring TCP connections back as closed ones.")
+    var tcpClose = false
     @Option(
         name: .customLong("action-script"),
         help: "Program or shell command to call at criu's stages; may be given again.")
@@ -145,6 +151,7 @@ struct RestoreCommand: ParsableCommand {
         var keepsHelperNames = false
         var pidfile: String?
         var logsTasks = false
+        var ifUnlocked = RestoreSettings.IfUnlocked.fail
         var hooks: [Hook] = []
         var scripts: [String] = []
         /// What hooks are told of the checkpoint.
@@ -175,6 +182,7 @@ struct RestoreCommand: ParsableCommand {
         place.pidfile = manifest.restore.pidfile?.replacing("{target}", with: manifest.target).replacing(
             "{pid}", with: "\(manifest.tree.first?.pid ?? PID(0))")
         place.logsTasks = manifest.restore.logPID
+        place.ifUnlocked = manifest.restore.ifUnlocked
         place.hooks = manifest.restore.hooks ?? []
         place.scripts = manifest.restore.actionScripts ?? []
         place.environment = [
@@ -219,6 +227,8 @@ struct RestoreCommand: ParsableCommand {
         options.skipsModeCheck = skipsModeCheck
         // A checkpoint was made by a policy that allowed what is in it.
         options.reconnectsUnixSockets = reconnectsUnixSockets || checkpoint != nil
+        options.closesConnections = tcpClose
+        options.ifUnlocked = place.ifUnlocked
         return RestoreExecutor(tree: tree, directory: directory, options: options, log: log)
     }
 

@@ -93,7 +93,7 @@ import Testing
     }
 
     @Test func `a connection to the outside is denied, one within the tree is not`() {
-        func snapshot(_ ends: [(String, String)]) -> Snapshot {
+        func snapshot(_ ends: [(InetEndpoint, InetEndpoint)]) -> Snapshot {
             var snapshot = ordinarySnapshot()
             for (index, end) in ends.enumerated() {
                 let inode = UInt64(70 + index)
@@ -102,25 +102,34 @@ import Testing
                     reach: .notAPath)
                 var socket = SocketFacts(inode: inode, family: .tcp, protocolName: "TCP")
                 socket.state = .established
-                socket.local = end.0
-                socket.remote = end.1
+                socket.local = "\(end.0)"
+                socket.remote = "\(end.1)"
+                (socket.localAddress, socket.localPort) = (end.0.address, end.0.port)
+                (socket.remoteAddress, socket.remotePort) = (end.1.address, end.1.port)
                 snapshot.sockets[inode] = socket
             }
             return snapshot
         }
-        let outside = snapshot([("10.0.0.1:5", "10.0.0.2:80")])
+        func end(_ last: UInt8, _ port: UInt16) -> InetEndpoint {
+            InetEndpoint(address: [10, 0, 0, last], port: port)
+        }
+        let outside = snapshot([(end(1, 5), end(2, 80))])
         let found = findings(policy(.unsafeIgnore), outside).filter { $0.code == .connectionGoesOn }
         #expect(found.map(\.severity) == [.block])
         #expect(found.first?.object.fd == 3 && found.first?.object.peer == "10.0.0.2:80")
         #expect(found.first?.remedy == "dump: {established-tcp: allow}")
 
-        let inside = snapshot([("127.0.0.1:5", "127.0.0.1:6"), ("127.0.0.1:6", "127.0.0.1:5")])
+        let inside = snapshot([(end(1, 5), end(1, 6)), (end(1, 6), end(1, 5))])
         #expect(!findings(policy(.unsafeIgnore), inside).contains { $0.code == .connectionGoesOn })
 
-        // Allowed by this key, it is still a socket that this build does not carry.
+        // Allowed by this key, it is told, and whether it may lead out of the tree is another key's matter.
         var allowing = policy(.unsafeIgnore)
         allowing.dump.establishedTCP = .allow
-        #expect(findings(allowing, outside).map(\.code) == [.tcpEstablished])
+        let told = findings(allowing, outside)
+        #expect(told.map(\.code) == [.tcpEstablished, .connectionGoesOn])
+        #expect(told.map(\.severity) == [.block, .warn])
+        allowing.allow.tcpEstablished = .all
+        #expect(findings(allowing, outside).map(\.severity) == [.allowed, .warn])
     }
 
     // MARK: Watchdogs

@@ -184,6 +184,7 @@ func addFile(
                 "allow: {file-locks: owned}", "allow: {file-locks: any}", "allow: {fsnotify: drop}",
                 "allow: {ext-pipes: inherit}", "allow: {stdio: [{on-restore: inherit}]}",
                 "restore: {pidfile: \"/run/{target}.pid\"}",
+                "allow: {tcp-established: true}",
             ]
             #expect(known.contains(line), "\(code): \(remedy)")
         }

@@ -22,6 +22,7 @@ static const struct subject subjects[] = {
     {"timers", timers, "interval timers and POSIX timers"},
     {"unix", unixsockets, "KIND: unix sockets of one kind, connected inside the tree"},
     {"inet", inet, "TCP, UDP, UDP-Lite and raw sockets without a connection; needs root"},
+    {"tcp", tcp, "KIND: a connection of TCP, both ends in the tree; needs root"},
     {"link", link_sockets, "packet and netlink sockets; needs root"},
     {"events", events, "[KIND]: event counters, signal and timer descriptors"},
     {"pidfds", pidfds, "descriptors of processes that run, are zombies and have ended"},

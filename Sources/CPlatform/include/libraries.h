@@ -2,6 +2,7 @@
 #define CP_LIBRARIES_H
 
 #include <gnu/libc-version.h>
+#include <nftables/libnftables.h>
 #include <openssl/evp.h>
 #include <protobuf-c/protobuf-c.h>
 #include <sys/capability.h>

@@ -30,7 +30,7 @@ struct DumpBuilder: ~Copyable {
 
     init(
         snapshot: Snapshot, options: DumpOptions, buildIDs: BuildIDCache, links: LinkRemaps,
-        notes: UndoNotes, directory: borrowing OwnedFD, pause: PauseClock
+        notes: UndoNotes, network: NetworkDump, directory: borrowing OwnedFD, pause: PauseClock
     ) throws(DumpError) {
         let pages = try PagesDump(directory: directory, pause: pause)
         let copy = try Self.duplicate(directory)
@@ -46,7 +46,7 @@ struct DumpBuilder: ~Copyable {
         terminals = TerminalDump(snapshot, external: options.allow.external)
         endings = OutsideStreams.endings(in: ScanContext(snapshot: snapshot, allow: options.allow))
         self.notes = notes
-        sockets = SocketsDump(snapshot: snapshot)
+        sockets = SocketsDump(snapshot: snapshot, network: network)
         cgroups = CgroupSets(own: own)
     }
 
@@ -60,7 +60,9 @@ struct DumpBuilder: ~Copyable {
     }
 
     /// Takes in one process; contents come later.
-    mutating func add(_ remote: RemoteFacts, _ process: FrozenProcess) throws(DumpError) {
+    mutating func add(
+        _ remote: RemoteFacts, _ process: FrozenProcess
+    ) throws(DumpError) {
         try pause.check()
         guard let facts = snapshot.task(process.pid) else {
             throw .environment("process \(process.pid) was frozen and is not in /proc")
@@ -116,16 +118,11 @@ struct DumpBuilder: ~Copyable {
     }
 
     /// The whole image set but for contents.
-    func finish(clocks: ClockImage) throws(DumpError) -> TreeImage {
-        let runID: String
-        do throws(Errno) {
-            let text = try OwnedFD.open("/proc/sys/kernel/random/uuid", O_RDONLY).readToEnd()
-            runID = String(decoding: text.prefix(36), as: UTF8.self)
-        } catch {
-            throw .environment("/proc/sys/kernel/random/uuid cannot be read: \(error)")
-        }
+    func finish(clocks: ClockImage, runID: String, lockMethod: UInt32) throws(DumpError) -> TreeImage {
+        var inventory = InventoryImage(rootIDs: KernelObjectIDs(), runID: runID)
+        inventory.networkLockMethod = lockMethod
         var tree = TreeImage(
-            inventory: InventoryImage(rootIDs: KernelObjectIDs(), runID: runID), tasks: tasks,
+            inventory: inventory, tasks: tasks,
             files: files.files)
         tree.remaps = files.remaps
         tree.ghosts = files.ghosts.map(\.image)
@@ -137,6 +134,7 @@ struct DumpBuilder: ~Copyable {
         tree.fileLocks = snapshot.locks.compactMap { FileLockImage($0) }
         tree.sharedMemory = sharedMemory
         tree.socketExtras = files.socketExtras
+        tree.tcpStreams = sockets.streams
         tree.cgroups = cgroups.image
         tree.clocks = clocks
         return tree

@@ -80,13 +80,23 @@ package struct DumpExecutor {
         buildIDs.spare(snapshot)
         try judge(snapshot)
         try pause.check()
+        let runID = try Self.runID()
+        let network = try NetworkDump(
+            snapshot, options, runID: runID, journal: supervisor.journal, firstPlace: tree.processes.count,
+            faults: faults)
+        if network.isLocked {
+            log.info("Locked connections by table inet \(ConnectionLock.tableName(runID: runID))")
+            // Until now the peers could change them.
+            snapshot.sockets = SocketScan.facts(of: snapshot.openFiles, isOurNetwork: true)
+            try judge(snapshot)
+        }
         try meet(.frozen)
         try call(.frozen, pause.deadline)
 
         let links = LinkRemaps(isAllowed: options.allow.linkRemap, notes: supervisor.notes)
         var builder = try DumpBuilder(
             snapshot: snapshot, options: options, buildIDs: buildIDs, links: links, notes: supervisor.notes,
-            directory: directory, pause: pause)
+            network: network, directory: directory, pause: pause)
         let clocks = try readClocks()
         for place in order(of: tree, in: snapshot) {
             let process = tree.processes[place]
@@ -97,7 +107,7 @@ package struct DumpExecutor {
         let copied = MonotonicClock.now()
         try builder.copyContents(supervisor.journal)
         let memoryTime = (MonotonicClock.now() - copied) / 1000
-        let image = try builder.finish(clocks: clocks)
+        let image = try builder.finish(clocks: clocks, runID: runID, lockMethod: network.method)
         try meet(.copied)
 
         var outcome = DumpOutcome(tree: image, snapshot: snapshot)
@@ -117,6 +127,7 @@ package struct DumpExecutor {
                 try call(.imagesComplete, pause.deadline)
             }
             try call(.beforeThaw, pause.deadline)
+            try network.release()
             tree.thaw()
             outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
             let ran = pause.elapsed
@@ -133,6 +144,7 @@ package struct DumpExecutor {
             outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
             try beforeEnd(outcome)
             links.keep()
+            try network.release()
             tree.thawStopped()
             outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
             try retire(supervisor)
@@ -140,9 +152,10 @@ package struct DumpExecutor {
             try write(image, builder, to: directory, outcome)
             try call(.imagesComplete, nil)
             outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
+            outcome.lock = network.staying
             try beforeEnd(outcome)
             links.keep()
-            try kill(tree, supervisor)
+            try kill(tree, supervisor, network)
             outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
         }
         log.info("Dumping finished successfully")
@@ -157,6 +170,16 @@ package struct DumpExecutor {
             uniquingKeysWith: { first, _ in first })
         return tree.processes.indices.sorted {
             ranks[tree.processes[$0].pid, default: .max] < ranks[tree.processes[$1].pid, default: .max]
+        }
+    }
+
+    /// Names the dump; a UUID, as CRIU has it.
+    private static func runID() throws(DumpError) -> String {
+        do throws(Errno) {
+            let text = try OwnedFD.open("/proc/sys/kernel/random/uuid", O_RDONLY).readToEnd()
+            return String(decoding: text.prefix(36), as: UTF8.self)
+        } catch {
+            throw .environment("/proc/sys/kernel/random/uuid cannot be read: \(error)")
         }
     }
 
@@ -268,15 +291,23 @@ package struct DumpExecutor {
     }
 
     /// From the first kill on there is no way back: should we die, the supervisor knows that the rest must die too.
-    private func kill(_ tree: consuming FrozenTree, _ supervisor: consuming SupervisorHandle)
-        throws(DumpError)
-    {
+    private func kill(
+        _ tree: consuming FrozenTree, _ supervisor: consuming SupervisorHandle,
+        _ network: NetworkDump
+    ) throws(DumpError) {
+        do throws(DumpError) {
+            try network.commit()
+        } catch {
+            network.abandon()
+            throw error
+        }
         do throws(Errno) {
             for (place, process) in tree.processes.enumerated() where process.state != .zombie {
                 try supervisor.journal.set(.init(pid: process.pid, startTime: process.startTime), at: place)
             }
             try supervisor.journal.setPhase(.killing)
         } catch {
+            network.abandon()
             throw .environment("the undo journal cannot be written: \(error)")
         }
         faults.pass("before the kill")

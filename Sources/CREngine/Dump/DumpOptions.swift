@@ -14,6 +14,8 @@ package struct DumpOptions: Sendable {
     package var freezeTimeout: UInt64
     /// Allocated bytes of each deleted file that may travel with the images.
     package var ghostLimit: UInt64
+    /// Connections are held by nftables from before they are read; false leaves that to the operator.
+    package var locksNetwork = true
     /// Of a tree that runs on afterwards.
     package var pauseLimit: PauseLimit?
     /// The images are written before the tree runs on, for programs called at `imagesComplete`.
@@ -46,6 +48,8 @@ package struct DumpOutcome: Sendable {
     package var pauseExcess: String?
     /// Writes that the stop cut short.
     var cutTransfers: [Transfers.Cut] = []
+    /// Connections that stay locked until a restore; nil for none.
+    package var lock: ConnectionLock?
     package var tree: TreeImage
     package var snapshot: Snapshot
     /// Hard links that were made for files without a name of their own. They are to stay as long as the images.

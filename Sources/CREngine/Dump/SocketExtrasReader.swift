@@ -26,7 +26,8 @@ struct SocketExtrasReader {
         var options: [SocketExtras.Option] = []
         for (row, usual) in zip(SocketOptionTable.rows, usual) {
             guard let usual, let value = try? SocketCalls.option(fd, row.level, row.name, size: row.size),
-                value != usual, !(row.changesWhenConnected && isConnected)
+                value != usual, !(row.changesWhenConnected && isConnected),
+                !(row.isForDatagrams && type == 1)
             else { continue }
             options.append(.init(level: row.level, name: row.name, value: value))
         }

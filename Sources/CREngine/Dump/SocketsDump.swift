@@ -4,9 +4,15 @@ import Glibc
 /// Sockets other than unix ones, each read once through a short-lived duplicate of its descriptor.
 struct SocketsDump {
     private let snapshot: Snapshot
+    private let network: NetworkDump
     private var extrasReader = SocketExtrasReader()
+    /// Connections by inode of their socket.
+    private(set) var streams: [UInt32: TCPStreamImage] = [:]
 
-    init(snapshot: Snapshot) { self.snapshot = snapshot }
+    init(snapshot: Snapshot, network: NetworkDump) {
+        self.snapshot = snapshot
+        self.network = network
+    }
 
     /// What was read of one socket.
     struct Row {
@@ -26,7 +32,10 @@ struct SocketsDump {
             case .tcp, .udp, .raw, .ping, .packet, .netlink: break
             }
             let socket = try SocketCalls.duplicate(pidfd: pidfd, descriptor: descriptor)
-            return try read(socket.rawValue, file, facts, owner)
+            let place = UndoJournal.SocketRecord(
+                pid: pid, startTime: snapshot.task(pid)?.startTime ?? 0, fd: descriptor, inode: file.inode,
+                reusesAddress: false)
+            return try read(socket.rawValue, file, facts, owner, place)
         } catch {
             if error == .access {
                 throw .cannotCarry(
@@ -38,6 +47,19 @@ struct SocketsDump {
                     "\(subject): holds a datagram back (UDP_CORK) or carries a tunnel (UDP_ENCAP), which nobody can read; let it finish"
                 )
             }
+            if error.rawValue == ENODATA {
+                throw .cannotCarry(
+                    "\(subject): has urgent or otherwise unreadable bytes (MSG_OOB); let the program read them"
+                )
+            }
+            if error.rawValue == EINPROGRESS {
+                throw .cannotCarry(
+                    "\(subject): is a connection in flight in a unix socket; let it be received")
+            }
+            if error.rawValue == EISCONN {
+                throw .cannotCarry(
+                    "\(subject): is connected, and sock_diag(7) did not show it; load the module tcp_diag")
+            }
             throw .task(pid, "fd \(descriptor) (\(file.link)) cannot be examined", error)
         }
     }
@@ -48,7 +70,8 @@ struct SocketsDump {
     }
 
     private mutating func read(
-        _ fd: Int32, _ file: OpenFile, _ facts: SocketFacts, _ owner: OwnerImage
+        _ fd: Int32, _ file: OpenFile, _ facts: SocketFacts, _ owner: OwnerImage,
+        _ place: UndoJournal.SocketRecord
     ) throws(Errno) -> Row? {
         let flags = file.info.flags & ~DescriptorInfo.closeOnExec
         let content: FileImage.Content
@@ -66,9 +89,10 @@ struct SocketsDump {
             kind = (UInt32(AF_NETLINK), 3, image.proto)
         default:
             let reader = InetSocketReader(fd: fd, facts: facts)
-            guard let image = try reader.read(inode: file.inode, flags: flags, owner: owner) else {
+            guard var image = try reader.read(inode: file.inode, flags: flags, owner: owner) else {
                 return nil
             }
+            if image.type == 1 { try readConnection(fd, &image, place) }
             if facts.family == .udp { try refuseHeldBack(fd) }
             content = .inetSocket(image)
             kind = (image.family, image.type, image.proto)
@@ -85,5 +109,40 @@ struct SocketsDump {
         let encapsulation: Int32 = 100
         for name in [cork, encapsulation]
         where try SocketCalls.number(fd, SocketOption.udpLevel, name) != 0 { throw .notSupported }
+    }
+
+    /// What is not read is a closed socket, which a program sees as a connection that has ended.
+    private mutating func readConnection(
+        _ fd: Int32, _ image: inout InetSocketImage, _ place: UndoJournal.SocketRecord
+    ) throws(Errno) {
+        switch network.treatment(of: place.inode) {
+        case .plain, .deny:
+            if ![TCPState.close, TCPState.listen].contains(image.state) {
+                throw Errno(rawValue: EISCONN)
+            }
+        case .close:
+            image.close()
+        case .inside, .keep:
+            // In flight in a unix socket: no task has a descriptor by which repair could be undone.
+            if snapshot.task(place.pid) == nil { throw Errno(rawValue: EINPROGRESS) }
+            var place = place
+            place.reusesAddress = image.options.reusesAddress ?? false
+            let stream = try network.read(fd, &image, at: place)
+            // Reset by its peer between the look and the lock.
+            if image.state == TCPState.close { return image.close() }
+            streams[image.inode] = stream
+        }
+    }
+}
+
+extension InetSocketImage {
+    /// Makes it one whose connection has ended.
+    mutating func close() {
+        let fresh = InetSocketImage(inode: inode, family: family, type: type, proto: proto)
+        state = TCPState.close
+        local = fresh.local
+        remote = fresh.remote
+        interface = nil
+        shutdown = 3
     }
 }

@@ -14,6 +14,7 @@ package enum ImageKind: UInt32, Sendable {
     case pipeData = 0x5645_3709
     case fifoData = 0x5933_3054
     case socketQueues = 0x5626_4026
+    case tcpStream = 0x5146_5506
     case cgroup = 0x5938_3330
     case seccomp = 0x6441_3049
     case memfd = 0x4845_3499
@@ -63,5 +64,9 @@ package enum ImageName {
     package static func pagemap(_ pid: PID) -> String { "pagemap-\(pid).img" }
     package static func sharedPagemap(_ shmid: UInt64) -> String { "pagemap-shmem-\(shmid).img" }
     package static func pages(_ id: UInt32) -> String { "pages-\(id).img" }
+    /// A connection, by the inode of its socket.
+    package static func tcpStream(_ inode: UInt32) -> String {
+        "tcp-stream-\(String(inode, radix: 16)).img"
+    }
     package static func ghost(_ number: UInt32) -> String { "ghost-file-\(String(number, radix: 16)).img" }
 }

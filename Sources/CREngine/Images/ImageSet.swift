@@ -19,6 +19,7 @@ package enum ImageSet {
         try writePipes(.pipeData, ImageName.pipeData, tree.pipeData, to: directory)
         try writePipes(.fifoData, ImageName.fifoData, tree.fifoData, to: directory)
         try writePackets(tree.socketPackets, to: directory)
+        for (inode, stream) in tree.tcpStreams { try stream.write(inode: inode, to: directory) }
         try writeList(.memfd, ImageName.memfd, tree.memfds.map { $0.packed() }, to: directory)
         try writeList(.fileLocks, ImageName.fileLocks, tree.fileLocks.map { $0.packed() }, to: directory)
         try writeList(

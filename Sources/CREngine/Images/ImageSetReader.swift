@@ -37,6 +37,14 @@ extension ImageSet {
         {
             tree.socketPackets = try SocketPacketImage.readAll(reader)
         }
+        for file in tree.files {
+            guard case .inetSocket(let socket) = file.content, socket.isConnection else { continue }
+            if let reader = try ImageFileReader.openIfPresent(
+                .tcpStream, name: ImageName.tcpStream(socket.inode), in: directory, framing: framing)
+            {
+                tree.tcpStreams[socket.inode] = try TCPStreamImage(reader)
+            }
+        }
         tree.memfds = try readList(.memfd, ImageName.memfd, in: directory, framing) {
             (entry) throws(ImageError) -> MemfdInodeImage in try MemfdInodeImage(entry)
         }

@@ -26,6 +26,12 @@ package struct InetEndpoint: Hashable, Sendable, Codable {
         return InetEndpoint(address: Array(address[12...]), port: port)
     }
 
+    /// The address without a port or brackets.
+    package var host: String {
+        let text = SockDiag.endpoint(address, 0).dropLast(2)
+        return String(text.drop { $0 == "[" }.prefix { $0 != "]" })
+    }
+
     /// `struct sockaddr_in` or `sockaddr_in6`; `scope` is the index of an interface.
     func socketAddress(scope: UInt32 = 0) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: address.count == 4 ? 16 : 28)

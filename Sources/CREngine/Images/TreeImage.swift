@@ -23,6 +23,8 @@ package struct TreeImage: Equatable, Sendable {
     package var terminals: [TerminalImage] = []
     /// Memory of shmem inodes by shmid (`pagemap-shmem-SHMID.img`).
     package var sharedMemory: [SharedMemoryImage] = []
+    /// Connections by the inode of their socket (`tcp-stream-INODE.img`).
+    package var tcpStreams: [UInt32: TCPStreamImage] = [:]
     /// What sockets have beyond CRIU's fields, by file id.
     package var socketExtras: [UInt32: SocketExtras] = [:]
     package var cgroups: CgroupImage?

@@ -9,8 +9,12 @@ package struct ScanContext: Sendable {
     /// Inodes of all sockets of the tree.
     package let socketInodes: Set<UInt64>
 
+    /// Connections of TCP that an end of is in the tree.
+    package let connections: Set<ConnectionLock.Ends>
+
     package init(snapshot: Snapshot, allow: Allowances) {
         self.snapshot = snapshot
+        connections = snapshot.connections
         self.allow = allow
         var holders: [OpenFileID: [(pid: PID, fd: Int32)]] = [:]
         for task in snapshot.tasks {

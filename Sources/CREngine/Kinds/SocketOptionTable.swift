@@ -10,6 +10,8 @@ enum SocketOptionTable {
         var size = 4
         /// The protocol changes it by itself once there is a connection.
         var changesWhenConnected = false
+        /// Sockets of streams do not take it.
+        var isForDatagrams = false
     }
 
     static let rows: [Row] =
@@ -20,19 +22,21 @@ enum SocketOptionTable {
             Row(level: SocketOption.socketLevel, name: $0)
         }
         // IP_RECVOPTS, RETOPTS, MTU_DISCOVER, RECVERR, RECVTTL, RECVTOS, PASSSEC, TRANSPARENT, RECVORIGDSTADDR, MINTTL,
-        // CHECKSUM, BIND_ADDRESS_NO_PORT, RECVFRAGSIZE, RECVERR_RFC4884, MULTICAST_IF, MULTICAST_TTL, MULTICAST_LOOP,
-        // MULTICAST_ALL, UNICAST_IF, LOCAL_PORT_RANGE
-        + [6, 7, 10, 11, 12, 13, 18, 19, 20, 21, 23, 24, 25, 26, 32, 33, 34, 49, 50, 51].map {
+        // CHECKSUM, BIND_ADDRESS_NO_PORT, RECVFRAGSIZE, RECVERR_RFC4884, UNICAST_IF, LOCAL_PORT_RANGE
+        + [6, 7, 10, 11, 12, 13, 18, 19, 20, 21, 23, 24, 25, 26, 50, 51].map {
             Row(level: SocketOption.ipLevel, name: $0)
         }
+        // IP_MULTICAST_IF, MULTICAST_TTL, MULTICAST_LOOP, MULTICAST_ALL
+        + [32, 33, 34, 49].map { Row(level: SocketOption.ipLevel, name: $0, isForDatagrams: true) }
         // IP_OPTIONS
         + [Row(level: SocketOption.ipLevel, name: 4, size: 40)]
-        // IPV6_CHECKSUM, UNICAST_HOPS, MULTICAST_IF, MULTICAST_HOPS, MULTICAST_LOOP, MTU_DISCOVER, RECVERR,
-        // MULTICAST_ALL, RECVERR_RFC4884, FLOWINFO_SEND, HDRINCL, RECVPKTINFO, RECVHOPLIMIT, RECVHOPOPTS, RECVRTHDR,
+        // IPV6_MULTICAST_IF, MULTICAST_HOPS, MULTICAST_LOOP, MULTICAST_ALL
+        + [17, 18, 19, 29].map { Row(level: SocketOption.ipv6Level, name: $0, isForDatagrams: true) }
+        // IPV6_CHECKSUM, UNICAST_HOPS, MTU_DISCOVER, RECVERR, RECVERR_RFC4884, FLOWINFO_SEND, HDRINCL, RECVPKTINFO, RECVHOPLIMIT, RECVHOPOPTS, RECVRTHDR,
         // RECVDSTOPTS, RECVPATHMTU, DONTFRAG, RECVTCLASS, TCLASS, AUTOFLOWLABEL, ADDR_PREFERENCES, MINHOPCOUNT,
         // RECVORIGDSTADDR, TRANSPARENT, UNICAST_IF, RECVFRAGSIZE, FREEBIND
         + [
-            7, 16, 17, 18, 19, 23, 25, 29, 31, 33, 36, 49, 51, 53, 56, 58, 60, 62, 66, 67, 70, 72, 73, 74, 75,
+            7, 16, 23, 25, 31, 33, 36, 49, 51, 53, 56, 58, 60, 62, 66, 67, 70, 72, 73, 74, 75,
             76,
             77, 78,
         ].map { Row(level: SocketOption.ipv6Level, name: $0) }

@@ -29,11 +29,11 @@ package enum RawSocket: FileKind {
 /// Datagrams of the network that were not read yet: they are dropped, as the network itself may do.
 enum DatagramQueue {
     static func findings(_ state: SocketFacts, of file: OpenFile, in context: ScanContext) -> [Finding] {
-        if state.unread == 0 { return [] }
+        let shared = SharedSocket.findings(state, of: file, in: context)
+        if state.unread == 0 { return shared }
         let own = state.local.isEmpty ? "" : " \(state.local)"
-        return [
-            Finding(.datagramsLost, context.object(file), "unread datagrams of \(state.protocolName)\(own)")
-        ]
+        let what = "unread datagrams of \(state.protocolName)\(own)"
+        return shared + [Finding(.datagramsLost, context.object(file), what)]
     }
 }
 

@@ -8,12 +8,17 @@ import Glibc
 final class InetSockets {
     private let images: [(id: UInt32, image: InetSocketImage)]
     private let extras: [UInt32: SocketExtras]
+    private let streams: [UInt32: TCPStreamImage]
+    private let network: NetworkRestore
     /// Ours, by file id; taken out by whoever opens them.
     private var made: [UInt32: Int32]?
 
-    init(tree: TreeImage) {
+    init(tree: TreeImage, network: NetworkRestore) {
+        self.network = network
+        streams = tree.tcpStreams
         images = tree.files.compactMap { file in
-            guard case .inetSocket(let image) = file.content else { return nil }
+            guard case .inetSocket(var image) = file.content else { return nil }
+            if image.isConnection, !network.comesBack(image) { image.close() }
             return (file.id, image)
         }
         extras = tree.socketExtras
@@ -46,13 +51,19 @@ final class InetSockets {
             guard let fd = made?[id] else { continue }
             let setter = setter(fd, id, image)
             try setter.setAfterBind()
+            if image.isConnection {
+                // Only now: what came in the peer's name came over lo.
+                if let device = image.options.boundDevice { try setter.bindToDevice(device) }
+                try network.hold(fd, image)
+            }
             try setter.setFlags(image.flags)
         }
     }
 
     private func setter(_ fd: Int32, _ id: UInt32, _ image: InetSocketImage) -> SocketOptionsSetter {
         SocketOptionsSetter(
-            fd: fd, subject: image.subject, options: image.options, extras: extras[id])
+            fd: fd, subject: image.subject, options: image.options, extras: extras[id],
+            isConnection: image.isConnection)
     }
 
     private func bound(_ id: UInt32, _ image: InetSocketImage) throws(RestoreError) -> OwnedFD {
@@ -68,6 +79,9 @@ final class InetSockets {
             }
         }
         try InetOptionsSetter(fd: fd, image: image).set()
+        if image.isConnection, let stream = streams[image.inode] {
+            try ConnectionBuilder(fd: fd, image: image, stream: stream).enterRepair()
+        }
         try setter(fd, id, image).setBeforeBind()
         try bind(fd, image)
         return socket
@@ -81,7 +95,11 @@ final class InetSockets {
         let address = local.socketAddress(scope: try image.scope())
         do throws(Errno) {
             // The real flag comes when all users of the port are there.
-            try set(fd, SocketOption.reuseAddress, image.type == 1 ? true : image.options.reusesAddress)
+            // In repair the kernel has it by itself.
+            if !image.isConnection {
+                try set(
+                    fd, SocketOption.reuseAddress, image.type == 1 ? true : image.options.reusesAddress)
+            }
             try set(fd, SocketOption.reusePort, image.options.reusesPort)
             do throws(Errno) {
                 try SocketCalls.bind(fd, address)
@@ -104,6 +122,10 @@ final class InetSockets {
     }
 
     private func activate(_ fd: Int32, _ image: InetSocketImage) throws(RestoreError) {
+        if image.isConnection {
+            guard let stream = streams[image.inode] else { return }
+            return try ConnectionBuilder(fd: fd, image: image, stream: stream).connect()
+        }
         if image.listens {
             try RestoreError.about(image.subject, "cannot listen") { () throws(Errno) -> Void in
                 try systemCall(CP_SYS_listen, Int(fd), Int(image.backlog))

@@ -24,13 +24,16 @@ final class OpenFiles {
     /// Write ends that keep named pipes open until all their ends are.
     private var fifoHolders: [UInt32: Int32] = [:]
 
-    init(tree: TreeImage, names: RemapNames, pages: any PageSource, inherited: [String: Int32] = [:]) {
+    init(
+        tree: TreeImage, names: RemapNames, pages: any PageSource, network: NetworkRestore,
+        inherited: [String: Int32] = [:]
+    ) {
         given = GivenFiles(tree: tree, inherited: inherited)
         terminals = TerminalFiles(tree: tree, outside: given.ids)
         files = Dictionary(tree.files.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
         self.names = names
         pipes = PipeFiles(tree: tree)
-        inetSockets = InetSockets(tree: tree)
+        inetSockets = InetSockets(tree: tree, network: network)
         linkSockets = LinkSockets(extras: tree.socketExtras)
         shared = SharedMemoryFiles(tree: tree, pages: pages)
     }

@@ -27,7 +27,8 @@ package struct RestoreExecutor {
         let preflight = Preflight(
             tree: tree, options: options, payload: payload, vdso: try OwnVDSO(),
             credentials: try CredentialsBuilder())
-        return preflight.problems() + (try CgroupPlacement(tree: tree).problems(tree))
+        return preflight.problems() + NetworkRestore(tree: tree, options: options).problems()
+            + (try CgroupPlacement(tree: tree).problems(tree))
     }
 
     /// Restores. Of several obstacles the first is thrown and the others are logged. `call` is for programs of the
@@ -65,7 +66,10 @@ package struct RestoreExecutor {
         let vdso = try OwnVDSO()
         let layout = try StubLayout(tree: tree, vdso: vdso)
         let lender = Lender(number: (tree.tasks.flatMap(\.descriptors).map(\.fd).max() ?? 2) + 1)
-        let files = OpenFiles(tree: tree, names: names, pages: payload, inherited: options.inherited)
+        let network = NetworkRestore(tree: tree, options: options)
+        try network.begin()
+        let files = OpenFiles(
+            tree: tree, names: names, pages: payload, network: network, inherited: options.inherited)
         try files.terminals.prepare()
         let sessions = SessionTerminals(lender: lender, terminals: files.terminals)
         try makeTree(builder, layout: layout, vdso: vdso, lender: lender, sessions: sessions)
@@ -132,7 +136,7 @@ package struct RestoreExecutor {
         do throws(RestoreError) {
             try call(.beforeResume, live[0].pid)
             handover = try handTerminal()
-            try resume(live, files)
+            try resume(live, files, network)
         } catch {
             try? handover?.takeBack()
             if let pidfile = options.pidfile { _ = unlink(pidfile) }
@@ -146,12 +150,15 @@ package struct RestoreExecutor {
     }
 
     /// Timers late, so that as little as can be of them is lost.
-    private func resume(_ live: [StubProcess], _ files: OpenFiles) throws(RestoreError) {
+    private func resume(
+        _ live: [StubProcess], _ files: OpenFiles, _ network: NetworkRestore
+    ) throws(RestoreError) {
         for process in live {
             if let image = process.image.process { try TimerBuilder.arm(process.leader, image) }
         }
         try files.armTimers()
         try checkTime()
+        try network.release()
         try commit(live)
     }
 

@@ -1,3 +1,5 @@
+package import PolicyModel
+
 /// How a tree is brought back.
 package struct RestoreOptions: Sendable {
     /// Whose child the root of the tree becomes.
@@ -23,6 +25,10 @@ package struct RestoreOptions: Sendable {
     /// A pidfile that is there already is replaced.
     package var replacesPidfile = false
     package var fileCheck = FileCheck.buildID
+    /// Connections come back closed, as after `criu restore --tcp-close`.
+    package var closesConnections = false
+    /// What becomes of connections whose lock is gone.
+    package var ifUnlocked = RestoreSettings.IfUnlocked.fail
     /// Permission bits of files are not compared.
     package var skipsModeCheck = false
     /// Seconds from the start until an unfinished restore is given up; 0 is never.

@@ -8,12 +8,14 @@ struct SocketOptionsSetter {
     let subject: String
     let options: SocketOptionsImage
     let extras: SocketExtras?
+    /// An end of a connection of TCP, which is in repair: no device and no SO_REUSEADDR until that is over.
+    var isConnection = false
 
     /// What has to be there before the socket is bound: the owner, sizes of buffers, the device, and all that CRIU's
     /// image does not have.
     func setBeforeBind() throws(RestoreError) {
         try setOwner()
-        if let device = options.boundDevice { try bindToDevice(device) }
+        if let device = options.boundDevice, !isConnection { try bindToDevice(device) }
         try set("size of its send buffer", SocketOption.forceSendBuffer, options.sendBuffer / 2)
         try set("size of its receive buffer", SocketOption.forceReceiveBuffer, options.receiveBuffer / 2)
         for option in extras?.options ?? []
@@ -30,7 +32,7 @@ struct SocketOptionsSetter {
         if let locks = options.bufferLocks {
             try set("SO_BUF_LOCK", SocketOption.bufferLocks, locks)
         }
-        try set("SO_REUSEADDR", SocketOption.reuseAddress, options.reusesAddress)
+        if !isConnection { try set("SO_REUSEADDR", SocketOption.reuseAddress, options.reusesAddress) }
         try set("SO_PRIORITY", SocketOption.priority, options.priority)
         try set("SO_RCVLOWAT", SocketOption.receiveLowWater, options.receiveLowWater)
         try set("SO_MARK", SocketOption.mark, options.mark)

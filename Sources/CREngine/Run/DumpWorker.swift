@@ -107,6 +107,7 @@ package struct DumpWorker {
             GroupSeat(OwnedFD(taking: 5), group: $0, patience: options.freezeTimeout)
         }
         options.allow = policy.allow
+        options.locksNetwork = policy.dump.networkLock != .skip
         switch policy.allow.ghostLimit {
         case .bytes(let limit): options.ghostLimit = limit.bytes
         case .auto: options.ghostLimit = .max

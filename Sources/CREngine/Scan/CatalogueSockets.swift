@@ -63,8 +63,8 @@ extension FindingCode {
         case .tcpEstablished:
             Entry(
                 .block, "established tcp connection", criu: "tcp-established",
-                "The peer cannot be frozen together with the tree, and this build does not carry tcp "
-                    + "connections yet.",
+                remedy: "allow: {tcp-established: true}",
+                "The peer cannot be frozen together with the tree, and must not give up before the restore.",
                 kernel:
                     "Sequence numbers, windows and both queues are in the kernel on both hosts. TCP_REPAIR "
                     + "of tcp(7) can read and set ours, and the peer must not notice the pause.",
@@ -114,6 +114,14 @@ extension FindingCode {
                 "No engine can carry MPTCP; run the program with plain tcp: without mptcpize(8), for programs in "
                     + "Go with GODEBUG=multipathtcp=0, or with sysctl net.mptcp.enabled=0.",
                 kernel: "TCP_REPAIR knows plain TCP only: keys, tokens and subflows of MPTCP cannot be read.",
+                restore: "None, it blocks.")
+        case .sharedSocket:
+            Entry(
+                .block, "socket that processes outside the tree hold too",
+                "It lives on outside when the tree is gone, so nobody could make it again; dump it together with "
+                    + "its other holders, or have them close it.",
+                kernel:
+                    "A socket ends with its last descriptor; its port and its connection are taken until then.",
                 restore: "None, it blocks.")
         case .otherSocket:
             Entry(

@@ -45,6 +45,7 @@ package enum FindingCode: String, CaseIterable, Sendable, Codable {
     case netlinkAnswers = "CRP225"
     case packetRing = "CRP226"
     case multipathTCP = "CRP227"
+    case sharedSocket = "CRP228"
     case otherSocket = "CRP229"
     case connectionGoesOn = "CRP231"
     case pidNamespace = "CRP301"

@@ -6,24 +6,22 @@ enum LeaveRunningRules {
     static func findings(_ policy: Policy, in context: ScanContext) -> [Finding] {
         guard policy.dump.after == .leaveRunning else { return [] }
         var found: [Finding] = []
-        if policy.dump.establishedTCP == .deny { found += connections(in: context) }
+        found += connections(in: context, isAllowed: policy.dump.establishedTCP == .allow)
         found += writtenFiles(in: context).map { finding($0, policy) }
         return found
     }
 
     /// A connection to the outside goes on without the checkpoint: its sequence numbers are history soon.
-    private static func connections(in context: ScanContext) -> [Finding] {
+    private static func connections(in context: ScanContext, isAllowed: Bool) -> [Finding] {
         let snapshot = context.snapshot
-        let ends = Set(
-            snapshot.sockets.values.filter { $0.family == .tcp }.map { "\($0.local) \($0.remote)" })
         return snapshot.openFiles.compactMap { file in
-            guard let socket = TCPSocket.recognise(file, in: snapshot), let state = socket.state,
-                [.established, .closeWait, .finWait1, .finWait2, .lastAck, .closing].contains(state),
-                !ends.contains("\(socket.remote) \(socket.local)")
+            guard let socket = TCPSocket.recognise(file, in: snapshot), let ends = socket.ends,
+                context.connections.contains(ends), !context.connections.contains(ends.reversed)
             else { return nil }
             return Finding(
                 .connectionGoesOn, context.object(file, peer: socket.remote),
-                "leave-running with tcp \(socket.local) -> \(socket.remote)")
+                "leave-running with tcp \(socket.local) -> \(socket.remote)",
+                severity: isAllowed ? .warn : .block)
         }
     }
 

@@ -4,7 +4,8 @@ extension FindingCode {
         switch self {
         case .pipeOutside, .stdioOutside, .unixOutside, .unixNameless, .unixOutsideData,
             .unixBacklog, .tcpListen, .tcpEstablished, .tcpInFlight,
-            .datagramsLost, .netlinkAnswers, .packetRing, .multipathTCP, .tcpLayer, .otherSocket, .shellJob,
+            .datagramsLost, .netlinkAnswers, .packetRing, .multipathTCP, .sharedSocket,
+            .tcpLayer, .otherSocket, .shellJob,
             .groupOutside, .controllingTerminal, .terminal,
             .flock, .posixLock, .openFileLock, .lease, .leaseUnsettled, .lockOutside, .device, .gpu, .kvm,
             .infiniband,

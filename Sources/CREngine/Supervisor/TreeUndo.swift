@@ -9,7 +9,8 @@ package struct TreeUndo {
     /// Works through the journal; what cannot be undone is returned, one line each, and harms nobody: a mapped page or
     /// unused bytes that differ from zero.
     package func run(_ journal: borrowing UndoJournal) -> [String] {
-        var failures: [String] = []
+        // Connections first: the program runs already, and finds them broken while they are in repair.
+        var failures = NetworkUndo.run(journal)
         do throws(Errno) {
             for (index, record) in try journal.records() {
                 do throws(TraceError) {

@@ -98,22 +98,35 @@ package struct UndoJournal: ~Copyable {
 
     /// All records that are set, with their places.
     package func records() throws(Errno) -> [(index: Int, record: Record)] {
-        var all: [(index: Int, record: Record)] = []
+        try all().compactMap { row in
+            let words = row.words
+            guard words[0] >> 32 == Self.processKind else { return nil }
+            var record = Record(
+                pid: PID(Int32(truncatingIfNeeded: words[0])), startTime: words[1], stub: words[2],
+                scratch: words[3], scratchSize: words[4])
+            record.socket = .init(
+                descriptor: Int32(truncatingIfNeeded: words[6] >> 32), inode: words[5],
+                peekOffset: Int32(truncatingIfNeeded: words[6]))
+            return (row.index, record)
+        }
+    }
+
+    /// All places that hold a record of any kind, with its words.
+    func all() throws(Errno) -> [(index: Int, words: [UInt64])] {
+        var rows: [(index: Int, words: [UInt64])] = []
         var index = 0
         while true {
             let words = try read(words: Self.wordsPerRecord, at: 1 + index * Self.wordsPerRecord)
-            guard words.count == Self.wordsPerRecord else { return all }
-            if words[0] != 0 {
-                var record = Record(
-                    pid: PID(Int32(truncatingIfNeeded: words[0])), startTime: words[1], stub: words[2],
-                    scratch: words[3], scratchSize: words[4])
-                record.socket = .init(
-                    descriptor: Int32(truncatingIfNeeded: words[6] >> 32), inode: words[5],
-                    peekOffset: Int32(truncatingIfNeeded: words[6]))
-                all.append((index, record))
-            }
+            guard words.count == Self.wordsPerRecord else { return rows }
+            if words[0] != 0 { rows.append((index, words)) }
             index += 1
         }
+    }
+
+    /// Writes the words of one record, zeroes after them.
+    func write(_ words: [UInt64], index: Int) throws(Errno) {
+        let rest = [UInt64](repeating: 0, count: Self.wordsPerRecord - words.count)
+        try write(words + rest, at: 1 + index * Self.wordsPerRecord)
     }
 
     private func write(_ words: [UInt64], at word: Int) throws(Errno) {
