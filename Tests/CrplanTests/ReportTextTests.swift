@@ -168,8 +168,8 @@ import Testing
                                     pid 5121 fd 9
                     block    CRP221 established tcp 10.1.3.7:40122 -> 203.0.113.9:8443
                                     pid 5121 fd 10
-                             The peer cannot be frozen together with the tree, and must not
-                             give up before the restore.
+                             The peer cannot be frozen together with the tree, and must not give
+                             up before the restore.
                              allow: {tcp-established: [{peer: PEER, action: keep}]}
                     warn     CRP804 target solver-5120.2    pid 5120
                              Two trees have the same program and arguments; the later one is
