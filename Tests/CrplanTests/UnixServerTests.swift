@@ -174,4 +174,31 @@ struct UnixServerTests {
         #expect(restored.ending == .exit(0), "\(restored.output)")
         #expect(group.verdicts() == [])
     }
+
+    @Test func `a stream that is named by its inode needs the option at restore, as criu has it`() throws {
+        let subject = try DumpedSubject(["unix", "outside-all"])
+        let inodes = [3, 4].map { fd in
+            var link = [CChar](repeating: 0, count: 64)
+            readlink("/proc/\(subject.root)/fd/\(fd)", &link, 63)
+            let text = String(decoding: link.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            return String(text.dropFirst("socket:[".count).dropLast())
+        }
+        let words = ["dump", "-t", "\(subject.root)", "-D", subject.images, "-x"]
+        let refused = try crplan(words)
+        #expect(refused.ending == .exit(1) && refused.output.contains("[ext-unix-sk] unix stream"))
+        try subject.dump(["--ext-unix-sk=" + inodes.joined(separator: ",")])
+        let isGone = subject.reapAll()
+        try #require(isGone)
+        let told = try subject.restore()
+        #expect(told.ending == .exit(1))
+        #expect(
+            told.output.contains(
+                "stream: is a server outside the tree that a stream socket was connected to; give --ext-unix-sk"
+            ))
+        let restored = try subject.restore(["-x"])
+        #expect(restored.ending == .exit(0), "\(restored.output)")
+        try write("", to: subject.place + "/status.check")
+        #expect(poll(until: now() + 30) { text(of: subject.place + "/status") != "ready\n" })
+        #expect(text(of: subject.place + "/status") == "pass\n")
+    }
 }

@@ -97,7 +97,7 @@ extension DumpBuilder {
         for (inode, facts) in SocketScan.facts(of: [file], isOurNetwork: true) {
             snapshot.sockets[inode] = facts
         }
-        let context = ScanContext(snapshot: snapshot, allow: allow)
+        let context = scanContext()
         if let finding = FileTable.findings(of: file, in: context).first(where: { $0.severity == .block }) {
             throw .cannotCarry("\(what): \(finding.what): \(finding.why)")
         }
@@ -134,7 +134,8 @@ extension DumpBuilder {
     }
 
     /// Every other end is one of the images.
-    private func checkPeers() throws(DumpError) {
+    private mutating func checkPeers() throws(DumpError) {
+        let context = scanContext()
         var inodes: Set<UInt32> = []
         for file in files.files {
             if case .unixSocket(let socket) = file.content { inodes.insert(socket.inode) }
@@ -142,11 +143,7 @@ extension DumpBuilder {
         for receiver in receivers {
             let peer = UInt32(truncatingIfNeeded: receiver.facts.peerInode)
             if peer == 0 || inodes.contains(peer) { continue }
-            if case .outside = UnixPeer(
-                of: receiver.facts, in: ScanContext(snapshot: snapshot, allow: allow))
-            {
-                continue
-            }
+            if case .outside = UnixPeer(of: receiver.facts, in: context) { continue }
             throw .cannotCarry(
                 "process \(receiver.file.pid): fd \(receiver.file.fd) (\(receiver.file.link)): its other end "
                     + "socket:[\(peer)] is neither in the tree nor under way in it")

@@ -5,8 +5,9 @@ import PolicyModel
 /// Builds the images of a frozen tree, process by process: first all facts, then the contents.
 struct DumpBuilder: ~Copyable {
     /// Grows by what is found in messages.
-    var snapshot: Snapshot
-    let allow: Allowances
+    var snapshot: Snapshot { didSet { context = nil } }
+    private let allow: Allowances
+    private var context: ScanContext?
     let pause: PauseClock
     private let directory: OwnedFD
     var files: FileImageTable
@@ -216,10 +217,18 @@ struct DumpBuilder: ~Copyable {
         }
     }
 
+    /// The rules' view of the tree, made again only when the tree has grown.
+    mutating func scanContext() -> ScanContext {
+        if let context { return context }
+        let made = ScanContext(snapshot: snapshot, allow: allow)
+        context = made
+        return made
+    }
+
     private mutating func unixSocket(
         _ file: OpenFile, _ facts: SocketFacts, _ owner: OwnerImage
     ) throws(DumpError) -> UInt32 {
-        let context = ScanContext(snapshot: snapshot, allow: allow)
+        let context = scanContext()
         let socket: OwnedFD
         let extras: SocketExtras
         do throws(Errno) {
