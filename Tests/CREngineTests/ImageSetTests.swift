@@ -142,6 +142,40 @@ import Testing
         #expect(error?.description == message)
     }
 
+    @Test func `event objects that lead out of the set are refused`() throws {
+        let changes: [(inout TreeImage) -> Void] = [
+            { $0.files.append(FileImage(id: 99, content: .processFD(.init(flags: 0, target: 1, inode: 1)))) },
+            { $0.fileLocks[0].fd = 77 },
+            { $0.fileLocks[0].pid = PID(102) },
+            { $0.fileLocks[0].length = .max },
+            {
+                var image = InotifyImage(flags: 0)
+                image.watches = [
+                    .init(
+                        number: .max, inode: 1, device: 1, mask: 1,
+                        handle: FileHandleImage(type: 1, bytes: []))
+                ]
+                $0.files.append(FileImage(id: 99, content: .inotify(image)))
+            },
+            {
+                var image = EpollImage(flags: 0)
+                image.targets = [.init(fd: 1, events: 1, data: 1)]
+                image.targets[0].file = 4711
+                $0.files.append(FileImage(id: 99, content: .epoll(image)))
+            },
+        ]
+        for (place, change) in changes.enumerated() {
+            let directory = try TemporaryDirectory()
+            var tree = RichTree.make()
+            change(&tree)
+            try Self.write(tree, to: directory)
+            let error = #expect(throws: ImageError.self, "change \(place)") {
+                try ImageSet.read(from: try directory.open())
+            }
+            #expect(error != nil)
+        }
+    }
+
     @Test func `61 signal dispositions are refused`() throws {
         let directory = try TemporaryDirectory()
         var tree = RichTree.make()

@@ -63,6 +63,30 @@ struct LockTests {
         #expect(text(of: subject.place + "/status") == "pass\n")
     }
 
+    @Test func `who has the open file of a lock is told by name`() throws {
+        let place = try makeDirectory(in: "/tmp")
+        defer { remove(place) }
+        let program = """
+            import fcntl, os, time
+            file = open("shared", "w")
+            fcntl.flock(file, fcntl.LOCK_EX)
+            child = os.fork()
+            if child == 0: os.setsid()
+            else: open("child", "w").write(str(child))
+            time.sleep(98775)
+            """
+        let parent = try spawn(["/usr/bin/python3", "-c", program], log: place + "/log", directory: place)
+        defer { end(processTree(of: parent)) }
+        let isReady = poll(until: now() + 20) { Int32(text(of: place + "/child") ?? "") != nil }
+        try #require(isReady)
+        let child = try #require(Int32(text(of: place + "/child") ?? ""))
+        let inside = try Collector.collect(root: PID(parent), scope: .live)
+        #expect(inside.locks.map(\.outsiders) == [[]])
+        let half = try Collector.collect(root: PID(child), scope: .live)
+        #expect(half.locks.count == 1)
+        #expect(half.locks.first?.outsiders == ["on the open file of python3[\(parent)]"])
+    }
+
     @Test func `who waits for a lock, or shares it, is told by name`() throws {
         let subject = try DumpedSubject(["locks"])
         // A second shared lock on the directory, and somebody who waits for the exclusive one.

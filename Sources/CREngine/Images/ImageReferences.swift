@@ -46,6 +46,23 @@ extension ImageSet {
                 throw ImageError(
                     file: ImageName.files,
                     "file \(file.id) names memfd \(memfd.inodeID), which is not in \(ImageName.memfd)")
+            case .processFD(let process) where process.target != -1:
+                let isInside = tree.tasks.contains { task in
+                    task.pid.rawValue == process.target
+                        || task.threads.contains { $0.tid.rawValue == process.target }
+                }
+                guard isInside else {
+                    throw ImageError(
+                        file: ImageName.files,
+                        "file \(file.id) is of process \(process.target), which is not in the set")
+                }
+            case .inotify(let inotify):
+                for watch in inotify.watches where watch.number > InotifyImage.highestNumber {
+                    throw ImageError(
+                        file: ImageName.files,
+                        "file \(file.id) has watch \(watch.number); numbers above \(InotifyImage.highestNumber) are not restored"
+                    )
+                }
             case .epoll(let epoll):
                 for target in epoll.targets {
                     if let id = target.file, files[id] == nil { throw missing(id, named: ImageName.extras) }

@@ -142,7 +142,9 @@ extension FileLockImage {
             guard let kind = Kind(rawValue: message.flag) else {
                 throw entry.error("a lock of kind \(message.flag) is not known")
             }
-            guard message.start >= 0, message.len >= 0 else {
+            guard message.start >= 0, message.len >= 0,
+                !message.start.addingReportingOverflow(message.len).overflow
+            else {
                 throw entry.error("a lock of \(message.len) bytes at \(message.start) is not possible")
             }
             return FileLockImage(

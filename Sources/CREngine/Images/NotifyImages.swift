@@ -16,6 +16,9 @@ package struct FileHandleImage: Equatable, Sendable {
 
 /// See inotify(7).
 package struct InotifyImage: Equatable, Sendable {
+    /// A number costs a try for each one below it; this many take half a minute.
+    package static let highestNumber: UInt32 = 1 << 24
+
     package struct Watch: Equatable, Sendable {
         /// The number that events carry.
         package var number: UInt32

@@ -6,7 +6,7 @@ package struct Watch: Equatable, Sendable {
     package var row: WatchRow
     /// Leads to the file now; nil where none is known.
     package var path: String?
-    /// Whether the handle leads to a file that has a name, or `path` does.
+    /// Whether the handle leads to a file that has a name, or `path` does, and the number can be given again.
     package var isFound: Bool
     package init(row: WatchRow, path: String?, isFound: Bool) {
         self.row = row
@@ -52,6 +52,9 @@ enum WatchScan {
         if case .mount(let id) = row.place {
             let path = handles?.mount(id)?.mountPoint
             return Watch(row: row, path: path, isFound: path != nil)
+        }
+        if case .watch(let number) = row.place, number > InotifyImage.highestNumber {
+            return Watch(row: row, path: nil, isFound: false)
         }
         guard
             let file = try? handles?.open(
