@@ -150,6 +150,7 @@ package struct GhostImage: Equatable, Sendable {
     /// Kernel encoding, major<<20|minor.
     package var device: UInt32?
     package var inode: UInt64?
+    /// st_rdev, in the encoding of makedev(3).
     package var rdevice: UInt32?
     package var symlinkTarget: String?
     package var accessSeconds: UInt64 = 0

@@ -21,12 +21,9 @@ struct PreflightTerminals {
                     given.name(of: file), "is outside the tree and was not given",
                     remedy: "restore with --inherit-fd fd[N]:\(given.name(of: file))"))
         }
-        for index in Set(tree.terminals.filter(\.isMaster).compactMap(\.pair)).sorted()
-        where access("/dev/pts/\(index)", F_OK) == 0 {
+        for name in names() where access(name, F_OK) == 0 {
             found.append(
-                RestoreError(
-                    "/dev/pts/\(index)", "is taken by somebody else", remedy: "end whoever has this terminal")
-            )
+                RestoreError(name, "is taken by somebody else", remedy: "end whoever has this terminal"))
         }
         for file in tree.files {
             guard case .terminal(let image) = file.content, !outside.contains(file.id),
@@ -52,5 +49,19 @@ struct PreflightTerminals {
             }
         }
         return found
+    }
+
+    /// Paths of the slaves of all pairs that are to be made.
+    private func names() -> [String] {
+        let files = Dictionary(tree.files.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+        let paths = tree.files.compactMap { file -> String? in
+            guard case .terminal(let image) = file.content, image.terminal & 1 != 0,
+                let side = tree.terminals.first(where: { $0.id == image.terminal }), side.isMaster,
+                let id = image.regularFile, case .regular(let master)? = files[id]?.content
+            else { return nil }
+            let directory = Terminal.parent(of: master.path)
+            return "\(directory == "/dev" ? "/dev/pts" : directory)/\(image.terminal >> 1)"
+        }
+        return Set(paths).sorted()
     }
 }

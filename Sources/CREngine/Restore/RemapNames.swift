@@ -123,7 +123,7 @@ final class RemapNames {
             case UInt32(S_IFLNK):
                 throw .notSupported
             default:
-                let device = Self.userDevice(ghost.rdevice ?? 0)
+                let device = dev_t(ghost.rdevice ?? 0)
                 try Self.call { mknod(name, ghost.mode, device) }
                 temporaryFiles.append(name)
             }
@@ -178,15 +178,6 @@ final class RemapNames {
             }
             made.append(name)
         }
-    }
-
-    /// The kernel's major<<20|minor in the encoding of makedev(3).
-    private static func userDevice(_ device: UInt32) -> dev_t {
-        let major = UInt64(device >> 20)
-        let minor = UInt64(device & 0xfffff)
-        // The kernel's major has 12 bits, so its upper half in the encoding is empty.
-        let low: UInt64 = major << 8 | minor & 0xff
-        return dev_t(low | (minor >> 8) << 20)
     }
 
     private static func link(_ old: String, _ new: String) throws(Errno) {
