@@ -347,11 +347,11 @@ enum RichTree {
     }
 
     private static func packets() -> [SocketPacketImage] {
-        var packet = SocketPacketImage(receiver: 9, bytes: [1, 2, 3])
+        var packet = SocketPacketImage(receiver: 16, bytes: [1, 2, 3])
         packet.rights = [6, 8]
         packet.credentials = SocketCredentialsImage(pid: 200, uid: 1, gid: 2)
         packet.sender = [0, 0x61]
-        return [packet, SocketPacketImage(receiver: 9, bytes: [])]
+        return [packet, SocketPacketImage(receiver: 16, bytes: [])]
     }
 
     private static func memfd() -> MemfdInodeImage {

@@ -86,6 +86,11 @@ extension ImageSet {
             for id in [packet.receiver] + packet.rights where files[id] == nil {
                 throw missing(id, named: ImageName.socketQueues)
             }
+            guard case .unixSocket? = files[packet.receiver]?.content else {
+                throw ImageError(
+                    file: ImageName.socketQueues,
+                    "has a message for file \(packet.receiver), which is no unix socket")
+            }
         }
         for lock in tree.fileLocks {
             let owner = tree.tasks.first { $0.pid == lock.pid }

@@ -70,10 +70,15 @@ package enum UnixSocket: FileKind {
         let name = state.peerName.isEmpty ? "socket \(state.peerInode)" : state.peerName
         let peer = holders.isEmpty ? name : "\(name) of \(holders.joined(separator: ", "))"
         let text = "\(what) -> \(peer)"
+        let datagram: UInt32 = 2
+        let hasName = state.peerName.hasPrefix("/") || state.peerName.hasPrefix("@")
+        let isAmidExchange = state.type != datagram && (facts.receiveQueue > 0 || facts.sendQueue > 0)
         switch UnixPeer.onRestore(state, allow: context.allow) {
         case nil:
             var finding = context.leadsOut(.unixOutside, file, text, peer: peer)
-            if finding.code == .unixOutside { finding.remedy = remedy(state, .reconnect) }
+            if finding.code == .unixOutside {
+                finding.remedy = remedy(state, hasName && !isAmidExchange ? .reconnect : .close)
+            }
             guard let rule = streamRule(state, of: file, in: context) else { return [finding] }
             if facts.receiveQueue > 0 {
                 return [Finding(.unixOutsideData, context.object(file, peer: peer), text)]
@@ -88,10 +93,10 @@ package enum UnixSocket: FileKind {
         case .reconnect:
             let object = context.object(file, peer: peer)
             let isGiven = UnixPeer.isGiven(state, allow: context.allow)
-            if !isGiven && !state.peerName.hasPrefix("/") && !state.peerName.hasPrefix("@") {
+            if !isGiven && !hasName {
                 return [Finding(.unixNameless, object, text, remedy: remedy(state, .close))]
             }
-            if state.type != 2, facts.receiveQueue > 0 || facts.sendQueue > 0 {
+            if isAmidExchange {
                 return [Finding(.unixOutsideData, object, text, remedy: remedy(state, .close))]
             }
             return [

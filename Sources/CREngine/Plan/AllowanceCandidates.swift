@@ -15,7 +15,7 @@ struct AllowanceCandidates {
         switch finding.code {
         case .shellJob, .groupOutside, .controllingTerminal, .terminal, .terminalMaster:
             [Candidate(change: .shellJob)] + stream(finding)
-        case .unixOutside: socket(finding).map(unixSocket) ?? []
+        case .unixOutside, .unixNameless, .unixOutsideData: socket(finding).map(unixSocket) ?? []
         case .tcpEstablished: socket(finding).map(tcp) ?? []
         case .tcpInFlight: [Candidate(change: .tcpInFlight)] + (socket(finding).map(tcp) ?? [])
         case .nameGone: [Candidate(change: .linkRemap)]
