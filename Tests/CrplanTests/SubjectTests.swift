@@ -16,7 +16,8 @@ struct SubjectCase: CustomTestStringConvertible, Sendable {
     .enabled(if: BuiltPrograms.canCheckpoint, "needs root, and a crplan that has dump and restore"))
 struct SubjectTests {
     static let carried = [
-        "plain", "registers", "threads", "rseq", "signals", "memory", "files", "pipes", "fdshare", "tree",
+        "plain", "registers", "threads", "rseq", "signals", "memory", "files", "pipes", "fifos", "fdshare",
+        "tree",
         "creds",
         "identity", "clocks", "timers", "killtarget page",
         "unix pair", "unix stream", "unix seqpacket", "unix listen", "unix dgram", "inet", "link",
@@ -45,7 +46,7 @@ struct SubjectTests {
     /// Objects that block a dump.
     static let refusedKinds = [
         "io_uring", "bpf", "message-queue", "aio", "secret-memory",
-        "events", "deleted-watch", "filesystem-mark", "outside-pidfd", "escaped-epoll", "fifo",
+        "events", "deleted-watch", "filesystem-mark", "outside-pidfd", "escaped-epoll",
         "packet-pipe", "flock", "posix-lock",
         "ofd-lock",
         "lease", "namespace", "proc", "userfaultfd", "perf", "outside-pipe", "seccomp", "deleted-cwd",

@@ -4,6 +4,8 @@ import CREngine
 struct Options {
     /// The checkpoint tool: `crplan`, or a stock `criu`; both take the same plumbing options.
     var tool = ""
+    /// What goes before the tool's own words.
+    var toolWords: [String] = []
     /// The tool of the steps that begin with `other-`; empty where there are none.
     var otherTool = ""
     /// The program that holds the subjects.
@@ -29,6 +31,7 @@ struct Options {
                  kill-points[:mode=MODE][:every=N][:from=N][:count=N][:signal=N] kill-random:N   for the subject killtarget
                  trace:N   the tool as for the kill steps, so often; it may fail, the tree must not notice
           --other-tool PATH       the tool of steps with other- before them, as in dump,other-restore
+          --past-planner ALLOW    dump whatever the planner says, with these allowances, `{}` for none
           --subject PATH          the program with the subjects; default: beside this one
           --work DIR              where the run's directory is made; default /tmp
           --timeout SECONDS       for the whole run; default 60
@@ -52,6 +55,9 @@ struct Options {
             switch word {
             case "--tool": tool = value
             case "--other-tool": otherTool = value
+            case "--past-planner":
+                tool = "/proc/self/exe"
+                toolWords = ["past-planner", value]
             case "--subject": subject = value
             case "--work": work = value
             case "--tracer": tracer = value.split(separator: " ").map(String.init)

@@ -108,7 +108,7 @@ struct Run {
 
     /// Runs the tool to its end; it is killed with what it started once the time is over.
     private func runTool(_ words: [String], log: String) throws(RunFailure) -> Ending {
-        let pid = try start([tool] + words, log: log, in: directory)
+        let pid = try start([tool] + options.toolWords + words, log: log, in: directory)
         if let ending = wait(for: pid, until: deadline) { return ending }
         let left = processTree(of: pid).filter { !known.contains($0) }
         for pid in left { kill(pid, SIGKILL) }

@@ -184,11 +184,6 @@ static int hold_pty(void)
     MUST(open(ptsname(master), O_RDWR | O_NOCTTY));
     return master;
 }
-static int hold_fifo(void)
-{
-    MUST(mkfifo("holder.fifo", 0600));
-    return MUST(open("holder.fifo", O_RDWR));
-}
 static int hold_packet_pipe(void)
 {
     int ends[2];
@@ -300,7 +295,7 @@ static const struct kind {
     {"kvm", hold_kvm},                 {"fuse", hold_fuse},               {"message-queue", hold_message_queue},
     {"aio", hold_aio},                 {"secret-memory", hold_secret_memory},
     {"outside-pidfd", hold_outside_pidfd}, {"escaped-epoll", hold_escaped_epoll},
-    {"pty", hold_pty},                 {"fifo", hold_fifo}, {"packet-pipe", hold_packet_pipe},
+    {"pty", hold_pty},                 {"packet-pipe", hold_packet_pipe},
     {"packets", hold_packets},         {"directory-watch", hold_directory_watch},
     {"outside-owner", hold_outside_owner}, {"flock", hold_flock},
     {"posix-lock", hold_posix_lock},   {"ofd-lock", hold_ofd_lock},       {"lease", hold_lease},

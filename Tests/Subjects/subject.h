@@ -70,6 +70,6 @@ void pause_ns(int64_t nanoseconds);
 int64_t monotonic_ns(void);
 int64_t realtime_ns(void);
 
-subject_body plain, unstoppable, registers, threads, rseq, signals, memory, files, pipes, fdshare, tree, creds, identity, clocks,
+subject_body plain, unstoppable, registers, threads, rseq, signals, memory, files, pipes, fifos, fdshare, tree, creds, identity, clocks,
     timers, unixsockets, inet, tcp, link_sockets, events, pidfds, memfds, epolls, locks, notify, eintr, killtarget, storm,
     holder, drift, terminals, links, devices;

@@ -16,6 +16,7 @@ struct DumpBuilder: ~Copyable {
     private var cgroups: CgroupSets
     private var tasks: [TaskImage] = []
     private var pipeData: [PipeDataImage] = []
+    private var fifoData: [PipeDataImage] = []
     private var seenPipes: Set<UInt64> = []
     private var sharedMemory: [SharedMemoryImage] = []
     var receivers: [Receiver] = []
@@ -128,6 +129,7 @@ struct DumpBuilder: ~Copyable {
         tree.remaps = files.remaps
         tree.ghosts = files.ghosts.map(\.image)
         tree.pipeData = pipeData
+        tree.fifoData = fifoData
         tree.socketPackets = packets
         tree.memfds = files.memfds
         tree.terminals = terminals.images
@@ -261,16 +263,16 @@ struct DumpBuilder: ~Copyable {
         }
     }
 
-    /// Unread bytes of each pipe once, by whichever end comes first; a read end alone has any.
+    /// Unread bytes of each pipe once, by whichever end comes first. Of one without a name a read end alone has any.
     private mutating func peek(_ file: OpenFile, _ pidfd: Int32, _ descriptor: Int32) throws(Errno) {
-        guard file.link.hasPrefix("pipe:["), file.canRead, seenPipes.insert(file.inode).inserted else {
-            return
-        }
+        let hasName = !file.link.hasPrefix("pipe:[")
+        guard file.facts?.type == .fifo, !file.isPathOnly, hasName || file.canRead,
+            seenPipes.insert(file.inode).inserted
+        else { return }
         let contents = try PipeContents.peek(pidfd: pidfd, descriptor: descriptor)
-        pipeData.append(
-            PipeDataImage(
-                pipe: UInt32(truncatingIfNeeded: file.inode), bytes: contents.bytes,
-                capacity: contents.capacity))
+        let data = PipeDataImage(
+            pipe: UInt32(truncatingIfNeeded: file.inode), bytes: contents.bytes, capacity: contents.capacity)
+        if hasName { fifoData.append(data) } else { pipeData.append(data) }
     }
 
     private func copy(_ ghost: FileImageTable.Ghost) throws(DumpError) {

@@ -145,6 +145,11 @@ struct FileImageTable {
             id = try add(
                 .regular(image), path: path, facts: facts, reach: file.otherName == nil ? file.reach : .same,
                 content: content)
+            if facts.type == .fifo, !file.isPathOnly {
+                // That row has name and flags; the pipe's own refers to it.
+                let pipe = FifoImage(pipe: UInt32(truncatingIfNeeded: file.inode), regularFile: id)
+                return self.id(of: file, .fifo(pipe))
+            }
         } else {
             throw .cannotCarry(
                 "fd \(file.fd) of process \(file.pid) (\(file.link)): this kind of file is not carried yet")

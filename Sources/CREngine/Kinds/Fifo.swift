@@ -10,6 +10,16 @@ package enum Fifo: FileKind {
     }
 
     package static func findings(_ state: State, of file: OpenFile, in context: ScanContext) -> [Finding] {
-        [Finding(.fifo, context.object(file), "named pipe \(state.path)")]
+        let object = context.object(file)
+        var found = NamedFile.findings(state.path, file.facts, file.reach, at: object, in: context)
+        let outsiders = context.outsiders(file.inode)
+        if !outsiders.isEmpty {
+            let peer = outsiders.joined(separator: ", ")
+            found.append(
+                Finding(
+                    .fifo, context.object(file, peer: peer), "named pipe \(state.path), also held by \(peer)")
+            )
+        }
+        return found
     }
 }

@@ -51,11 +51,15 @@ extension FindingCode {
                 restore: "Nothing brings it back; the task must leave it.")
         case .fifo:
             Entry(
-                .block, "named pipe", criu: "fifo", "This build does not carry named pipes yet.",
+                .block, "named pipe that a process outside has open", criu: "fifo",
+                "What is unread in it stays in the kernel for the other process, and a restore would put it in "
+                    + "once more; let the policy select that process too, or close it.",
                 kernel:
                     "What is written to a named pipe and not yet read is in the kernel, bound to the inode "
                     + "as long as somebody has it open.",
-                restore: "None today, it blocks.")
+                restore:
+                    "Of a named pipe that only the tree has open, unread bytes are put back before any end "
+                    + "is opened.")
         case .pathUnknown:
             Entry(
                 .block, "file whose path could not be checked",
