@@ -40,11 +40,15 @@ struct PlannerPromiseTests {
     /// Each kind of object that needs an allowance, and what no policy allows.
     static let special: [Row] =
         SubjectTests.refusedKinds.map { Row(subject: "holder \($0)") }
+        + ["flock", "posix-lock", "ofd-lock", "lease"].map {
+            Row(subject: "holder \($0)", allow: "{file-locks: owned}")
+        }
+        + ["locks", "locks leases"].flatMap { subject in
+            ["{}", "{file-locks: owned}", "{file-locks: any}"].map { Row(subject: subject, allow: $0) }
+        }
         + [
-            Row(subject: "holder flock", allow: "{file-locks: owned}"),
-            Row(subject: "holder posix-lock", allow: "{file-locks: owned}"),
-            Row(subject: "holder ofd-lock", allow: "{file-locks: owned}"),
-            Row(subject: "holder lease", allow: "{file-locks: owned}"),
+            Row(subject: "notify"), Row(subject: "notify fanotify"), Row(subject: "fifos"),
+            Row(subject: "holder deleted-watch", allow: "{fsnotify: drop}"),
         ]
 
     @Test func `ready is a promise, and so is blocked`() throws {

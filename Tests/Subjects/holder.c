@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <linux/netlink.h>
 #include <mqueue.h>
 #include <netinet/in.h>
@@ -83,8 +84,11 @@ static int hold_inotify(void)
 }
 static int hold_events(void)
 {
-    int fd = hold_inotify();
-    close(MUST(open("holder.new", O_WRONLY | O_CREAT, 0600)));
+    // A directory where nobody else makes anything.
+    MUST(mkdir("holder.events", 0700));
+    int fd = MUST(inotify_init1(0));
+    MUST(inotify_add_watch(fd, "holder.events", IN_CREATE));
+    close(MUST(open("holder.events/new", O_WRONLY | O_CREAT, 0600)));
     return fd;
 }
 static int hold_deleted_watch(void)
@@ -305,6 +309,23 @@ static const struct kind {
 };
 static const size_t kind_count = sizeof kinds / sizeof kinds[0];
 
+// Locks, watches and marks of a descriptor as its fdinfo has them, and how many bytes wait in it.
+static void describe(int fd, char *text, size_t size)
+{
+    char path[64], line[512];
+    int waiting = 0;
+    if (ioctl(fd, FIONREAD, &waiting) != 0) waiting = 0;
+    size_t length = (size_t)snprintf(text, size, "%d waiting\n", waiting);
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+    FILE *file = fopen(path, "r");
+    CHECK(file, "%s: %s", path, strerror(errno));
+    while (fgets(line, sizeof line, file)) {
+        bool counts = strncmp(line, "lock:", 5) == 0 || strncmp(line, "inotify", 7) == 0 || strncmp(line, "fanotify", 8) == 0;
+        if (counts && length < size) length += (size_t)snprintf(text + length, size - length, "%s", line);
+    }
+    fclose(file);
+}
+
 void holder(int argc, char **argv)
 {
     const struct kind *kind = NULL;
@@ -318,10 +339,16 @@ void holder(int argc, char **argv)
     }
     int fd = kind->hold();
     struct stat before, now;
-    if (fd >= 0) MUST(fstat(fd, &before));
+    static char described[4096], again[4096];
+    if (fd >= 0) {
+        MUST(fstat(fd, &before));
+        describe(fd, described, sizeof described);
+    }
     subject_ready();
     subject_await_check();
     if (fd < 0) return;
     MUST(fstat(fd, &now));
     CHECK(before.st_ino == now.st_ino && before.st_dev == now.st_dev, "fd %d is another object", fd);
+    describe(fd, again, sizeof again);
+    CHECK(strcmp(described, again) == 0, "fd %d was \"%s\" and is \"%s\"", fd, described, again);
 }

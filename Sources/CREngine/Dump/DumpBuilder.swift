@@ -134,7 +134,9 @@ struct DumpBuilder: ~Copyable {
         tree.memfds = files.memfds
         tree.terminals = terminals.images
         tree.streams = streams
-        tree.fileLocks = snapshot.locks.compactMap { FileLockImage($0) }
+        if allow.fileLocks != .deny {
+            tree.fileLocks = snapshot.locks.compactMap { FileLockImage($0) }
+        }
         tree.sharedMemory = sharedMemory
         tree.socketExtras = files.socketExtras
         tree.tcpStreams = sockets.streams
