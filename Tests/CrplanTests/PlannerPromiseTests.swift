@@ -48,7 +48,6 @@ struct PlannerPromiseTests {
         }
         + [
             Row(subject: "notify"), Row(subject: "notify fanotify"), Row(subject: "fifos"),
-            Row(subject: "holder deleted-watch", allow: "{fsnotify: drop}"),
         ]
 
     @Test func `ready is a promise, and so is blocked`() throws {

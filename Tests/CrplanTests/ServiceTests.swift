@@ -95,6 +95,49 @@ struct ServiceTests {
         #expect(service.answers(request) { ticks($0) > before })
     }
 
+    @Test func `an asyncio server keeps a thousand open connections`() throws {
+        var service = try Service.make()
+        let place = service.load.place
+        try write(
+            """
+            import asyncio
+            async def serve(reader, writer):
+                while line := await reader.readline():
+                    writer.write(b"echo " + line)
+                    await writer.drain()
+            async def main():
+                server = await asyncio.start_server(serve, "127.0.0.1", \(service.port), backlog=2000)
+                async with server: await server.serve_forever()
+            asyncio.run(main())
+            """, to: place + "/server.py")
+        try write(
+            """
+            import os, socket, sys, time
+            socks = [socket.create_connection(("127.0.0.1", \(service.port))) for _ in range(1000)]
+            def ask(tag):
+                for n, s in enumerate(socks): s.sendall(b"%s %d\\n" % (tag, n))
+                return all(s.makefile("rb").readline() == b"echo %s %d\\n" % (tag, n) for n, s in enumerate(socks))
+            print("first", ask(b"first"), flush=True)
+            sys.stdin.readline()
+            print("second", ask(b"second"), flush=True)
+            """, to: place + "/client.py")
+        try service.load.start([
+            "/usr/bin/prlimit", "--nofile=4096", "/usr/bin/python3", place + "/server.py",
+        ])
+        #expect(service.answers("ready?\n") { $0 == "echo ready?\n" })
+        let fifo = place + "/go"
+        try #require(mkfifo(fifo, 0o600) == 0)
+        let script = "exec prlimit --nofile=4096 /usr/bin/python3 \(place)/client.py <>\(fifo)"
+        let client = try spawn(["/bin/sh", "-c", script], log: place + "/client", directory: "/")
+        defer { end([client]) }
+        #expect(service.load.await { text(of: place + "/client") == "first True\n" })
+        #expect(try service.blockers("asyncio") == ["CRP221"])
+        try cycle(&service, "asyncio", allow: "tcp-established: true")
+        try write("go\n", to: fifo)
+        #expect(wait(for: client, until: now() + 60) == .exit(0))
+        #expect(text(of: place + "/client") == "first True\nsecond True\n")
+    }
+
     @Test func `of postgres only its System V segment is in the way`() throws {
         var service = try Service.make()
         let place = service.load.place
