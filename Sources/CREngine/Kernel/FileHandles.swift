@@ -2,8 +2,10 @@ import CPlatform
 import Glibc
 
 /// Files by handle: what a file system calls a file when nobody knows its name. See open_by_handle_at(2).
-package struct FileHandles {
+package final class FileHandles {
     private let mounts: [MountRow]
+    /// Directories of ours on the mounts of a file system, by its device; opened when first asked for.
+    private var places: [UInt32: [Int32]] = [:]
 
     /// Knows the mounts that this process sees.
     package init() throws(Errno) {
@@ -11,6 +13,22 @@ package struct FileHandles {
         // One that shows all of its file system is sure to reach the file.
         let rows = (try? MountRow.parse(bytes)) ?? []
         mounts = rows.filter { $0.root == "/" } + rows.filter { $0.root != "/" }
+    }
+
+    deinit { for place in places.values.joined() { _ = close(place) } }
+
+    /// A few of them are as good as all.
+    private func mounted(_ device: UInt32) -> [Int32] {
+        if let known = places[device] { return known }
+        var found: [Int32] = []
+        for mount in mounts where mount.device.kernelEncoding == device && found.count < 8 {
+            guard let place = try? OwnedFD.open(mount.mountPoint, O_RDONLY | O_DIRECTORY | O_NONBLOCK),
+                (try? Self.mountID(of: place)) == mount.id
+            else { continue }
+            found.append(place.release())
+        }
+        places[device] = found
+        return found
     }
 
     /// Where a mount is covered by another one its path leads to that.
@@ -35,15 +53,12 @@ package struct FileHandles {
             let part = handle[start..<min(start + 4, handle.count)]
             words.append(part.reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) })
         }
-        for mount in mounts where mount.device.kernelEncoding == device {
-            guard let place = try? OwnedFD.open(mount.mountPoint, O_RDONLY | O_DIRECTORY | O_NONBLOCK),
-                (try? Self.mountID(of: place)) == mount.id
-            else { continue }
+        for place in mounted(device) {
             let raw: Int
             do throws(Errno) {
                 raw = try words.withUnsafeBufferPointer { (buffer) throws(Errno) -> Int in
                     try systemCall(
-                        CP_SYS_open_by_handle_at, Int(place.rawValue), Int(bitPattern: buffer.baseAddress),
+                        CP_SYS_open_by_handle_at, Int(place), Int(bitPattern: buffer.baseAddress),
                         Int(O_PATH | O_CLOEXEC))
                 }
             } catch {
