@@ -6,7 +6,10 @@ import Testing
     .serialized,
     .enabled(if: BuiltPrograms.canApply, "needs root, and a crplan that has apply and restore"))
 struct OutsideFilesTests {
-    @Test(arguments: ["file", "null", "inherit", "tty", "pipe", "link", "failed-link", "pidfiles"])
+    @Test(arguments: [
+        "file", "null", "inherit", "ext-null", "ext-inherit", "tty", "pipe", "link", "failed-link",
+        "killed-link", "pidfiles",
+    ])
     func `what leads out of a tree comes back as its rule says`(_ name: String) throws {
         let directory = try makeDirectory(in: "/tmp")
         defer { remove(directory) }
@@ -131,6 +134,25 @@ struct OutsideFilesTests {
                             [crplan, "restore", "--store", "store", "rule"], stdout=mine, stderr=mine, check=True)
                 streams("inherit", restore)
                 wait(lambda: "line 2\n" in contents("mine"))
+            elif case in ("ext-null", "ext-inherit"):
+                reader, writer = os.pipe()
+                inode = os.fstat(writer).st_ino
+                job = start(worker.replace("os.write(1", f"os.write({writer}"), subprocess.DEVNULL, pass_fds=[writer])
+                os.close(writer)
+                turn()
+                assert os.read(reader, 100) == b"line 1\n"
+                assert "CRP108" in crp("plan", policy([job.pid], ""), code=3)
+                rule = case[4:]
+                given = f"restore: {{inherit-fd: [\"fd[0]:pipe[{inode}]\"]}}\n" if rule == "inherit" else ""
+                crp("apply", policy([job.pid], f"allow: {{ext-pipes: {rule}}}\n{given}"))
+                job.wait()
+                ours, theirs = os.pipe()
+                crp("restore", "--store", "store", "rule", stdin=theirs)
+                turn()
+                if rule == "null":
+                    assert os.readlink(f"/proc/{job.pid}/fd/{writer}") == "/dev/null"
+                else:
+                    assert os.read(ours, 100) == b"line 2\n"
             elif case in ("tty", "pipe"):
                 plumbing(case)
             elif case == "link":
@@ -160,8 +182,20 @@ struct OutsideFilesTests {
                 wait(lambda: contents("answer") == "content")
             elif case == "failed-link":
                 job = holding()
-                crp("dump", "-t", str(job.pid), "-D", "images", "--link-remap", "--action-script", "exit 1", code=1)
-                assert names() == [], names()
+                script = "if [ $CRTOOLS_SCRIPT_ACTION = post-dump ]; then ls link_remap.* > seen; exit 1; fi"
+                crp("dump", "-t", str(job.pid), "-D", "images", "--link-remap", "--action-script",
+                    f"cd {directory}; {script}", code=1)
+                assert contents("seen").startswith("link_remap."), "the dump failed too early"
+                wait(lambda: names() == [], names())
+                open("stop", "w")
+                wait(lambda: contents("answer") == "content")
+            elif case == "killed-link":
+                job = holding()
+                script = "if [ $CRTOOLS_SCRIPT_ACTION = post-dump ]; then ls link_remap.* > seen; kill -9 $PPID; fi"
+                crp("dump", "-t", str(job.pid), "-D", "images", "--link-remap", "--action-script",
+                    f"cd {directory}; {script}", code=-9)
+                assert contents("seen").startswith("link_remap."), "the dumper was killed too early"
+                wait(lambda: names() == [], names())
                 open("stop", "w")
                 wait(lambda: contents("answer") == "content")
             elif case == "pidfiles":
