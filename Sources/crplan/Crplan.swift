@@ -11,6 +11,7 @@ struct Crplan: ParsableCommand {
             SuggestCommand.self,
             PlanCommand.self, ApplyCommand.self, ExplainCommand.self, ListCommand.self,
             ShowCommand.self, VerifyCommand.self, PinCommand.self, UnpinCommand.self, PruneCommand.self,
+            UnlockCommand.self,
             DumpCommand.self,
             RestoreCommand.self, ScheduleCommand.self, StatusCommand.self, HistoryCommand.self,
             CheckCommand.self, InternalCommand.self,

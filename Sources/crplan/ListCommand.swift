@@ -28,6 +28,8 @@ struct ListCommand: ParsableCommand {
         var after: String?
         var isLatest: Bool
         var isPinned: Bool
+        /// Connections that are locked now, until a restore or `crplan unlock`.
+        var locked: Int?
         var error: String?
     }
 
@@ -45,6 +47,15 @@ struct ListCommand: ParsableCommand {
             print(String(decoding: try encoder.encode(rows), as: UTF8.self))
         case .text where rows.isEmpty: print("no checkpoints")
         case .text: print(ListText(terminal: .output).render(rows))
+        }
+    }
+
+    /// Where nftables cannot be asked, what the dump left is taken to be there still.
+    private static func isLocked(_ lock: Manifest.NetworkLockRecord) -> Bool {
+        do throws(PacketFilter.Failure) {
+            return try NetworkLock.tables().contains(lock.table)
+        } catch {
+            return true
         }
     }
 
@@ -70,6 +81,7 @@ struct ListCommand: ParsableCommand {
             row.processes = manifest.tree.count
             row.bytes = manifest.bytes
             row.after = manifest.after.rawValue
+            if let lock = manifest.networkLock, Self.isLocked(lock) { row.locked = lock.connections.count }
         } catch {
             row.error = "\(error)"
         }

@@ -31,6 +31,9 @@ struct ListText {
         let count = Counted.text(row.processes ?? 0, "process", "processes")
         let latest = row.isLatest ? "  \(terminal.paint("latest", .green))" : ""
         let pin = row.isPinned ? "  \(terminal.paint("pinned", .yellow))" : ""
-        return start + gap + size + "  " + count + latest + pin
+        let lock = row.locked.map { count in
+            "  " + terminal.paint("\(Counted.text(count, "connection", "connections")) locked", .yellow)
+        }
+        return start + gap + size + "  " + count + latest + pin + (lock ?? "")
     }
 }

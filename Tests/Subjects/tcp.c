@@ -141,6 +141,14 @@ void tcp(int argc, char **argv)
         close(a);
         await_state(b, TCP_CLOSE_WAIT);
     }
+    int waiting = -1;
+    if (strstr(kind, "waiting")) {
+        struct sockaddr_in name;
+        socklen_t length = sizeof name;
+        MUST(getsockname(listener, (struct sockaddr *)&name, &length));
+        waiting = MUST(socket(AF_INET, SOCK_STREAM, 0));
+        MUST(connect(waiting, (struct sockaddr *)&name, length));
+    }
     int state[2] = {strstr(kind, "orphan") ? 0 : state_of(a), state_of(b)};
 
     subject_ready();
@@ -185,7 +193,6 @@ void tcp(int argc, char **argv)
         close(b);
         expect_end(a);
     }
-    int again = MUST(socket(AF_INET, SOCK_STREAM, 0));
-    close(again);
+    if (waiting >= 0) close(waiting);
     close(listener);
 }

@@ -95,6 +95,15 @@ package struct NetworkLock: ~Copyable {
         return try filter.run("list table inet \(table)")
     }
 
+    /// Names of all tables of locks that stay.
+    package static func tables() throws(PacketFilter.Failure) -> Set<String> {
+        let filter = try PacketFilter()
+        return Set(
+            try filter.run("list tables inet").split(separator: "\n").compactMap { line in
+                line.split(separator: " ").last.map(String.init)
+            })
+    }
+
     /// Takes a table away that an earlier process left; false where there is none.
     package static func remove(table: String) throws(PacketFilter.Failure) -> Bool {
         let filter = try PacketFilter()

@@ -197,6 +197,7 @@ package struct DumpWorker {
             if findings.contains(where: { $0.severity == .allowed && joins.contains($0.code) }) {
                 manifest.restore.shellJob = true
             }
+            manifest.networkLock = outcome.lock.map(Manifest.NetworkLockRecord.init)
             if !outcome.helperNames.isEmpty { manifest.helperNames = outcome.helperNames }
             manifest.allowed = findings.filter { $0.severity == .allowed }.map(Manifest.Allowed.init)
             manifest.times = .init(outcome)

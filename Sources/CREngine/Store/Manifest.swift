@@ -87,6 +87,18 @@ package struct Manifest: Codable, Sendable, Equatable {
         }
     }
 
+    /// A table of nftables that outlives the dump.
+    package struct NetworkLockRecord: Codable, Sendable, Equatable {
+        /// Of the family inet.
+        package var table: String
+        /// `10.1.3.7:40122 -> 203.0.113.9:8443`
+        package var connections: [String]
+        package init(_ lock: ConnectionLock) {
+            table = lock.table
+            connections = lock.connections.map { "\($0.local) -> \($0.remote)" }
+        }
+    }
+
     /// What restore does without being told again.
     package struct RestoreRecord: Codable, Sendable, Equatable {
         package var pidfile: String?
@@ -136,6 +148,8 @@ package struct Manifest: Codable, Sendable, Equatable {
     package var allowed: [Allowed] = []
     /// Hard links outside the checkpoint that it needs until it is pruned; nil for none.
     package var helperNames: [HelperNameRecord]?
+    /// Connections that are locked until they are restored, or given up; nil for none.
+    package var networkLock: NetworkLockRecord?
     package var restore = RestoreRecord()
     /// The checkpoint that this one needs; nil for a full one.
     package var parent: CheckpointName?

@@ -89,7 +89,8 @@ package struct Retainer: Sendable {
         if try store.latest(policy: policy, target: item.target) == name {
             throw StoreError(.inUse, checkpoint.id, "became the newest that was read back meanwhile")
         }
-        let names = (try? checkpoint.manifest().helperNames) ?? []
+        let manifest = try? checkpoint.manifest()
+        let names = manifest?.helperNames ?? []
         let parent = try StoreDirectory.open("\(store.path)/\(policy)/\(item.target)")
         let renamed = Retainer.deletedPrefix + name.text
         try parent.publish(name.text, as: renamed)
@@ -100,6 +101,14 @@ package struct Retainer: Sendable {
             } catch {
                 throw StoreError(
                     .failed, name.path, "a hard link of \(checkpoint.id) cannot be removed: \(error)")
+            }
+        }
+        if let table = manifest?.networkLock?.table {
+            do throws(PacketFilter.Failure) {
+                _ = try NetworkLock.remove(table: table)
+            } catch {
+                throw StoreError(
+                    .failed, checkpoint.id, "its lock of connections, table inet \(table), stays: \(error)")
             }
         }
         if let entry = try parent.entry(renamed) { try parent.remove(entry) }

@@ -11,6 +11,8 @@ package final class FaultPoints {
 
         private let action: Action
         private let actAt: Int
+        /// Acts at the first point of this name (`=in repair`), whatever its number.
+        private let actAtPlace: String?
         /// How many points were passed so far.
         package private(set) var passed = 0
         /// The stub is to be useless (`CRPLAN_BREAK_STUB` is set), so that a test sees what it is needed for.
@@ -20,13 +22,18 @@ package final class FaultPoints {
             let words = getenv(variable).map { String(cString: $0).split(separator: "@") } ?? []
             action = words.count > 1 ? Action(rawValue: String(words[0])) ?? .stop : .stop
             actAt = words.last.flatMap { Int($0) } ?? 0
+            actAtPlace = words.last.flatMap { $0.hasPrefix("=") ? String($0.dropFirst()) : nil }
             breaksStub = getenv("CRPLAN_BREAK_STUB") != nil
         }
 
         /// Marks one step; `place` names it for whoever debugs.
         package func pass(_ place: StaticString) {
             passed += 1
-            if passed != actAt { return }
+            if let actAtPlace {
+                if place.description != actAtPlace { return }
+            } else if passed != actAt {
+                return
+            }
             switch action {
             case .stop: raise(SIGSTOP)
             case .trap: fatalError("told to trap at: \(place)")

@@ -1,0 +1,140 @@
+import Glibc
+import TestSupport
+import Testing
+
+@testable import CREngine
+
+/// Connections of TCP whose peer is outside the tree: their lock between dump and restore, and what becomes of them
+/// when a dump dies.
+@Suite(
+    .serialized,
+    .enabled(if: BuiltPrograms.canCheckpoint, "needs root, and a crplan that has dump and restore"))
+struct ConnectionTests {
+    private static let established = ["--tcp-established"]
+
+    /// The table that the dump of these images left.
+    private func table(_ subject: borrowing DumpedSubject) throws -> String {
+        let directory = try OwnedFD.open(subject.images, O_RDONLY | O_DIRECTORY)
+        let tree = try ImageSet.read(from: directory)
+        return ConnectionLock.tableName(runID: tree.inventory.runID)
+    }
+
+    private func verdict(_ subject: borrowing DumpedSubject) throws -> String {
+        let place = subject.place
+        try write("", to: place + "/status.check")
+        _ = poll(until: now() + 30) { text(of: place + "/status") != "ready\n" }
+        return text(of: place + "/status") ?? "nothing"
+    }
+
+    private func dumped(_ kind: String) throws -> DumpedSubject {
+        let subject = try DumpedSubject(["tcp", kind])
+        try subject.dump(Self.established)
+        let isGone = subject.reapAll()
+        try #require(isGone)
+        return subject
+    }
+
+    @Test func `a connection to the outside blocks unless it is allowed`() throws {
+        let subject = try DumpedSubject(["tcp", "orphan"])
+        let words = [BuiltPrograms.crplan, "dump", "-t", "\(subject.root)", "-D", subject.images]
+        let denied = try Command.run(words)
+        #expect(denied.ending == .exit(1))
+        #expect(denied.output.contains("CRP221 [tcp-established] established tcp 127.0.0.1:"))
+        let closed = try Command.run(words + ["--tcp-close", "-R"])
+        #expect(closed.ending == .exit(0), "\(closed.output)")
+        #expect(!names(in: subject.images).contains { $0.hasPrefix("tcp-stream-") })
+        #expect(try verdict(subject) == "pass\n")
+    }
+
+    @Test func `the lock stays until the restore and goes with it`() throws {
+        let subject = try dumped("orphan")
+        let table = try table(subject)
+        #expect(try NetworkLock.listing(table: table) != nil)
+        let restored = try subject.restore()
+        #expect(restored.ending == .exit(0), "\(restored.output)")
+        #expect(try NetworkLock.listing(table: table) == nil)
+        #expect(try verdict(subject) == "pass\n")
+    }
+
+    @Test func `a lock that is gone is told with the way out, which works`() throws {
+        let subject = try dumped("orphan")
+        let table = try table(subject)
+        #expect(try NetworkLock.remove(table: table))
+        let refused = try subject.restore()
+        #expect(refused.ending == .exit(1))
+        #expect(
+            refused.output.contains("is not locked any more (table inet \(table) of nftables is gone)")
+                && refused.output.contains("--tcp-close"), "\(refused.output)")
+        #expect(subject.alive == [])
+        let closed = try subject.restore(["--tcp-close"])
+        #expect(closed.ending == .exit(0), "\(closed.output)")
+        // What was under way is lost, and the program sees the end of the connection.
+        #expect(try verdict(subject).contains("ended after 0 of"))
+    }
+
+    @Test func `a connection inside the tree needs no lock of the dump`() throws {
+        let subject = try dumped("half")
+        #expect(try NetworkLock.remove(table: try table(subject)))
+        let restored = try subject.restore()
+        #expect(restored.ending == .exit(0), "\(restored.output)")
+        #expect(try verdict(subject) == "pass\n")
+    }
+
+    @Test func `a connection that waits for accept is denied, or left out`() throws {
+        let subject = try DumpedSubject(["tcp", "waiting"])
+        let words = [BuiltPrograms.crplan, "dump", "-t", "\(subject.root)", "-D", subject.images, "-R"]
+        let denied = try Command.run(words + Self.established)
+        #expect(denied.ending == .exit(1))
+        #expect(denied.output.contains("CRP222 [skip-in-flight] 1 connection to tcp"), "\(denied.output)")
+        let skipped = try Command.run(words + Self.established + ["--skip-in-flight"])
+        #expect(skipped.ending == .exit(0), "\(skipped.output)")
+        #expect(try verdict(subject) == "pass\n")
+    }
+
+    /// Stops a dump at a point of its work and kills it there.
+    private func kill(
+        _ subject: borrowing DumpedSubject, at place: String, _ options: [String]
+    ) throws {
+        setenv("CRPLAN_STOP_AT", "=\(place)", 1)
+        defer { unsetenv("CRPLAN_STOP_AT") }
+        let words = [BuiltPrograms.crplan, "dump", "-t", "\(subject.root)", "-D", subject.images]
+        let tool = try spawn(
+            words + Self.established + options, log: subject.directory + "/tool.log",
+            directory: subject.directory)
+        var status: Int32 = 0
+        let hasStopped = poll(until: now() + 60) { waitpid(tool, &status, WUNTRACED | WNOHANG) == tool }
+        #expect(hasStopped && status & 0xff == 0x7f, "no stop at \(place)")
+        #expect(try !NetworkLock.tables().filter { $0.hasPrefix("CRIU-") }.isEmpty)
+        Glibc.kill(tool, SIGKILL)
+        _ = wait(for: tool, until: now() + 30)
+    }
+
+    @Test(arguments: ["before repair", "in repair", "after repair"])
+    func `a dump that dies while it reads connections gives them back`(_ place: String) throws {
+        let before = try NetworkLock.tables()
+        let subject = try DumpedSubject(["tcp", "options"])
+        try kill(subject, at: place, ["-R"])
+        #expect(poll(until: now() + 30) { (try? NetworkLock.tables()) == before })
+        #expect(try verdict(subject) == "pass\n")
+    }
+
+    @Test(arguments: ["lock stays", "all in repair"])
+    func `a dump that dies before the first kill gives connections back`(_ place: String) throws {
+        let before = try NetworkLock.tables()
+        let subject = try DumpedSubject(["tcp", "options"])
+        try kill(subject, at: place, [])
+        #expect(poll(until: now() + 30) { (try? NetworkLock.tables()) == before })
+        #expect(try verdict(subject) == "pass\n")
+    }
+
+    @Test func `a dump that dies at the kill keeps its lock, and its checkpoint restores`() throws {
+        let subject = try DumpedSubject(["tcp", "orphan"])
+        try kill(subject, at: "before the kill", [])
+        let isGone = subject.reapAll()
+        try #require(isGone)
+        #expect(try NetworkLock.listing(table: try table(subject)) != nil)
+        let restored = try subject.restore()
+        #expect(restored.ending == .exit(0), "\(restored.output)")
+        #expect(try verdict(subject) == "pass\n")
+    }
+}
