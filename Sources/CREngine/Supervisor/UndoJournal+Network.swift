@@ -106,7 +106,8 @@ enum NetworkUndo {
         do throws(Errno) {
             for (index, record) in try journal.socketRecords() {
                 do throws(Errno) {
-                    try TCPRepair.leave(try record.open().rawValue, reusesAddress: record.reusesAddress)
+                    let socket = try record.open()
+                    try TCPRepair.leave(socket.rawValue, reusesAddress: record.reusesAddress)
                 } catch {
                     if error != .noProcess && error != .badDescriptor {
                         failures.append(
