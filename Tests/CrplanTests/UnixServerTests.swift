@@ -52,17 +52,17 @@ struct UnixServerTests {
         return path
     }
 
-    @Test func `a standard stream to a collector outside becomes what the rule says`() throws {
-        // As journald has it: stdout is a socket whose other end a process outside reads.
+    /// A subject with a socket whose other end is held by its parent, outside the tree; as journald has it with stdout.
+    private func startBeside(_ group: inout SubjectGroup, socketAt fd: Int32) throws -> Int32 {
         let program = """
             import os, socket, sys
-            subject, status = sys.argv[1:3]
+            subject, status, number = sys.argv[1:4]
             ours, theirs = socket.socketpair()
             child = os.fork()
             if child == 0:
                 os.setsid()
                 ours.close()
-                os.dup2(theirs.fileno(), 1)
+                os.dup2(theirs.fileno(), int(number))
                 os.execv(subject, [subject, "--status", status, "plain"])
             theirs.close()
             with open("child.new", "w") as out:
@@ -70,16 +70,53 @@ struct UnixServerTests {
             os.rename("child.new", "child")
             os.waitpid(child, 0)
             """
-        var group = try SubjectGroup()
         try write(program, to: group.directory + "/parent.py")
         let place = "\(group.directory)/run/0"
         try group.start(
             "plain",
             program: [
                 "/usr/bin/python3", group.directory + "/parent.py", BuiltPrograms.subject, place + "/status",
+                "\(fd)",
             ])
         try #require(group.laggards() == [])
-        let child = try #require(Int32(text(of: place + "/child") ?? ""))
+        _ = group.await { text(of: place + "/child") != nil }
+        return try #require(Int32(text(of: place + "/child") ?? ""))
+    }
+
+    private func link(_ path: String) -> String {
+        var link = [CChar](repeating: 0, count: 256)
+        readlink(path, &link, 255)
+        return String(decoding: link.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    @Test func `a socket whose peer has no name is given at restore`() throws {
+        var group = try SubjectGroup()
+        let child = try startBeside(&group, socketAt: 9)
+        let socket = link("/proc/\(child)/fd/9")
+        let images = group.directory + "/images"
+        mkdir(images, 0o700)
+        let inode = socket.dropFirst("socket:[".count).dropLast()
+        let dumped = try crplan(["dump", "-t", "\(child)", "-D", images, "--ext-unix-sk=\(inode)"])
+        try #require(dumped.ending == .exit(0), "\(dumped.output)")
+        _ = reap([group.members[0].root], until: now() + 10)
+        let refused = try crplan(["restore", "-D", images, "-d", "-x"])
+        #expect(refused.ending == .exit(1))
+        #expect(
+            refused.output.contains(
+                "\(socket): had an outside end without a name and was not given; restore with --inherit-fd "
+                    + "fd[N]:\(socket)"), "\(refused.output)")
+        let words = "restore -D \(images) -d --inherit-fd 'fd[7]:\(socket)'"
+        let restored = try Command.run(
+            ["/bin/bash", "-c", "exec 7<>/dev/null; exec \(BuiltPrograms.crplan) \(words)"])
+        #expect(restored.ending == .exit(0), "\(restored.output)")
+        #expect(link("/proc/\(child)/fd/9") == "/dev/null")
+        #expect(group.verdicts() == [])
+        end([child])
+    }
+
+    @Test func `a standard stream to a collector outside becomes what the rule says`() throws {
+        var group = try SubjectGroup()
+        let child = try startBeside(&group, socketAt: 1)
         let blocked = try crplan(["plan", try policy(group, pid: child, "stdio: []")])
         #expect(blocked.ending == .exit(3))
         #expect(blocked.output.contains("CRP109 stdout on unix stream"), "\(blocked.output)")
@@ -95,10 +132,7 @@ struct UnixServerTests {
         let checkpoint = try #require(try Store(path: group.store).checkpoints().first)
         let restored = try restore(group, checkpoint)
         #expect(restored.ending == .exit(0), "\(restored.output)")
-        var link = [CChar](repeating: 0, count: 256)
-        readlink("/proc/\(child)/fd/1", &link, 255)
-        #expect(
-            String(decoding: link.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self) == output)
+        #expect(link("/proc/\(child)/fd/1") == output)
         #expect(group.verdicts() == [])
         end([child])
     }
@@ -178,9 +212,7 @@ struct UnixServerTests {
     @Test func `a stream that is named by its inode needs the option at restore, as criu has it`() throws {
         let subject = try DumpedSubject(["unix", "outside-all"])
         let inodes = [3, 4].map { fd in
-            var link = [CChar](repeating: 0, count: 64)
-            readlink("/proc/\(subject.root)/fd/\(fd)", &link, 63)
-            let text = String(decoding: link.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            let text = link("/proc/\(subject.root)/fd/\(fd)")
             return String(text.dropFirst("socket:[".count).dropLast())
         }
         let words = ["dump", "-t", "\(subject.root)", "-D", subject.images, "-x"]

@@ -134,6 +134,7 @@ struct UnixSocketReader {
             inode: UInt32(truncatingIfNeeded: facts.peerInode), type: facts.type, state: stateListen,
             flags: 0)
         image.special = UnixSocketImage.outside
+        if facts.peerName.isEmpty { return image }
         image.name =
             facts.peerName.hasPrefix("@")
             ? [0] + Array(facts.peerName.utf8.dropFirst()) : Array(facts.peerName.utf8) + [0]
