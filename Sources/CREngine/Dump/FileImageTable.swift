@@ -183,17 +183,19 @@ struct FileImageTable {
         _ file: OpenFile, _ terminal: TerminalImage, _ owner: OwnerImage
     ) -> UInt32 {
         let flags = file.info.flags & ~DescriptorInfo.closeOnExec
-        var path: UInt32?
-        if terminal.kind != .external {
-            var image = RegularFileImage(path: file.link)
-            image.flags = flags
-            image.owner = owner
-            image.mode = file.facts?.mode
-            path = append(.regular(image))
-        }
-        var image = TerminalFileImage(terminal: terminal.id, flags: flags, regularFile: path)
+        let id = UInt32(files.count + 1)
+        let isGiven = terminal.kind == .external
+        var image = TerminalFileImage(
+            terminal: terminal.id, flags: flags, regularFile: isGiven ? nil : id + 1)
         image.owner = owner
-        return append(.terminal(image))
+        _ = append(.terminal(image))
+        if isGiven { return id }
+        var path = RegularFileImage(path: file.link)
+        path.flags = flags
+        path.owner = owner
+        path.mode = file.facts?.mode
+        _ = append(.regular(path))
+        return id
     }
 
     /// The file behind a mapped memfd or shared anonymous memory, which CRIU keeps as a memfd too. How it is opened
