@@ -47,7 +47,11 @@ struct PlannerPromiseTests {
             ["{}", "{file-locks: owned}", "{file-locks: any}"].map { Row(subject: subject, allow: $0) }
         }
         + [
-            Row(subject: "notify"), Row(subject: "notify fanotify"), Row(subject: "fifos"),
+            ("links", "{link-remap: true}"), ("devices", "{evasive-devices: true}"),
+            ("unix outside-dgram", "{ext-unix-sk: true}"),
+        ].flatMap { [Row(subject: $0.0), Row(subject: $0.0, allow: $0.1)] }
+        + [
+            Row(subject: "notify unnamed"), Row(subject: "notify deleted"),
         ]
 
     @Test func `ready is a promise, and so is blocked`() throws {

@@ -193,10 +193,21 @@ struct DumpBuilder: ~Copyable {
         if let socket = try sockets.read(file, pidfd: pidfd, holder, descriptor, owner: owner) {
             return files.add(socket, of: file)
         }
-        if let event { return files.id(of: file, event) }
+        if let event {
+            if allow.fsnotify == .deny,
+                snapshot.watches[file.id]?.watches.contains(where: { !$0.isFound }) == true
+            {
+                throw .cannotCarry(
+                    "process \(holder): fd \(descriptor) watches what no path leads to; allow: {fsnotify: drop}"
+                )
+            }
+            return files.id(of: file, event)
+        }
         let side = try terminals.id(of: file, holder, descriptor, pidfd: pidfd)
         let terminal = side.flatMap { id in terminals.images.first { $0.id == id } }
-        let id = try files.id(of: file, owner: owner, terminal: terminal)
+        var named = file
+        if !EvasiveDevice.allows(allow.evasiveDevices, file) { named.otherName = nil }
+        let id = try files.id(of: named, owner: owner, terminal: terminal)
         if let ending = endings[file.id] { streams[id] = ending }
         return id
     }

@@ -26,7 +26,8 @@ enum EvasiveDevice {
         ]
     }
 
-    private static func allows(_ allowance: RuledAllowance<DeviceRule>, _ file: OpenFile) -> Bool {
+    /// Whether the device may be opened by another name.
+    static func allows(_ allowance: RuledAllowance<DeviceRule>, _ file: OpenFile) -> Bool {
         switch allowance {
         case .denied: false
         case .all: true

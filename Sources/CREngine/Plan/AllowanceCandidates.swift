@@ -26,7 +26,7 @@ struct AllowanceCandidates {
             [PolicyModel.FileLocks.owned, .any].map { Candidate(change: .fileLocks($0)) }
         case .lockOutside: [Candidate(change: .fileLocks(.any))]
         case .inotify, .fanotify: [Candidate(change: .fsnotify)]
-        case .device, .pathReplaced: device(finding)
+        case .evasiveDevice: device(finding)
         default: []
         }
     }
@@ -109,9 +109,8 @@ struct AllowanceCandidates {
         guard let file = file(finding), let facts = file.facts,
             facts.type == .characterDevice || facts.type == .blockDevice
         else { return [] }
+        // By its number, as the name is what went wrong.
         let number = facts.represents
-        var rules = [DeviceRule.number(major: number.major, minor: number.minor)]
-        if let glob = Glob(literally: file.link) { rules.insert(.path(glob), at: 0) }
-        return rules.map { Candidate(change: .device($0)) }
+        return [Candidate(change: .device(.number(major: number.major, minor: number.minor)))]
     }
 }

@@ -1,0 +1,54 @@
+import CREngine
+import Glibc
+import TestSupport
+import Testing
+
+/// What `crplan suggest` prints, put into a policy, makes its tree ready.
+@Suite(
+    .serialized, .enabled(if: BuiltPrograms.canApply, "needs root, and a crplan that has apply and restore"))
+struct SuggestTests {
+    private func started(_ subject: [String]) throws -> Workload {
+        var load = try Workload()
+        try load.start([BuiltPrograms.subject, "--status", load.place + "/status"] + subject)
+        let place = load.place
+        try #require(load.await { text(of: place + "/status") == "ready\n" }, "\(subject)")
+        return load
+    }
+
+    @Test(arguments: [
+        ("links", "link-remap"), ("devices", "evasive-devices"), ("unix outside-dgram", "ext-unix-sk"),
+        ("locks", "file-locks"), ("holder lease", "file-locks"), ("holder outside-pipe", "stdio ext-pipes"),
+        ("notify deleted", "fsnotify"),
+    ])
+    func `a suggestion makes the tree ready`(_ subject: String, _ keys: String) throws {
+        let load = try started(subject.split(separator: " ").map(String.init))
+        let suggested = try Command.run([BuiltPrograms.crplan, "suggest", "\(load.root)"])
+        #expect(suggested.ending == .exit(0), "\(suggested.output)")
+        #expect(
+            keys.split(separator: " ").contains { suggested.output.contains("  \($0):") },
+            "\(suggested.output)")
+        let policy = try load.writePolicy("suggested", pids: [load.root])
+        let before = try Command.run([BuiltPrograms.crplan, "plan", policy])
+        #expect(before.ending == .exit(3), "\(before.output)")
+        let same = try Command.run([BuiltPrograms.crplan, "suggest", policy])
+        try write((text(of: policy) ?? "") + suggested.output, to: policy)
+        let after = try Command.run([BuiltPrograms.crplan, "plan", policy])
+        #expect(after.ending == .exit(0), "\(suggested.output)\n\(after.output)")
+        #expect(!after.output.contains("CRP810"), "nothing needless: \(after.output)")
+        // A policy that allows nothing needs what the tree needs.
+        func rules(_ text: String) -> [Substring] { text.split(separator: "\n").filter { !$0.contains("#") } }
+        #expect(rules(same.output) == rules(suggested.output))
+        let done = try Command.run([BuiltPrograms.crplan, "suggest", policy])
+        #expect(
+            done.ending == .exit(0) && done.output.hasSuffix("1 tree, ready as it is\n"), "\(done.output)")
+    }
+
+    @Test func `what no allowance lets pass is told, with exit 3`() throws {
+        let load = try started(["holder", "userfaultfd"])
+        let suggested = try Command.run([BuiltPrograms.crplan, "suggest", "\(load.root)"])
+        #expect(suggested.ending == .exit(3))
+        #expect(suggested.output.contains("# still blocks: CRP"), "\(suggested.output)")
+        let gone = try Command.run([BuiltPrograms.crplan, "suggest", "4194303"])
+        #expect(gone.ending == .exit(1) && gone.output.split(separator: "\n").count == 1, "\(gone.output)")
+    }
+}
