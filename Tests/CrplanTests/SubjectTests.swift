@@ -24,6 +24,7 @@ struct SubjectTests {
         "events", "pidfds", "pidfds thread", "memfds", "epolls", "epolls exact", "notify",
         "notify link", "notify fanotify",
         "terminals modes", "terminals bytes", "terminals lines", "terminals closed", "terminals session",
+        "terminals leader",
         "tcp plain", "tcp empty", "tcp six", "tcp mapped", "tcp full", "tcp small-full", "tcp options",
         "tcp half", "tcp half-empty", "tcp device",
     ]

@@ -95,16 +95,18 @@ static void expect_empty(int fd, const char *what)
 // A session on a terminal: a leader, a group in front, one behind.
 static struct pair session_pair;
 static pid_t front, behind;
+// Members have /dev/tty open, and the leader too.
+static bool opens_current = true;
 
 static void member(void *group)
 {
     MUST(setpgid(0, 0));
     (void)group;
     child_ready();
-    int terminal = MUST(open("/dev/tty", O_RDWR));
+    int terminal = opens_current ? MUST(open("/dev/tty", O_RDWR)) : session_pair.slave;
     subject_await_check();
     CHECK(getpgrp() == getpid(), "member's group is %d", getpgrp());
-    CHECK(tcgetsid(terminal) == getsid(0), "tcgetsid of /dev/tty: %s", strerror(errno));
+    CHECK(tcgetsid(terminal) == getsid(0), "tcgetsid: %s", strerror(errno));
 }
 
 static void leader(void *unused)
@@ -115,7 +117,7 @@ static void leader(void *unused)
     front = child_start(member, NULL);
     behind = child_start(member, NULL);
     MUST(tcsetpgrp(session_pair.slave, front));
-    int current = MUST(open("/dev/tty", O_RDWR));
+    int current = opens_current ? MUST(open("/dev/tty", O_RDWR)) : session_pair.slave;
     child_ready();
     subject_await_check();
     CHECK(tcgetsid(session_pair.slave) == getpid(), "session of the slave is %d", tcgetsid(session_pair.slave));
@@ -261,6 +263,12 @@ static void session_part(void)
     child_expect(child, 0);
 }
 
+static void leader_part(void)
+{
+    opens_current = false;
+    session_part();
+}
+
 void terminals(int argc, char **argv)
 {
     static const struct {
@@ -268,7 +276,7 @@ void terminals(int argc, char **argv)
         void (*run)(void);
     } parts[] = {
         {"modes", modes_part},   {"bytes", bytes_part},     {"lines", lines_part},
-        {"closed", closed_part}, {"session", session_part},
+        {"closed", closed_part}, {"session", session_part}, {"leader", leader_part},
     };
     signal(SIGHUP, SIG_IGN);
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
@@ -276,5 +284,5 @@ void terminals(int argc, char **argv)
         parts[i].run();
         return;
     }
-    subject_fail("usage: terminals modes | bytes | lines | closed | session");
+    subject_fail("usage: terminals modes | bytes | lines | closed | session | leader");
 }
