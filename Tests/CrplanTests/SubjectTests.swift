@@ -46,6 +46,7 @@ struct SubjectTests {
 
     /// Objects that block a dump.
     static let refusedKinds = [
+        "unix-urgent", "unix-passed-eventfd",
         "io_uring", "bpf", "message-queue", "aio", "secret-memory",
         "events", "deleted-watch", "filesystem-mark", "outside-pidfd", "escaped-epoll",
         "packet-pipe", "flock", "posix-lock",

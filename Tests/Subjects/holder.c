@@ -45,6 +45,31 @@ static int hold_unix_listen(void)
     return fd;
 }
 
+// An urgent byte, which no peek shows in its place.
+static int hold_unix_urgent(void)
+{
+    int ends[2];
+    MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
+    MUST(send(ends[0], "abc", 3, MSG_OOB));
+    return ends[1];
+}
+
+// A descriptor of a kind that is not carried in a message.
+static int hold_unix_passed_eventfd(void)
+{
+    int ends[2], passed = MUST(eventfd(7, 0));
+    char control[CMSG_SPACE(sizeof passed)] = {0};
+    struct iovec part = {"x", 1};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+    *head = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof passed)};
+    memcpy(CMSG_DATA(head), &passed, sizeof passed);
+    MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
+    MUST(sendmsg(ends[0], &message, 0));
+    close(passed);
+    return ends[1];
+}
+
 static int hold_unix_dgram(void) { return MUST(socket(AF_UNIX, SOCK_DGRAM, 0)); }
 
 static int listening(struct sockaddr_in *address)
@@ -290,6 +315,7 @@ static const struct kind {
     int (*hold)(void);
 } kinds[] = {
     {"unix-pair", hold_unix_pair},     {"unix-listen", hold_unix_listen}, {"unix-dgram", hold_unix_dgram},
+    {"unix-urgent", hold_unix_urgent}, {"unix-passed-eventfd", hold_unix_passed_eventfd},
     {"tcp-listen", hold_tcp_listen},   {"tcp-established", hold_tcp_established},
     {"udp", hold_udp},                 {"netlink", hold_netlink},         {"eventfd", hold_eventfd},
     {"inotify", hold_inotify},         {"epoll", hold_epoll},             {"signalfd", hold_signalfd},
