@@ -26,7 +26,7 @@ struct SubjectTests {
         "terminals modes", "terminals bytes", "terminals lines", "terminals closed", "terminals session",
         "terminals leader",
         "tcp plain", "tcp empty", "tcp six", "tcp mapped", "tcp full", "tcp small-full", "tcp options",
-        "tcp half", "tcp half-empty", "tcp device",
+        "tcp half", "tcp half-empty", "tcp device", "tcp finwait", "tcp closing", "tcp lastack",
     ]
 
     /// Calls that a blocked thread sits in while its tree is dumped; what they wait on can be carried.

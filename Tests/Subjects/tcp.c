@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -65,6 +66,14 @@ static void expect_end(int fd)
     CHECK(read(fd, seen, 1) == 0, "fd %d has no end: %s", fd, strerror(errno));
 }
 
+// Nothing that the peer sends is seen any more.
+static void turn_deaf(int fd)
+{
+    struct sock_filter code[] = {{BPF_RET | BPF_K, 0, 0, 0}};
+    struct sock_fprog program = {1, code};
+    MUST(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program));
+}
+
 static void make(const char *kind, int ends[2], int *listener)
 {
     bool six = strstr(kind, "six") != NULL, mapped = strstr(kind, "mapped") != NULL;
@@ -104,6 +113,7 @@ void tcp(int argc, char **argv)
     int ends[2], listener, a, b;
     make(kind, ends, &listener);
     a = ends[0], b = ends[1];
+    int deaf = -1;
     bool queued = !strstr(kind, "empty");
     size_t to_b = 0, to_a = 0;
     if (queued) {
@@ -135,6 +145,25 @@ void tcp(int argc, char **argv)
         await_state(a, TCP_CLOSE_WAIT);
         await_state(b, TCP_FIN_WAIT2);
     }
+    // B: fin-wait-1, as A does not hear of its end.
+    if (strstr(kind, "finwait") || strstr(kind, "closing")) {
+        turn_deaf(deaf = a);
+        MUST(shutdown(b, SHUT_WR));
+        await_state(b, TCP_FIN_WAIT1);
+    }
+    // A: fin-wait-1, B: closing.
+    if (strstr(kind, "closing")) {
+        MUST(shutdown(a, SHUT_WR));
+        await_state(b, TCP_CLOSING);
+    }
+    // A: last-ack, B: fin-wait-2.
+    if (strstr(kind, "lastack")) {
+        MUST(shutdown(b, SHUT_WR));
+        await_state(b, TCP_FIN_WAIT2);
+        turn_deaf(deaf = b);
+        MUST(shutdown(a, SHUT_WR));
+        await_state(a, TCP_LAST_ACK);
+    }
     if (strstr(kind, "orphan")) {
         // The peer is gone, for which it must have read all: what it sent must still be read.
         expect(a, 1000, to_a);
@@ -156,6 +185,7 @@ void tcp(int argc, char **argv)
 
     if (state[0]) CHECK(state_of(a) == state[0], "the client is in state %d, not %d", state_of(a), state[0]);
     CHECK(state_of(b) == state[1], "the server is in state %d, not %d", state_of(b), state[1]);
+    if (deaf >= 0) set(deaf, SOL_SOCKET, SO_DETACH_FILTER, 0);
     if (strstr(kind, "options")) {
         int value = 0;
         socklen_t length = sizeof value;
@@ -181,9 +211,14 @@ void tcp(int argc, char **argv)
     }
     expect(b, 0, to_b);
     expect(a, 1000, to_a);
+    if (strstr(kind, "closing") || strstr(kind, "lastack")) {
+        expect_end(a);
+        expect_end(b);
+        return;
+    }
     put(a, bytes, 100000);
     expect(b, 0, 100000);
-    if (strstr(kind, "half")) {
+    if (strstr(kind, "half") || strstr(kind, "finwait")) {
         expect_end(a);
         close(a);
         expect_end(b);

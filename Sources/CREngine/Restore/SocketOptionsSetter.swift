@@ -24,11 +24,13 @@ struct SocketOptionsSetter {
                 try SocketCalls.set(fd, option.level, option.name, option.value)
             }
         }
-        try attachFilter()
+        if !isConnection { try attachFilter() }
     }
 
     /// The rest, when the socket is bound and, where it is one of a connection, connected.
     func setAfterBind() throws(RestoreError) {
+        // Of a connection only now: it would see the segments that bring it into its state.
+        if isConnection { try attachFilter() }
         if let locks = options.bufferLocks {
             try set("SO_BUF_LOCK", SocketOption.bufferLocks, locks)
         }
