@@ -141,4 +141,33 @@ struct ConnectionTests {
         #expect(restored.ending == .exit(0), "\(restored.output)")
         #expect(try verdict(subject) == "pass\n")
     }
+
+    @Test func `a policy's rule keeps a connection, and its lock is shown and can be given up`() throws {
+        let subject = try DumpedSubject(["tcp", "orphan"])
+        let store = subject.directory + "/store"
+        let file = subject.directory + "/policy.yaml"
+        let rules = "[{peer: 10.0.0.0/8, action: deny}, {peer: 127.0.0.0/8, action: keep}]"
+        try write(
+            """
+            version: 1
+            name: conn
+            select: [{pid: \(subject.root)}]
+            allow: {tcp-established: \(rules)}
+            store: {path: \(store)}
+
+            """, to: file)
+        let applied = try Command.run([BuiltPrograms.crplan, "apply", file])
+        try #require(applied.ending == .exit(0), "\(applied.output)")
+        let isGone = subject.reapAll()
+        try #require(isGone)
+        let before = try NetworkLock.tables()
+        func crplan(_ words: String...) throws -> String {
+            try Command.run([BuiltPrograms.crplan] + words + ["--store", store]).output
+        }
+        #expect(try crplan("list").contains("1 connection locked"))
+        #expect(try crplan("unlock", "conn").hasPrefix("unlocked 1 connection of conn/"))
+        #expect(try crplan("unlock", "conn").contains("is not locked any more"))
+        #expect(try !crplan("list").contains("locked"))
+        #expect(try NetworkLock.tables().count == before.count - 1)
+    }
 }
