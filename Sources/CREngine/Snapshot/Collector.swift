@@ -24,7 +24,7 @@ package struct Collector {
     private var paths = PathCheck()
     private var openFiles = OpenFileTable()
     private var mappedFiles: [TaskReading.MappedFileKey: MappedFileID] = [:]
-    private var mappedFacts: [TaskReading.MappedFileKey: FileFacts?] = [:]
+    private var mappedFacts: [TaskReading.MappedFileKey: FileFacts] = [:]
     private var fileSystems: [Int32: String] = [:]
     private var sharing = SharingClasses()
 
@@ -138,6 +138,7 @@ package struct Collector {
 
     /// Compares a process with those before it.
     private mutating func take(_ reading: TaskReading) throws(TaskReadError) {
+        mappedFacts.merge(reading.mappedFiles) { first, _ in first }
         var task = reading.task
         if !task.isZombie && !task.isKernelThread {
             let isOurView = task.namespaces.mount == snapshot.ownNamespaces.mount
@@ -147,7 +148,6 @@ package struct Collector {
             task.rootDirectory = reading.rootDirectory.map { checked($0, isOurView) }
             snapshot.events += reading.events
             try compareSharing(&task)
-            mappedFacts.merge(reading.mappedFiles) { first, _ in first }
             takeAreas(&task, reading.areas, isOurView)
             takeDescriptors(&task, reading.descriptors, isOurView)
         }
@@ -187,7 +187,7 @@ package struct Collector {
     private mutating func mappedFile(_ row: AreaRow, _ pid: PID, _ isOurView: Bool) -> MappedFile {
         let key = TaskReading.MappedFileKey(row)
         if let known = mappedFiles[key] { return snapshot[known] }
-        let facts = mappedFacts[key] ?? nil
+        let facts = mappedFacts[key]
         let answer = paths.answer(row.name, facts, isOurView: isOurView)
         let file = MappedFile(
             id: MappedFileID(rawValue: snapshot.mappedFiles.count), path: answer.path, device: row.device,

@@ -47,6 +47,8 @@ struct TaskReader {
         try readThreads(&reading, directory, leader: stat)
         try readAreas(&reading, directory)
         try readDescriptors(&reading, directory)
+        // Not before: what a process told that vanished meanwhile nobody hears.
+        knownMappings.formUnion(reading.mappedFiles.keys)
         return reading
     }
 
@@ -178,21 +180,24 @@ struct TaskReader {
                 (bytes) throws(ProcFormatError) in try NodePolicy.parse(bytes)
             }
         }
+        var gone: Set<TaskReading.MappedFileKey> = []
         for row in rows where row.inode != 0 {
             let key = TaskReading.MappedFileKey(row)
-            guard knownMappings.insert(key).inserted else { continue }
+            if knownMappings.contains(key) || reading.mappedFiles[key] != nil { continue }
             let range = "map_files/\(String(row.start, radix: 16))-\(String(row.end, radix: 16))"
             do throws(Errno) {
                 reading.mappedFiles[key] = try directory.facts(range)
             } catch {
-                reading.mappedFiles.updateValue(nil, forKey: key)
-                // The area, or the process with it, may have gone from a running tree.
-                if error != .noEntry && (context.scope.isFrozen || error != .noProcess) {
+                if !context.scope.isFrozen, error == .noEntry || error == .noProcess {
+                    // The area has gone from a running process, or the process with it.
+                    if (try? directory.readRecord("stat")) == nil { throw .vanished }
+                    gone.insert(key)
+                } else if error != .noEntry {
                     reading.events.append(.unreadable(reading.task.pid, what: range, error))
                 }
             }
         }
-        reading.areas = rows
+        reading.areas = gone.isEmpty ? rows : rows.filter { !gone.contains(TaskReading.MappedFileKey($0)) }
     }
 
     // MARK: Descriptors

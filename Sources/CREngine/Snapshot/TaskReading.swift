@@ -37,8 +37,8 @@ struct TaskReading: Sendable {
     /// Mounts of a process that has others than ours.
     var mounts: [MountRow] = []
     var areas: [AreaRow] = []
-    /// Mapped files that the reader had not met before; nil where the kernel refused.
-    var mappedFiles: [MappedFileKey: FileFacts?] = [:]
+    /// Mapped files that the reader had not met before.
+    var mappedFiles: [MappedFileKey: FileFacts] = [:]
     var descriptors: [OpenDescriptor] = []
     var events: [CollectionEvent] = []
 }
