@@ -20,8 +20,10 @@ struct OutsideFilesTests {
 
     /// The arguments are crplan, a directory, and what to do.
     private static let program = #"""
-        import glob, os, pty, signal, subprocess, sys, time
+        import ctypes, glob, os, pty, signal, subprocess, sys, time
 
+        # What is restored becomes our child, so we see its end.
+        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
         crplan, directory, case = sys.argv[1:4]
         os.chdir(directory)
         os.mkdir("images")
@@ -53,6 +55,13 @@ struct OutsideFilesTests {
             while not what():
                 assert time.monotonic() < end, (case, condition)
                 time.sleep(0.01)
+
+        def gone(pid):
+            try:
+                os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                pass
+            return not os.path.exists(f"/proc/{pid}")
 
         def contents(path):
             return open(path).read() if os.path.exists(path) else ""
@@ -166,11 +175,7 @@ struct OutsideFilesTests {
                 first = glob.glob("store/rule/*/2*")[0]
                 for _ in range(2):
                     os.kill(job.pid, signal.SIGKILL)
-                    try:
-                        job.wait()
-                    except ChildProcessError:
-                        pass
-                    wait(lambda: not os.path.exists(f"/proc/{job.pid}"))
+                    wait(lambda: gone(job.pid))
                     crp("restore", first)
                     assert len(names()) == 1, names()
                 # A newer one makes the first superfluous; its name goes with it, and the newer one's stays.

@@ -17,7 +17,7 @@ struct ShellJobTests {
 
     /// A shell on a pseudo terminal of its own, twice. The arguments are crplan, a directory, and what to do.
     private static let program = #"""
-        import fcntl, json, os, pty, select, shutil, signal, struct, subprocess, sys, termios, time
+        import ctypes, fcntl, json, os, pty, select, shutil, signal, struct, subprocess, sys, termios, time
 
         crplan, directory, case = sys.argv[1:4]
         images = directory + "/images"
@@ -219,8 +219,14 @@ struct ShellJobTests {
                         assert time.monotonic() < end, lines()[-5:]
                         time.sleep(0.01)
                 await_lines("line 50")
+                ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
                 dump(job.pid)
-                job.wait()
+                # Its child too, whose parent went first.
+                try:
+                    while True:
+                        os.waitpid(-1, 0)
+                except ChildProcessError:
+                    pass
                 subprocess.run([crplan, "restore", "-D", images, "-d"], check=True)
                 await_lines("line 300")
                 found = [line.strip() for line in lines() if line.startswith("line ")]
