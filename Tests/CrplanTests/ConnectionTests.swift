@@ -170,4 +170,68 @@ struct ConnectionTests {
         #expect(try !crplan("list").contains("locked"))
         #expect(try NetworkLock.tables().count == before.count - 1)
     }
+
+    /// Checkpoints the subject by a policy that keeps its connection; gives the policy's file.
+    private func applied(_ subject: borrowing DumpedSubject, store: String, _ more: String) throws -> String {
+        let file = subject.directory + "/kept.yaml"
+        try write(
+            """
+            version: 1
+            name: kept
+            select: [{pid: \(subject.root)}]
+            allow: {tcp-established: true}
+            store: {path: \(store)}
+            \(more)
+
+            """, to: file)
+        let applied = try Command.run([BuiltPrograms.crplan, "apply", file])
+        try #require(applied.ending == .exit(0), "\(applied.output)")
+        let isGone = subject.reapAll()
+        try #require(isGone)
+        return file
+    }
+
+    @Test func `a checkpoint that retention deletes gives up its lock`() throws {
+        let before = try NetworkLock.tables()
+        let subject = try DumpedSubject(["tcp", "orphan"])
+        let store = subject.directory + "/store"
+        let file = try applied(subject, store: store, "retention: {keep-last: 1}")
+        #expect(try NetworkLock.tables().count == before.count + 1)
+        // The same once more, as an older one of the same target, which is too much.
+        let checkpoint = try #require(Store(path: store).checkpoints().first)
+        let older = "2020-01-01T00:00:00Z-" + "\(checkpoint.name)".suffix(4)
+        let copied = try Command.run([
+            "/bin/cp", "-a", checkpoint.path, "\(store)/kept/\(checkpoint.target)/\(older)",
+        ])
+        #expect(copied.ending == .exit(0))
+        #expect(try Store(path: store).checkpoints().count == 2)
+        let pruned = try Command.run([BuiltPrograms.crplan, "prune", file])
+        #expect(pruned.ending == .exit(0), "\(pruned.output)")
+        #expect(try Store(path: store).checkpoints() == [checkpoint])
+        #expect(try NetworkLock.tables() == before)
+    }
+
+    @Test(arguments: [
+        ("fail", 1, "--tcp-close"), ("close", 0, "the server is in state 7, not 8"), ("restore", 0, "pass"),
+    ])
+    func `a policy says what becomes of a connection whose lock is gone`(
+        _ rule: String, _ code: Int32, _ says: String
+    ) throws {
+        let before = try NetworkLock.tables()
+        let subject = try DumpedSubject(["tcp", "orphan"])
+        let store = subject.directory + "/store"
+        _ = try applied(subject, store: store, "restore: {if-unlocked: \(rule)}")
+        for table in try NetworkLock.tables() where !before.contains(table) {
+            #expect(try NetworkLock.remove(table: table))
+        }
+        let checkpoint = try #require(Store(path: store).checkpoints().first)
+        let restored = try Command.run([BuiltPrograms.crplan, "restore", checkpoint.path])
+        #expect(restored.ending == .exit(code), "\(restored.output)")
+        if code == 0 {
+            #expect(try verdict(subject).contains(says))
+        } else {
+            #expect(restored.output.contains(says))
+            #expect(subject.alive == [])
+        }
+    }
 }

@@ -29,10 +29,12 @@ struct PlannerPromiseTests {
 
     static let ordinary = SubjectTests.carried.filter { $0 != "killtarget page" }.map { Row(subject: $0) }
 
-    /// What no call tells of a running process without holding its descriptor: packets in a pipe that no longer makes
-    /// any, watches of F_NOTIFY, owners of F_SETOWN. The frozen tree is asked, and then refused.
+    /// What no call tells of a running process without holding its descriptor or taking its messages: packets in a pipe
+    /// that no longer makes any, watches of F_NOTIFY, owners of F_SETOWN, what waits in a unix socket. The frozen tree is
+    /// asked, and then refused.
     static let seenWhenFrozen: Set<String> = [
-        "holder packets", "holder directory-watch", "holder outside-owner",
+        "holder packets", "holder directory-watch", "holder outside-owner", "holder unix-urgent",
+        "holder unix-passed-eventfd",
     ]
     /// What is outside the tree was not touched in between, so for once nothing was lost.
     static let wholeByLuck: Set<String> = ["holder outside-pidfd"]

@@ -142,14 +142,16 @@ struct FileImageTable {
             describe(&image, facts, content: content)
             // Of another node the permissions are others.
             if file.otherName != nil { image.mode = nil }
-            id = try add(
+            var pipe: UInt32?
+            if facts.type == .fifo, !file.isPathOnly {
+                // The row after this one has name and flags.
+                let inode = UInt32(truncatingIfNeeded: file.inode)
+                pipe = append(.fifo(FifoImage(pipe: inode, regularFile: UInt32(files.count + 2))))
+            }
+            let named = try add(
                 .regular(image), path: path, facts: facts, reach: file.otherName == nil ? file.reach : .same,
                 content: content)
-            if facts.type == .fifo, !file.isPathOnly {
-                // That row has name and flags; the pipe's own refers to it.
-                let pipe = FifoImage(pipe: UInt32(truncatingIfNeeded: file.inode), regularFile: id)
-                return self.id(of: file, .fifo(pipe))
-            }
+            id = pipe ?? named
         } else {
             throw .cannotCarry(
                 "fd \(file.fd) of process \(file.pid) (\(file.link)): this kind of file is not carried yet")
