@@ -62,7 +62,8 @@ static void expect(int fd, size_t offset, size_t n)
 static void expect_end(int fd)
 {
     struct pollfd wait = {.fd = fd, .events = POLLIN};
-    CHECK(poll(&wait, 1, 8000) == 1, "fd %d: the peer's end does not come", fd);
+    // What was lost is sent again after ever longer times.
+    CHECK(poll(&wait, 1, 40000) == 1, "fd %d: the peer's end does not come", fd);
     CHECK(read(fd, seen, 1) == 0, "fd %d has no end: %s", fd, strerror(errno));
 }
 
