@@ -1,3 +1,4 @@
+import CPlatform
 import Glibc
 
 /// How programs are started that work for us: in a process group of their own, with no blocked signal and the default
