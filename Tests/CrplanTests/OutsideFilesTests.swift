@@ -8,7 +8,7 @@ import Testing
 struct OutsideFilesTests {
     @Test(arguments: [
         "file", "null", "inherit", "ext-null", "ext-inherit", "tty", "pipe", "link", "failed-link",
-        "killed-link", "pidfiles",
+        "killed-link", "unpublished-link", "published-link", "published-link-kill", "pidfiles",
     ])
     func `what leads out of a tree comes back as its rule says`(_ name: String) throws {
         let directory = try makeDirectory(in: "/tmp")
@@ -129,6 +129,14 @@ struct OutsideFilesTests {
         def names():
             return glob.glob("link_remap.*")
 
+        def children(pid):
+            return [int(word) for word in contents(f"/proc/{pid}/task/{pid}/children").split()]
+
+        def stopped(pid):
+            # The child that stopped itself; 0 for none.
+            return next((child for child in children(pid)
+                         if contents(f"/proc/{child}/stat").rpartition(")")[2].split()[:1] == ["T"]), 0)
+
         def main():
             if case == "file":
                 streams(f"file:{directory}/output", lambda: crp("restore", "--store", "store", "rule"))
@@ -201,6 +209,36 @@ struct OutsideFilesTests {
                     f"cd {directory}; {script}", code=-9)
                 assert contents("seen").startswith("link_remap."), "the dumper was killed too early"
                 wait(lambda: names() == [], names())
+                open("stop", "w")
+                wait(lambda: contents("answer") == "content")
+            elif case in ("unpublished-link", "published-link", "published-link-kill"):
+                job = holding()
+                after = "kill" if case.endswith("kill") else "leave-running"
+                place = "before publishing" if case.startswith("un") else "after publishing"
+                tool = subprocess.Popen(
+                    [crplan, "apply", policy([job.pid], "allow: {link-remap: true}\n"
+                     f"dump: {{after: {after}, filesystem: unsafe-ignore}}\n")],
+                    env={**os.environ, "CRPLAN_STOP_AT": "=" + place}, stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL)
+                left.append(tool.pid)
+                wait(lambda: stopped(tool.pid), "no stop at", place)
+                assert len(names()) == 1, names()
+                watchers = children(stopped(tool.pid))
+                assert watchers, "no supervisor"
+                os.kill(stopped(tool.pid), signal.SIGKILL)
+                assert tool.wait() != 0
+                # The supervisor ends when it has undone what is to be undone.
+                for watcher in watchers:
+                    wait(lambda: gone(watcher))
+                published = glob.glob("store/rule/*/2*")
+                assert os.path.exists(f"/proc/{job.pid}"), "the tree is gone"
+                if case == "unpublished-link":
+                    assert not published and not names(), (published, names())
+                else:
+                    assert len(published) == 1 and len(names()) == 1, (published, names())
+                    os.kill(job.pid, signal.SIGKILL)
+                    wait(lambda: gone(job.pid))
+                    crp("restore", published[0])
                 open("stop", "w")
                 wait(lambda: contents("answer") == "content")
             elif case == "pidfiles":

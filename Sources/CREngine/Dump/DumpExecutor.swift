@@ -134,16 +134,14 @@ package struct DumpExecutor {
             try call(.thawed, nil)
             outcome.pauseExcess = try pause.judge(ran)
             if !options.writesWhileFrozen { try write(image, builder, to: directory, outcome) }
-            try beforeEnd(outcome)
-            links.keep()
+            try publish(links, directory, outcome, beforeEnd)
             // Only now: without a checkpoint, names that were made for it are to go.
             try retire(supervisor)
         case .leaveStopped:
             try write(image, builder, to: directory, outcome)
             try call(.imagesComplete, nil)
             outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
-            try beforeEnd(outcome)
-            links.keep()
+            try publish(links, directory, outcome, beforeEnd)
             try network.release()
             tree.thawStopped()
             outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
@@ -153,8 +151,7 @@ package struct DumpExecutor {
             try call(.imagesComplete, nil)
             outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
             outcome.lock = network.staying
-            try beforeEnd(outcome)
-            links.keep()
+            try publish(links, directory, outcome, beforeEnd)
             try kill(tree, supervisor, network)
             outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
         }
@@ -288,6 +285,18 @@ package struct DumpExecutor {
         } catch {
             throw .image("the image directory", error)
         }
+    }
+
+    /// Names that were made for the images stay from the moment on in which these are published.
+    private func publish(
+        _ links: LinkRemaps, _ directory: borrowing OwnedFD, _ outcome: DumpOutcome,
+        _ beforeEnd: (DumpOutcome) throws(DumpError) -> Void
+    ) throws(DumpError) {
+        if let images = options.publishedImages { try links.announce(images, of: directory) }
+        faults.pass("before publishing")
+        try beforeEnd(outcome)
+        faults.pass("after publishing")
+        try links.keep()
     }
 
     /// From the first kill on there is no way back: should we die, the supervisor knows that the rest must die too.

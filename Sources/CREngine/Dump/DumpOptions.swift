@@ -16,6 +16,8 @@ package struct DumpOptions: Sendable {
     package var ghostLimit: UInt64
     /// Connections are held by nftables from before they are read; false leaves that to the operator.
     package var locksNetwork = true
+    /// Path that the image directory has once its checkpoint is published; nil where nothing is published.
+    package var publishedImages: String?
     /// Of a tree that runs on afterwards.
     package var pauseLimit: PauseLimit?
     /// The images are written before the tree runs on, for programs called at `imagesComplete`.

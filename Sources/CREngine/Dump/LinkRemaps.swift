@@ -23,8 +23,28 @@ final class LinkRemaps {
 
     var records: [HelperNameRecord] { names.map(\.record) }
 
+    /// The images in `directory` are about to be published under this path. A rename publishes them, and from then on the
+    /// names stay even if nobody lives to say so.
+    func announce(_ images: String, of directory: borrowing OwnedFD) throws(DumpError) {
+        if names.isEmpty { return }
+        do throws(Errno) {
+            var status = stat()
+            guard fstat(directory.rawValue, &status) == 0 else { throw Errno(rawValue: errno) }
+            _ = try notes.add(.publishing(images: images, inode: UInt64(status.st_ino)))
+        } catch {
+            throw .environment("the undo journal cannot be written: \(error)")
+        }
+    }
+
     /// The images are complete: their names stay.
-    func keep() { isKept = true }
+    func keep() throws(DumpError) {
+        isKept = true
+        do throws(Errno) {
+            for name in names { try notes.remove(name.mark) }
+        } catch {
+            throw .environment("the undo journal cannot be written: \(error)")
+        }
+    }
 
     /// Links the file behind `content`, a link of /proc, into the directory where it was, or into the next one above that
     /// is still there. `number` is its id in the images. Returns the new path.

@@ -98,6 +98,7 @@ package struct DumpWorker {
         let log = try EngineLog(path: staged.logPath, level: .info)
         var options = DumpOptions(root: request.root, after: .init(policy.dump.after))
         options.freezeTimeout = UInt64(max(1, policy.dump.freezeTimeout / .milliseconds(1)))
+        options.publishedImages = staged.publishedImagesPath
         options.writesWhileFrozen = !policy.actionScripts.isEmpty
         if let budget = policy.dump.freezeBudget {
             options.pauseLimit = PauseLimit(

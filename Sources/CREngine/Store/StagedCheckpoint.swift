@@ -63,6 +63,8 @@ package struct StagedCheckpoint: ~Copyable {
     /// The directory as a whole.
     package var path: String { directory.path }
     package var imagesPath: String { directory.path + "/images" }
+    /// Where the images are once they are published.
+    package var publishedImagesPath: String { "\(parent.path)/\(name.text)/images" }
     package var logPath: String { directory.path + "/dump.log" }
 
     /// Opens the directory of the images.

@@ -5,14 +5,27 @@ import Glibc
 enum NoteUndo {
     static func run(_ notes: UndoNotes) -> [String] {
         do throws(Errno) {
-            return try notes.pending().compactMap(undo)
+            let pending = try notes.pending()
+            let isPublished = pending.contains(where: isPublished)
+            return pending.compactMap { note in
+                if isPublished, case .name = note { return nil }
+                return undo(note)
+            }
         } catch {
             return ["the notes of the undo journal cannot be read: \(error)"]
         }
     }
 
+    /// Whether the note is of an image directory that has got its last name.
+    private static func isPublished(_ note: UndoNote) -> Bool {
+        guard case .publishing(let images, let inode) = note else { return false }
+        var now = stat()
+        return lstat(images, &now) == 0 && UInt64(now.st_ino) == inode
+    }
+
     private static func undo(_ note: UndoNote) -> String? {
         switch note {
+        case .publishing: return nil
         case .name(let path, let inode):
             do throws(Errno) {
                 try HelperName.remove(path, inode: inode)

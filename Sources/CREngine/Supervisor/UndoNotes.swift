@@ -6,6 +6,9 @@ import Glibc
 package enum UndoNote: Codable, Equatable, Sendable {
     /// A name that a dump made: to be removed where it still leads to this inode.
     case name(path: String, inode: UInt64)
+    /// Nothing to undo: once the image directory of this inode has this path, the images are published, and the names
+    /// that were made for them stay.
+    case publishing(images: String, inode: UInt64)
     /// A terminal whose modes were changed.
     case terminalModes(pid: PID, fd: Int32, modes: TerminalModes)
     /// A terminal whose unread bytes were taken out.
