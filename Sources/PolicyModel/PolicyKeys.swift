@@ -87,7 +87,7 @@ enum PolicyKeys {
         Key("compress", \.compress, .choice, "Of page images.", default: "none", later: true)
         Key("cgroups", \.cgroups, .choice, "CRIU's --manage-cgroups mode.", default: "soft", later: true)
         Key(
-            "network-lock", \.networkLock, .choice(later: [.iptables]), "How connections are held.",
+            "network-lock", \.networkLock, .choice, "How connections are held.",
             default: "nftables")
     }
 

@@ -57,7 +57,7 @@ struct DumpCommand: ParsableCommand {
         name: .customLong("skip-in-flight"),
         help: "Leave out TCP connections that are being made or wait for accept(2).")
     var skipsInFlight = false
-    @Option(name: .customLong("network-lock"), help: "How connections are held: nftables or skip.")
+    @Option(name: .customLong("network-lock"), help: "How connections are held: nftables, iptables or skip.")
     var networkLock = "nftables"
     @Option(
         name: .customLong("action-script"),
@@ -81,12 +81,8 @@ struct DumpCommand: ParsableCommand {
         guard socketInodes.allSatisfy({ UInt64($0) != nil }) else {
             throw ValidationError("--ext-unix-sk= takes inode numbers of sockets, with commas between")
         }
-        guard ["nftables", "skip"].contains(networkLock) else {
-            let isKnown = networkLock == "iptables"
-            throw ValidationError(
-                isKnown
-                    ? "--network-lock iptables is not there yet; use nftables or skip"
-                    : "--network-lock takes nftables or skip, not \(networkLock)")
+        guard DumpSettings.NetworkLock(rawValue: networkLock) != nil else {
+            throw ValidationError("--network-lock takes nftables, iptables or skip, not \(networkLock)")
         }
         guard !(tcpEstablished && tcpClose) else {
             throw ValidationError("--tcp-established and --tcp-close exclude each other")
@@ -143,7 +139,7 @@ struct DumpCommand: ParsableCommand {
         }
         if skipsInFlight { policy.allow.tcpInFlight = .skip }
         options.allow = policy.allow
-        options.locksNetwork = networkLock != "skip"
+        options.networkLock = DumpSettings.NetworkLock(rawValue: networkLock) ?? .nftables
         let protected = try ProcessList.collect().protected
         // As criu has it, the one that was given last comes first.
         let scripts = ActionScripts(

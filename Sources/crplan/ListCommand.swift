@@ -50,10 +50,10 @@ struct ListCommand: ParsableCommand {
         }
     }
 
-    /// Where nftables cannot be asked, what the dump left is taken to be there still.
+    /// Where the packet filter cannot be asked, what the dump left is taken to be there still.
     private static func isLocked(_ lock: Manifest.NetworkLockRecord) -> Bool {
         do throws(PacketFilter.Failure) {
-            return try NetworkLock.tables().contains(lock.table)
+            return try lock.isHeld()
         } catch {
             return true
         }

@@ -22,11 +22,11 @@ struct UnlockCommand: ParsableCommand {
             return
         }
         do throws(PacketFilter.Failure) {
-            let wasThere = try NetworkLock.remove(table: lock.table)
+            let wasThere = try lock.remove()
             let count = Counted.text(lock.connections.count, "connection", "connections")
             print(wasThere ? "unlocked \(count) of \(found.id)" : "\(found.id) is not locked any more")
         } catch {
-            printError("crplan: table inet \(lock.table) cannot be taken away: \(error)")
+            printError("crplan: \(lock.name) cannot be taken away: \(error)")
             throw ExitStatus.failed.exit
         }
     }

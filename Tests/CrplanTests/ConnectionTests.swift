@@ -95,22 +95,10 @@ struct ConnectionTests {
     private func kill(
         _ subject: borrowing DumpedSubject, at place: String, _ options: [String]
     ) throws {
-        setenv("CRPLAN_STOP_AT", "=\(place)", 1)
-        defer { unsetenv("CRPLAN_STOP_AT") }
-        let words = [BuiltPrograms.crplan, "dump", "-t", "\(subject.root)", "-D", subject.images]
-        let tool = try spawn(
-            words + Self.established + options, log: subject.directory + "/tool.log",
-            directory: subject.directory)
-        var status: Int32 = 0
-        let hasStopped = poll(until: now() + 60) { waitpid(tool, &status, WUNTRACED | WNOHANG) == tool }
-        #expect(hasStopped && status & 0xff == 0x7f, "no stop at \(place)")
-        #expect(try !NetworkLock.tables().filter { $0.hasPrefix("CRIU-") }.isEmpty)
-        let helpers = processTree(of: tool).filter { $0 != tool }
-        #expect(!helpers.isEmpty)
-        Glibc.kill(tool, SIGKILL)
-        _ = wait(for: tool, until: now() + 30)
-        // The supervisor ends when it has undone what it can.
-        #expect(reap(helpers, until: now() + 30))
+        try subject.killDump(at: place, Self.established + options) {
+            let tables = try NetworkLock.tables()
+            #expect(tables.contains { $0.hasPrefix("CRIU-") })
+        }
     }
 
     @Test(arguments: ["before repair", "in repair", "after repair"])

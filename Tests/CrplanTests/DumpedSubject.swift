@@ -1,7 +1,8 @@
-import CREngine
 import Glibc
 import TestSupport
 import Testing
+
+@testable import CREngine
 
 /// A subject that was dumped into an image directory of its own, and what of it may be left when the value goes.
 struct DumpedSubject: ~Copyable {
@@ -32,6 +33,42 @@ struct DumpedSubject: ~Copyable {
         let words = [BuiltPrograms.crplan, "dump", "-t", "\(root)", "-D", images] + options
         let dumped = try Command.run(words)
         try #require(dumped.ending == .exit(0), "\(dumped.output)")
+    }
+
+    /// Stops a dump at a point of its work, looks, and kills it there.
+    borrowing func killDump(at point: String, _ options: [String], look: () throws -> Void) throws {
+        setenv("CRPLAN_STOP_AT", "=\(point)", 1)
+        defer { unsetenv("CRPLAN_STOP_AT") }
+        let words = [BuiltPrograms.crplan, "dump", "-t", "\(root)", "-D", images]
+        let tool = try spawn(words + options, log: directory + "/tool.log", directory: directory)
+        var status: Int32 = 0
+        let hasStopped = poll(until: now() + 60) { waitpid(tool, &status, WUNTRACED | WNOHANG) == tool }
+        #expect(hasStopped && status & 0xff == 0x7f, "no stop at \(point)")
+        try look()
+        let helpers = processTree(of: tool).filter { $0 != tool }
+        #expect(!helpers.isEmpty)
+        Glibc.kill(tool, SIGKILL)
+        _ = wait(for: tool, until: now() + 30)
+        // The supervisor ends when it has undone what it can.
+        #expect(reap(helpers, until: now() + 30))
+    }
+
+    /// What the subject says of itself when it is asked.
+    borrowing func verdict() throws -> String {
+        try write("", to: place + "/status.check")
+        _ = poll(until: now() + 60) { text(of: place + "/status") != "ready\n" }
+        return text(of: place + "/status") ?? "nothing"
+    }
+
+    /// Ends of the connections in the images.
+    borrowing func connections() throws -> Set<ConnectionLock.Ends> {
+        let directory = try OwnedFD.open(images, O_RDONLY | O_DIRECTORY)
+        let tree = try ImageSet.read(from: directory)
+        return Set(
+            tree.files.compactMap { file in
+                guard case .inetSocket(let socket) = file.content, socket.isConnection else { return nil }
+                return socket.ends
+            })
     }
 
     deinit {

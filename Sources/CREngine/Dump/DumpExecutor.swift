@@ -63,6 +63,7 @@ package struct DumpExecutor {
         paths.resolve(&live)
         // A tree that changes under the look is judged when it is frozen.
         if live.events.isEmpty { try judge(live) }
+        try NetworkDump.check(live, options)
         buildIDs.prepare(live)
         try call(.beforeFreeze, nil)
         let supervisor = try startSupervisor()
@@ -83,9 +84,9 @@ package struct DumpExecutor {
         let runID = try Self.runID()
         let network = try NetworkDump(
             snapshot, options, runID: runID, journal: supervisor.journal, firstPlace: tree.processes.count,
-            faults: faults)
+            notes: supervisor.notes, faults: faults)
         if network.isLocked {
-            log.info("Locked connections by table inet \(ConnectionLock.tableName(runID: runID))")
+            log.info("Locked connections by \(network.lockName)")
             // Until now the peers could change them.
             snapshot.sockets = SocketScan.facts(of: snapshot.openFiles, isOurNetwork: true)
             try judge(snapshot)

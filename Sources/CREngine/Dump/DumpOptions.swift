@@ -14,8 +14,8 @@ package struct DumpOptions: Sendable {
     package var freezeTimeout: UInt64
     /// Allocated bytes of each deleted file that may travel with the images.
     package var ghostLimit: UInt64
-    /// Connections are held by nftables from before they are read; false leaves that to the operator.
-    package var locksNetwork = true
+    /// What holds connections from before they are read; `skip` leaves that to the operator.
+    package var networkLock = DumpSettings.NetworkLock.nftables
     /// Path that the image directory has once its checkpoint is published; nil where nothing is published.
     package var publishedImages: String?
     /// Of a tree that runs on afterwards.

@@ -1,5 +1,6 @@
 import CPlatform
 import Glibc
+import PolicyModel
 
 /// The connections of a frozen tree: their lock, and where each can be reached for TCP_REPAIR.
 ///
@@ -8,6 +9,8 @@ final class NetworkDump {
     /// By inode of the socket.
     private let treatments: [UInt64: TCPTreatment]
     private var lock: NetworkLock?
+    private var rules: PacketRules?
+    private var rulesNote: UndoNotes.Mark?
     private let held: ConnectionLock?
     private var places: [UndoJournal.SocketRecord] = []
     /// Where the records of sockets begin in the journal.
@@ -15,35 +18,33 @@ final class NetworkDump {
     private let runID: String
     private let faults: FaultPoints
     private let journal: UndoJournal
+    private let notes: UndoNotes
     /// CRIU's number of what locks.
     let method: UInt32
 
     /// Locks all that is to be read. The snapshot of before is old from here on.
     init(
         _ snapshot: Snapshot, _ options: DumpOptions, runID: String, journal: borrowing UndoJournal,
-        firstPlace: Int,
-        faults: FaultPoints
+        firstPlace: Int, notes: UndoNotes, faults: FaultPoints
     ) throws(DumpError) {
-        let connections = snapshot.connections
-        var treatments: [UInt64: TCPTreatment] = [:]
-        var locked: [ConnectionLock.Ends] = []
-        for socket in snapshot.sockets.values where socket.family == .tcp {
-            let treatment = TCPTreatment.of(socket, connections, allow: options.allow)
-            treatments[socket.inode] = treatment
-            if treatment == .keep || treatment == .inside, let ends = socket.ends { locked.append(ends) }
-        }
+        treatments = snapshot.treatments(allow: options.allow)
+        let locked = snapshot.lockable(allow: options.allow)
         var lock: NetworkLock?
+        var rules: PacketRules?
         var held: ConnectionLock?
-        if !locked.isEmpty, options.locksNetwork {
+        if !locked.isEmpty, options.networkLock != .skip {
             let wanted = ConnectionLock(
                 runID: runID, connections: locked.sorted { $0.element < $1.element })
             held = wanted
             do throws(PacketFilter.Failure) {
-                lock = try NetworkLock(wanted)
+                if options.networkLock == .iptables {
+                    rulesNote = try Self.note(wanted.connections, notes)
+                    rules = try PacketRules(wanted.connections)
+                } else {
+                    lock = try NetworkLock(wanted)
+                }
             } catch {
-                throw .environment(
-                    "connections cannot be locked by nftables: \(error); load nf_tables, or use network-lock: skip"
-                )
+                throw Self.unlockable(options.networkLock, error)
             }
         }
         do throws(Errno) {
@@ -51,16 +52,54 @@ final class NetworkDump {
         } catch {
             throw .environment("the undo journal cannot be shared: \(error)")
         }
-        self.treatments = treatments
         self.lock = lock
+        self.rules = rules
+        self.notes = notes
         self.held = held
         self.firstPlace = firstPlace
         self.runID = runID
         self.faults = faults
-        method = options.locksNetwork ? LockMethod.nftables : LockMethod.none
+        method = LockMethod.number(of: options.networkLock)
+        if isLocked { faults.pass("locked") }
+    }
+
+    /// Throws, before anything is frozen, where what is to hold the connections is not installed.
+    static func check(_ snapshot: Snapshot, _ options: DumpOptions) throws(DumpError) {
+        guard options.networkLock == .iptables else { return }
+        do throws(IPTables.Failure) {
+            try IPTables.check(for: snapshot.lockable(allow: options.allow))
+        } catch {
+            throw unlockable(options.networkLock, error)
+        }
+    }
+
+    private static func unlockable(
+        _ lock: DumpSettings.NetworkLock, _ failure: PacketFilter.Failure
+    ) -> DumpError {
+        let remedy =
+            lock == .iptables
+            ? "install iptables, or use network-lock: nftables" : "load nf_tables, or use network-lock: skip"
+        return .environment("connections cannot be locked by \(lock.rawValue): \(failure); \(remedy)")
+    }
+
+    /// Rules of iptables do not go with their maker.
+    private static func note(
+        _ connections: [ConnectionLock.Ends], _ notes: UndoNotes
+    ) throws(PacketFilter.Failure) -> UndoNotes.Mark {
+        do throws(Errno) {
+            return try notes.add(.packetRules(connections))
+        } catch {
+            throw PacketFilter.Failure(description: "the undo journal cannot be written: \(error)")
+        }
     }
 
     var isLocked: Bool { held != nil }
+
+    /// For the log.
+    var lockName: String {
+        method == LockMethod.iptables
+            ? "rules of iptables" : "table inet \(ConnectionLock.tableName(runID: runID))"
+    }
 
     /// What is to be locked until a restore.
     var staying: ConnectionLock? { places.isEmpty ? nil : held }
@@ -87,11 +126,17 @@ final class NetworkDump {
 
     /// The tree is about to run on.
     func release() throws(DumpError) {
-        guard let lock = lock.take() else { return }
         do throws(PacketFilter.Failure) {
-            try lock.release()
+            if let lock = lock.take() { try lock.release() }
+            if let rules = rules.take() { try rules.release() }
         } catch {
             throw .environment("the lock of connections cannot be taken away: \(error)")
+        }
+        guard let mark = rulesNote.take() else { return }
+        do throws(Errno) {
+            try notes.remove(mark)
+        } catch {
+            throw .environment("the undo journal cannot be written: \(error)")
         }
     }
 
@@ -110,6 +155,10 @@ final class NetworkDump {
                 throw .environment("the lock of connections cannot be made to stay: \(error)")
             }
             self.lock = consume lock
+        }
+        if var rules = rules.take() {
+            rules.persist()
+            self.rules = consume rules
         }
         faults.pass("lock stays")
         for (place, record) in places.enumerated() {
@@ -131,5 +180,6 @@ final class NetworkDump {
             try? TCPRepair.leave(fd.rawValue, reusesAddress: record.reusesAddress)
         }
         if let lock = lock.take() { try? lock.release() }
+        if let rules = rules.take() { try? rules.release() }
     }
 }

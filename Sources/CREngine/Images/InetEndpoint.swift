@@ -1,3 +1,5 @@
+import Glibc
+
 /// An address of IPv4 or IPv6 with a port.
 package struct InetEndpoint: Hashable, Sendable, Codable {
     /// 4 or 16 bytes in network order.
@@ -30,6 +32,22 @@ package struct InetEndpoint: Hashable, Sendable, Codable {
     package var host: String {
         let text = SockDiag.endpoint(address, 0).dropLast(2)
         return String(text.drop { $0 == "[" }.prefix { $0 != "]" })
+    }
+
+    /// From the text of an address without brackets; nil where it is none.
+    init?(host: String, port: UInt16) {
+        let isLong = host.contains(":")
+        var bytes = [UInt8](repeating: 0, count: isLong ? 16 : 4)
+        guard inet_pton(isLong ? AF_INET6 : AF_INET, host, &bytes) == 1 else { return nil }
+        self.init(address: bytes, port: port)
+    }
+
+    /// From what `description` gives: `10.0.0.1:80`, `[::1]:80`.
+    package init?(_ text: some StringProtocol) {
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+            return nil
+        }
+        self.init(host: String(text[..<colon].drop { $0 == "[" }.prefix { $0 != "]" }), port: port)
     }
 
     /// `struct sockaddr_in` or `sockaddr_in6`; `scope` is the index of an interface.

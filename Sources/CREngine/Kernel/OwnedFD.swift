@@ -41,6 +41,18 @@ extension OwnedFD {
         return OwnedFD(taking: Int32(try result.get()))
     }
 
+    /// A file in memory with these bytes, its offset at their start. See memfd_create(2).
+    static func memory(_ name: String, holding bytes: [UInt8]) throws(Errno) -> OwnedFD {
+        let result = name.withCString {
+            cp_syscall(CP_SYS_memfd_create, Int(bitPattern: $0), Int(MFD_CLOEXEC), 0, 0, 0, 0)
+        }
+        if result < 0 { throw Errno(rawValue: Int32(-result)) }
+        let file = OwnedFD(taking: Int32(result))
+        try file.writeAll(bytes)
+        try systemCall(CP_SYS_lseek, result, 0, Int(SEEK_SET))
+        return file
+    }
+
     /// Reads up to the buffer's size at the present offset; 0 at the end.
     package borrowing func read(into buffer: UnsafeMutableRawBufferPointer) throws(Errno) -> Int {
         try systemCall(CP_SYS_read, Int(rawValue), Int(bitPattern: buffer.baseAddress), buffer.count)

@@ -52,6 +52,23 @@ extension SocketFacts {
 }
 
 extension Snapshot {
+    /// What becomes of each TCP socket, by its inode.
+    package func treatments(allow: Allowances) -> [UInt64: TCPTreatment] {
+        let connections = connections
+        return sockets.filter { $0.value.family == .tcp }.mapValues {
+            TCPTreatment.of($0, connections, allow: allow)
+        }
+    }
+
+    /// The connections that a dump reads, and must hold still for that.
+    package func lockable(allow: Allowances) -> Set<ConnectionLock.Ends> {
+        let read: Set<TCPTreatment> = [.keep, .inside]
+        return Set(
+            treatments(allow: allow).compactMap { inode, treatment in
+                read.contains(treatment) ? sockets[inode]?.ends : nil
+            })
+    }
+
     /// Ends of all connections of the tree, those in flight not counted.
     package var connections: Set<ConnectionLock.Ends> {
         Set(

@@ -32,6 +32,8 @@ package enum DumpPlanner {
         package var findings: [Finding]
         /// Never dumped: crplan itself and what it runs under.
         package var protected: Set<PID>
+        /// Why iptables cannot hold connections of a family, where a policy wants that: `iptables is not installed`.
+        package var missingIPTables: (@Sendable (Set<ConnectionLock.Ends>) -> String?)?
         package init(host: HostFacts, now: Date, examined: Int, findings: [Finding], protected: Set<PID>) {
             self.host = host
             self.now = now
@@ -60,6 +62,7 @@ package enum DumpPlanner {
         for (place, candidate) in ordered.enumerated() {
             var findings = self.findings(policy, candidate.snapshot, protected: setting.protected)
             if let unit = candidate.unit { findings += restarts(policy, candidate.snapshot, unit) }
+            findings += unlockable(policy, candidate.snapshot, setting)
             if names[place] != roots[place].stem {
                 findings.append(
                     Finding(.sameName, FindingObject(pid: candidate.snapshot.root), "target \(names[place])"))
@@ -167,6 +170,22 @@ package enum DumpPlanner {
             Finding(
                 .restartingUnit, FindingObject(pid: snapshot.root),
                 "\(unit.name) with Restart=\(unit.restart)")
+        ]
+    }
+
+    /// What is to hold the connections is not there.
+    private static func unlockable(
+        _ policy: Policy, _ snapshot: Snapshot, _ setting: Setting
+    ) -> [Finding] {
+        guard policy.dump.networkLock == .iptables else { return [] }
+        let connections = snapshot.lockable(allow: policy.allow)
+        guard let why = setting.missingIPTables?(connections) else { return [] }
+        return [
+            Finding(
+                .lockProgram,
+                FindingObject(
+                    pid: snapshot.root, path: policy.mark("dump.network-lock")?.description,
+                    key: "dump.network-lock"), why)
         ]
     }
 

@@ -69,9 +69,7 @@ final class NetworkRestore {
             switch inventory.networkLockMethod {
             case LockMethod.nftables: break
             case LockMethod.iptables:
-                var held: Set<ConnectionLock.Ends> = []
-                for ends in connections where try IPTables.holds(ends) { held.insert(ends) }
-                return .rules(held: held)
+                return .rules(held: try IPTables.held(of: connections))
             default: return .elsewhere
             }
             let table = ConnectionLock.tableName(runID: inventory.runID)
@@ -148,7 +146,9 @@ final class NetworkRestore {
 
     /// Before the first socket is made: nothing of the connections goes out until `release`.
     func begin() throws(RestoreError) {
-        let wanted = connections.filter { fate($0) == .connected }.map(\.ends)
+        var wanted = connections.filter { fate($0) == .connected }.map(\.ends)
+        // A host whose connections are held by iptables may have no nftables.
+        if case .rules(let held) = lock { wanted.removeAll(where: held.contains) }
         if wanted.isEmpty { return }
         let lock = ConnectionLock(
             table: "crplan-restore-\(getpid())", connections: wanted.sorted { $0.element < $1.element })
@@ -174,7 +174,8 @@ final class NetworkRestore {
             case .listing:
                 _ = try NetworkLock.remove(
                     table: ConnectionLock.tableName(runID: tree.inventory.runID))
-            case .rules(let held): for ends in held { try IPTables.remove(ends) }
+            // All of them: of one whose lock is not whole, what is left of it.
+            case .rules: try IPTables.remove(connections.map(\.ends))
             case .none, .gone, .unknown, .elsewhere: break
             }
             if let own = ownLock?.lock.take() { try own.release() }

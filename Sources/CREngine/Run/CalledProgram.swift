@@ -3,7 +3,7 @@ import Glibc
 
 /// A program of the operator that is called and waited for: a hook or an action script.
 ///
-/// It leads a process group of its own, with /dev/null as its input, a pipe to us as its output, no other descriptor of
+/// It leads a process group of its own, with /dev/null or a file as its input, a pipe to us as its output, no other descriptor of
 /// ours, no blocked signal, and the default action for every signal.
 struct CalledProgram: Sendable {
     /// How it ended.
@@ -22,6 +22,8 @@ struct CalledProgram: Sendable {
     /// Set on top of our own environment.
     var environment: [(name: String, value: String)] = []
     var directory = "/"
+    /// A file that it reads as its input; nil for /dev/null.
+    var input: Int32?
     /// No more than this of what it prints is passed on, bytes.
     var printLimit = 64 << 10
 
@@ -133,7 +135,11 @@ struct CalledProgram: Sendable {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        if let input {
+            posix_spawn_file_actions_adddup2(&actions, input, 0)
+        } else {
+            posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        }
         // First out of the way of 1 and 2: dup2 onto itself would keep close-on-exec.
         posix_spawn_file_actions_adddup2(&actions, output, 100)
         for number in [1, 2] as [Int32] { posix_spawn_file_actions_adddup2(&actions, 100, number) }

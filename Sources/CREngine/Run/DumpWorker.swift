@@ -108,7 +108,7 @@ package struct DumpWorker {
             GroupSeat(OwnedFD(taking: 5), group: $0, patience: options.freezeTimeout)
         }
         options.allow = policy.allow
-        options.locksNetwork = policy.dump.networkLock != .skip
+        options.networkLock = policy.dump.networkLock
         switch policy.allow.ghostLimit {
         case .bytes(let limit): options.ghostLimit = limit.bytes
         case .auto: options.ghostLimit = .max
@@ -198,7 +198,9 @@ package struct DumpWorker {
             if findings.contains(where: { $0.severity == .allowed && joins.contains($0.code) }) {
                 manifest.restore.shellJob = true
             }
-            manifest.networkLock = outcome.lock.map(Manifest.NetworkLockRecord.init)
+            manifest.networkLock = outcome.lock.map {
+                Manifest.NetworkLockRecord($0, by: request.policy.dump.networkLock)
+            }
             if !outcome.helperNames.isEmpty { manifest.helperNames = outcome.helperNames }
             manifest.allowed = findings.filter { $0.severity == .allowed }.map(Manifest.Allowed.init)
             manifest.times = .init(outcome)

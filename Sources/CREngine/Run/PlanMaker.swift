@@ -81,9 +81,17 @@ package struct PlanMaker: Sendable {
         let begin = MonotonicClock.now()
         let look = try look(policy)
         let (list, selection, candidates) = (look.list, look.selection, look.candidates)
-        let setting = DumpPlanner.Setting(
+        var setting = DumpPlanner.Setting(
             host: host, now: Date.now, examined: selection.examined, findings: selection.findings,
             protected: list.protected)
+        setting.missingIPTables = { connections in
+            do throws(IPTables.Failure) {
+                try IPTables.check(for: connections)
+                return nil
+            } catch {
+                return error.description
+            }
+        }
         do throws(StoreError) {
             let plan = try DumpPlanner.plan(policy, candidates, setting)
             return PlannedPolicy(

@@ -138,6 +138,14 @@ extension FindingCode {
                     + "time of a restore and will break there.",
                 kernel: "Sequence numbers move on with every byte that both ends exchange after the pause.",
                 restore: "The restored end is out of step with its peer, so the connection breaks.")
+        case .lockProgram:
+            Entry(
+                .block, "connections that iptables cannot hold", criu: "network-lock",
+                remedy: "dump: {network-lock: nftables}",
+                "Connections must be held still while they are read, and the policy names a program for it that is "
+                    + "not here; install iptables, or let nftables do it, which needs no program.",
+                kernel: "A segment that passes while a connection is read makes what was read wrong.",
+                restore: "A restore takes the rules away, and needs the program for that too.")
         default: nil
         }
     }

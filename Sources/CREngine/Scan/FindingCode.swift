@@ -48,6 +48,7 @@ package enum FindingCode: String, CaseIterable, Sendable, Codable {
     case sharedSocket = "CRP228"
     case otherSocket = "CRP229"
     case connectionGoesOn = "CRP231"
+    case lockProgram = "CRP232"
     case pidNamespace = "CRP301"
     case networkNamespace = "CRP302"
     case mountNamespace = "CRP303"

@@ -87,14 +87,14 @@ package struct Manifest: Codable, Sendable, Equatable {
         }
     }
 
-    /// A table of nftables that outlives the dump.
+    /// What outlives the dump and holds connections still.
     package struct NetworkLockRecord: Codable, Sendable, Equatable {
-        /// Of the family inet.
-        package var table: String
+        /// Of nftables, of the family inet; nil where rules of iptables hold them.
+        package var table: String?
         /// `10.1.3.7:40122 -> 203.0.113.9:8443`
         package var connections: [String]
-        package init(_ lock: ConnectionLock) {
-            table = lock.table
+        package init(_ lock: ConnectionLock, by method: DumpSettings.NetworkLock) {
+            table = method == .iptables ? nil : lock.table
             connections = lock.connections.map { "\($0.local) -> \($0.remote)" }
         }
     }

@@ -103,12 +103,12 @@ package struct Retainer: Sendable {
                     .failed, name.path, "a hard link of \(checkpoint.id) cannot be removed: \(error)")
             }
         }
-        if let table = manifest?.networkLock?.table {
+        if let lock = manifest?.networkLock {
             do throws(PacketFilter.Failure) {
-                _ = try NetworkLock.remove(table: table)
+                _ = try lock.remove()
             } catch {
                 throw StoreError(
-                    .failed, checkpoint.id, "its lock of connections, table inet \(table), stays: \(error)")
+                    .failed, checkpoint.id, "its lock of connections, \(lock.name), stays: \(error)")
             }
         }
         if let entry = try parent.entry(renamed) { try parent.remove(entry) }

@@ -33,6 +33,13 @@ enum NoteUndo {
             } catch {
                 return "\(path) cannot be removed: \(error)"
             }
+        case .packetRules(let connections):
+            do throws(IPTables.Failure) {
+                try IPTables.remove(connections)
+                return nil
+            } catch {
+                return "rules of iptables that hold \(connections.count) connections stay: \(error)"
+            }
         case .terminalModes(let pid, let fd, let modes):
             return failing(pid, fd) { (side) throws(Errno) in try TerminalControl.setModes(side, modes) }
         case .terminalInput(let pid, let fd, let modes, let isMaster, let bytes):

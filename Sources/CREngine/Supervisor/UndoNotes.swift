@@ -13,6 +13,8 @@ package enum UndoNote: Codable, Equatable, Sendable {
     case terminalModes(pid: PID, fd: Int32, modes: TerminalModes)
     /// A terminal whose unread bytes were taken out.
     case terminalInput(pid: PID, fd: Int32, modes: TerminalModes, isMaster: Bool, bytes: [UInt8])
+    /// Connections that rules of iptables hold.
+    case packetRules([ConnectionLock.Ends])
 }
 
 /// The part of the undo journal whose records have no fixed size: a second file in memory.
