@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -48,6 +49,21 @@ static _Noreturn void stay(const int life[2])
     leave(0);
 }
 
+// Waits for a process that tells by its exit code how its work went: error numbers fit into one.
+static long outcome_of(long helper)
+{
+    int status = 0;
+    long reaped;
+
+    do {
+        reaped = cp_syscall(CP_SYS_wait4, helper, (long)&status, __WALL, 0, 0, 0);
+    } while (reaped == -EINTR);
+    if (reaped < 0) {
+        return reaped;
+    }
+    return WIFEXITED(status) ? -WEXITSTATUS(status) : -ECHILD;
+}
+
 static long start(int32_t pid, int parent, const int life[2])
 {
     // With CLONE_PARENT the kernel takes the caller's own exit signal and wants none here.
@@ -60,37 +76,49 @@ static long start(int32_t pid, int parent, const int life[2])
     return made < 0 ? made : 0;
 }
 
-static long start_orphan(int32_t pid, const int life[2])
+// A session cannot be joined: a process with its number makes it, makes the stub as a child of its own parent, and ends.
+static long start_in_session(int32_t pid, int32_t session, const int life[2])
 {
-    int status = 0;
+    long leader = clone_with(CLONE_CLEAR_SIGHAND, SIGCHLD, session);
+
+    if (leader < 0) {
+        return leader;
+    }
+    if (leader == 0) {
+        cp_syscall(CP_SYS_setsid, 0, 0, 0, 0, 0, 0);
+        leave((int)-start(pid, CP_STUB_SIBLING, life));
+    }
+    return outcome_of(leader);
+}
+
+static long start_orphan(int32_t pid, int32_t session, const int life[2])
+{
     long middle = clone_with(CLONE_CLEAR_SIGHAND, SIGCHLD, 0);
-    long reaped;
 
     if (middle < 0) {
         return middle;
     }
     if (middle == 0) {
-        // Error numbers fit into an exit code.
-        leave((int)-start(pid, CP_STUB_CHILD, life));
+        leave((int)-(session ? start_in_session(pid, session, life) : start(pid, CP_STUB_CHILD, life)));
     }
-    do {
-        reaped = cp_syscall(CP_SYS_wait4, middle, (long)&status, __WALL, 0, 0, 0);
-    } while (reaped == -EINTR);
-    if (reaped < 0) {
-        return reaped;
-    }
-    return WIFEXITED(status) ? -WEXITSTATUS(status) : -ECHILD;
+    return outcome_of(middle);
 }
 
-int cp_stub_start(int32_t pid, int parent, int *keep)
+int cp_stub_start(int32_t pid, int32_t session, int parent, int *keep)
 {
     int life[2];
-    long result = cp_syscall(CP_SYS_pipe2, (long)life, O_CLOEXEC, 0, 0, 0, 0);
+    long result;
 
+    if (session && parent == CP_STUB_SIBLING) {
+        return -EOPNOTSUPP;
+    }
+    result = cp_syscall(CP_SYS_pipe2, (long)life, O_CLOEXEC, 0, 0, 0, 0);
     if (result < 0) {
         return (int)result;
     }
-    result = parent == CP_STUB_ORPHAN ? start_orphan(pid, life) : start(pid, parent, life);
+    result = parent == CP_STUB_ORPHAN ? start_orphan(pid, session, life)
+             : session ? start_in_session(pid, session, life)
+                       : start(pid, parent, life);
     close_fd(life[0]);
     if (result < 0) {
         close_fd(life[1]);
@@ -125,4 +153,57 @@ int cp_ended_process(int status)
         result = cp_syscall(CP_SYS_waitid, P_PID, made, (long)&info, WEXITED | WNOWAIT | __WALL, 0, 0);
     } while (result == -EINTR);
     return (int)(result < 0 ? result : made);
+}
+
+static long become_powerless(uint32_t uid, uint32_t gid)
+{
+    long result;
+
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct none[2] = {{0, 0, 0}, {0, 0, 0}};
+
+    result = cp_syscall(CP_SYS_setresgid, gid, gid, gid, 0, 0, 0);
+    if (result == 0) {
+        result = cp_syscall(CP_SYS_setresuid, uid, uid, uid, 0, 0, 0);
+    }
+    if (result == 0) {
+        result = cp_syscall(CP_SYS_capset, (long)&header, (long)none, 0, 0, 0, 0);
+    }
+    // Changed ids leave a process that nobody may look at.
+    return result ? result : cp_syscall(CP_SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0, 0);
+}
+
+int cp_stand_in_start(uint32_t uid, uint32_t gid)
+{
+    int ready[2];
+    char byte = 0;
+    long made, count;
+
+    made = cp_syscall(CP_SYS_pipe2, (long)ready, O_CLOEXEC, 0, 0, 0, 0);
+    if (made < 0) {
+        return (int)made;
+    }
+    // Without an exit signal nobody but who waits for it by __WALL notices.
+    made = clone_with(CLONE_CLEAR_SIGHAND, 0, 0);
+    if (made == 0) {
+        if (become_powerless(uid, gid) != 0) {
+            leave(1);
+        }
+        cp_syscall(CP_SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0, 0);
+        close_fd(ready[0]);
+        cp_syscall(CP_SYS_write, ready[1], (long)&byte, 1, 0, 0, 0);
+        for (;;) {
+            cp_syscall(CP_SYS_pause, 0, 0, 0, 0, 0, 0);
+        }
+    }
+    close_fd(ready[1]);
+    do {
+        count = made < 0 ? 1 : cp_syscall(CP_SYS_read, ready[0], (long)&byte, 1, 0, 0, 0);
+    } while (count == -EINTR);
+    close_fd(ready[0]);
+    if (count == 0) {
+        cp_syscall(CP_SYS_wait4, made, 0, __WALL, 0, 0, 0);
+        return -EPERM;
+    }
+    return (int)made;
 }

@@ -78,12 +78,44 @@ func addFile(
         #expect(codes(snapshot) == [])
     }
 
-    @Test func `a flusher and a machine check policy block`() {
+    @Test func `a flusher and a setting that no image holds block`() {
         var snapshot = ordinarySnapshot()
         snapshot.tasks[0].threads[0].flags = 0x18_0000
         #expect(codes(snapshot) == [.flusher])
-        snapshot.tasks[0].threads[0].flags = 0x80
-        #expect(codes(snapshot) == [.machineCheckPolicy])
+        snapshot.tasks[0].threads[0].flags = 0
+        snapshot.tasks[0].threads[0].status.limitsSpeculation = true
+        #expect(codes(snapshot) == [.lostSetting])
+        // Then the filter has brought it along.
+        snapshot.tasks[0].threads[0].status.seccompMode = 2
+        #expect(codes(snapshot) == [])
+        snapshot.tasks[0].threads[0].hasCoreCookie = true
+        #expect(codes(snapshot) == [.lostSetting])
+        snapshot.tasks[0].threads[0].hasCoreCookie = false
+        snapshot.tasks[0].threads[0].deadline = .init(runtime: 1, deadline: 2, period: 3, flags: 2)
+        #expect(codes(snapshot) == [])
+        snapshot.tasks[0].threads[0].deadline?.flags = 4
+        #expect(codes(snapshot) == [.lostSetting])
+    }
+
+    @Test func `a label blocks unless it is ours or none`() {
+        var snapshot = ordinarySnapshot()
+        for (own, label, expected) in [
+            (nil, "unconfined", []), (nil, "unconfined_u:unconfined_r:unconfined_t:s0", []),
+            ("unconfined", "nginx (enforce)", [.securityLabel]),
+            ("shell (enforce)", "shell (enforce)", []),
+        ] as [(String?, String, [FindingCode])] {
+            snapshot.ownSecurityLabel = own
+            snapshot.tasks[0].securityLabel = label
+            #expect(codes(snapshot) == expected, "\(label)")
+        }
+    }
+
+    @Test func `filters are read unless we are held by one ourselves`() {
+        var snapshot = ordinarySnapshot()
+        snapshot.tasks[0].threads[0].status.seccompMode = 2
+        #expect(codes(snapshot) == [])
+        snapshot.ownSeccompMode = 2
+        #expect(codes(snapshot) == [.seccomp])
     }
 
     @Test func `a protection key blocks, but not the one of memory that may only be run`() throws {
@@ -198,6 +230,8 @@ func addFile(
             PID(50): OutsideProcess(pid: PID(50), comm: "bash", isAlive: true),
             PID(60): OutsideProcess(pid: PID(60), comm: "", isAlive: false),
         ]
+        #expect(codes(snapshot) == [.shellJob])
+        snapshot.outsideLeaders[PID(60)]?.survivor = PID(70)
         #expect(codes(snapshot) == [.shellJob, .deadGroupLeader])
     }
 

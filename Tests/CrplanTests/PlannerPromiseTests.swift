@@ -34,7 +34,7 @@ struct PlannerPromiseTests {
     /// asked, and then refused.
     static let seenWhenFrozen: Set<String> = [
         "holder packets", "holder directory-watch", "holder outside-owner", "holder unix-urgent",
-        "holder unix-passed-eventfd",
+        "holder unix-passed-eventfd", "holder landlock",
     ]
     /// What is outside the tree was not touched in between, so for once nothing was lost.
     static let wholeByLuck: Set<String> = ["holder outside-pidfd"]

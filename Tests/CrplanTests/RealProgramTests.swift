@@ -126,7 +126,7 @@ struct RealProgramTests {
         }
         try start(&first, ["tree"])
         try start(&second, ["pipes"])
-        try start(&blocked, ["holder", "seccomp"])
+        try start(&blocked, ["holder", "io_uring"])
         let trees = [processTree(of: first.root), processTree(of: second.root)]
         let before = Fingerprint(root: blocked.root)
 

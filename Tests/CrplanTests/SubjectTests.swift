@@ -26,6 +26,8 @@ struct SubjectTests {
         "terminals modes", "terminals bytes", "terminals lines", "terminals closed", "terminals session",
         "terminals leader",
         "tcp plain", "tcp empty", "tcp six", "tcp mapped", "tcp full", "tcp small-full", "tcp options",
+        "tasks seccomp", "tasks strict", "tasks chains", "tasks orphans",
+        "tasks shared", "tasks signals", "tasks deadline", "tasks policies",
         "tcp half", "tcp half-empty", "tcp device", "tcp finwait", "tcp closing", "tcp lastack",
     ]
 
@@ -51,7 +53,7 @@ struct SubjectTests {
         "events", "deleted-watch", "filesystem-mark", "outside-pidfd", "escaped-epoll",
         "packet-pipe", "flock", "posix-lock",
         "ofd-lock",
-        "lease", "namespace", "proc", "userfaultfd", "perf", "outside-pipe", "seccomp", "deleted-cwd",
+        "lease", "namespace", "proc", "userfaultfd", "perf", "outside-pipe", "landlock", "deleted-cwd",
         "packets", "directory-watch", "outside-owner",
     ]
 

@@ -35,6 +35,12 @@ struct Workload: ~Copyable {
         known = [root]
     }
 
+    /// Takes another process than the one that was started for the root: an orphan that it left behind.
+    mutating func follow(_ pid: Int32) {
+        root = pid
+        known.insert(pid)
+    }
+
     /// What a file of the program's directory holds; empty as long as it is not there.
     func contents(_ name: String) -> String { text(of: "\(place)/\(name)") ?? "" }
 

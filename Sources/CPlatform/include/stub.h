@@ -12,13 +12,20 @@ enum {
 
 /// Makes a copy of the caller with the process id `pid`, which does nothing but wait for the caller's end.
 ///
-/// Handled signals are back at their defaults in it, all signals are blocked. It exits when the last copy of
+/// Where `session` is not 0 the copy is born in a new session of this number, whose leader ends at once; that is refused
+/// for CP_STUB_SIBLING with EOPNOTSUPP. Handled signals are back at their defaults in it, all signals are blocked. It exits when the last copy of
 /// `*keep` is closed, so a caller that dies leaves nothing behind. Returns 0 or -errno; EEXIST when the pid is taken.
-int cp_stub_start(int32_t pid, int parent, int *keep);
+int cp_stub_start(int32_t pid, int32_t session, int parent, int *keep);
 
 /// Makes a child that ends at once with the wait status `status`, and leaves it as a zombie, to be reaped with __WALL.
 ///
 /// Returns its pid or -errno.
 int cp_ended_process(int status);
+
+/// Makes a child with these ids and without any capability, whom everybody of these ids may look at, and which waits to
+/// be killed. It dies with the thread that made it, tells nobody of its end, and is reaped with __WALL.
+///
+/// Returns its pid or -errno; EPERM where it cannot have these ids.
+int cp_stand_in_start(uint32_t uid, uint32_t gid);
 
 #endif

@@ -25,6 +25,7 @@ struct DumpBuilder: ~Copyable {
     /// Inodes of outside ends that have an entry.
     private var outsideEnds: Set<UInt32> = []
     private var terminals: TerminalDump
+    private var seccomp = SeccompTable()
     private let notes: UndoNotes
     private let endings: [OpenFileID: StreamEnding]
     private var streams: [UInt32: StreamEnding] = [:]
@@ -80,6 +81,7 @@ struct DumpBuilder: ~Copyable {
         if let refusal = remote.refusals.first { throw .cannotCarry("process \(facts.pid): \(refusal)") }
         let assembler = TaskAssembler(facts: facts, frozen: process, remote: remote)
         var task = try assembler.assemble { cgroups.number(of: $0) }
+        seccomp.add(remote.seccompFilters, to: &task)
         let exeFile = try id(exe, "/proc/\(facts.pid)/exe")
         var memory = assembler.memory(exeFile: exeFile)
         memory.areas = try AreaAssembler(snapshot: snapshot, pid: facts.pid).assemble(
@@ -141,6 +143,12 @@ struct DumpBuilder: ~Copyable {
         tree.socketExtras = files.socketExtras
         tree.tcpStreams = sockets.streams
         tree.cgroups = cgroups.image
+        tree.seccompFilters = seccomp.filters
+        if let root = snapshot.task(snapshot.root), root.sid != root.pid,
+            snapshot.outsideLeaders[root.sid]?.isAlive == false
+        {
+            tree.deadSession = root.sid
+        }
         tree.clocks = clocks
         return tree
     }

@@ -99,10 +99,11 @@ package struct DumpExecutor {
             snapshot: snapshot, options: options, buildIDs: buildIDs, links: links, notes: supervisor.notes,
             network: network, directory: directory, pause: pause)
         let clocks = try readClocks()
+        let standIns = Landlock.isThere ? StandIns() : nil
         for place in order(of: tree, in: snapshot) {
             let process = tree.processes[place]
             log.debug("Process \(process.pid), \(process.threads.count) threads")
-            let remote = try ask(process, place, snapshot, &tree, supervisor.journal)
+            let remote = try ask(process, place, snapshot, &tree, supervisor.journal, standIns)
             try builder.add(remote, tree.processes[place])
         }
         let copied = MonotonicClock.now()
@@ -227,13 +228,22 @@ package struct DumpExecutor {
     /// What only the process can tell; then, as its handlers are known, how interrupted calls of it go on.
     private func ask(
         _ process: FrozenProcess, _ place: Int, _ snapshot: Snapshot, _ tree: inout FrozenTree,
-        _ journal: borrowing UndoJournal
+        _ journal: borrowing UndoJournal, _ standIns: StandIns?
     ) throws(DumpError) -> RemoteFacts {
         guard process.state != .zombie else { return RemoteFacts() }
         guard let facts = snapshot.task(process.pid), let status = facts.threads.first?.status else {
             throw .environment("process \(process.pid) was frozen and is not in /proc")
         }
         do throws(TraceError) {
+            let filters = try SeccompReader.read(process, facts)
+            for thread in facts.threads where thread.status.seccompMode != 0 {
+                let fatal = SeccompHazard.fatalCalls(
+                    filters[thread.tid] ?? [], isStrict: thread.status.seccompMode == 1)
+                if fatal.isEmpty { continue }
+                log.warning(
+                    "thread \(thread.tid): its seccomp kills for \(fatal.joined(separator: ", ")); if this worker is "
+                        + "killed amid such a call, the thread is too")
+            }
             let places = try RemotePlaces.find(process.pid)
             // By id, as who restores them counts up to each.
             let timers = facts.posixTimers.sorted { $0.id < $1.id }.map { row in
@@ -246,12 +256,13 @@ package struct DumpExecutor {
                 if row.notify & 4 != 0 { timer.notifyThread = row.target }
                 return timer
             }
-            let probe = RemoteProbe(
-                process: process,
-                request: .init(
-                    places: places, nonDefaultSignals: status.caught | status.ignored, posixTimers: timers),
-                faults: faults)
-            let remote = try probe.run(tree, journal: journal, place: place)
+            var request = RemoteProbe.Request(
+                places: places, nonDefaultSignals: status.caught | status.ignored, posixTimers: timers,
+                strangers: standIns?.strangers(facts) ?? [:])
+            request.strictThreads = Set(facts.threads.filter { $0.status.seccompMode == 1 }.map(\.tid))
+            let probe = RemoteProbe(process: process, request: request, faults: faults)
+            var remote = try probe.run(tree, journal: journal, place: place)
+            remote.seccompFilters = filters
             try tree.lookAgainForSignals(
                 process: place, ignored: status.ignored | Self.ignoredByDefault & ~status.caught,
                 caught: status.caught, restarting: remote.restartingHandlers)

@@ -34,6 +34,8 @@ package struct RemoteFacts: Equatable, Sendable {
     /// State that no image can hold, as ends of a sentence that begins with the process.
     package var refusals: [String] = []
     package var threads: [TID: Thread] = [:]
+    /// By thread, the oldest first.
+    var seccompFilters: [TID: [SeccompReader.Filter]] = [:]
 
     package init() {}
 

@@ -5,9 +5,9 @@ enum RemoteOddities {
     private static let getKeyring = 0
     private static let readKeyring = 11
 
-    /// Ends of sentences that begin with the process. `scratch` is a mapped page.
+    /// Ends of sentences that begin with the process. `scratch` is a mapped page; `isStrict` is the thread's seccomp.
     static func ask(
-        _ session: inout RemoteSession, pid: PID, scratch: RemoteAddress, scratchSize: UInt64
+        _ session: inout RemoteSession, pid: PID, scratch: RemoteAddress, scratchSize: UInt64, isStrict: Bool
     ) throws(TraceError) -> [String] {
         var found: [String] = []
         if case .success(let size) = try session.call(
@@ -17,7 +17,8 @@ enum RemoteOddities {
         }
         let getTimestampMode: UInt64 = 25
         let isFaulting: UInt32 = 2
-        if case .success = try session.call(CP_SYS_prctl, getTimestampMode, scratch.rawValue),
+        // The strict mode of seccomp brings it along.
+        if !isStrict, case .success = try session.call(CP_SYS_prctl, getTimestampMode, scratch.rawValue),
             try words(pid, scratch, 1) == [isFaulting]
         {
             found.append("PR_TSC_SIGSEGV, which forbids rdtsc, is not carried")

@@ -14,10 +14,16 @@ package struct RemoteProbe: ~Copyable {
         package var nonDefaultSignals: UInt64
         /// Timers as /proc/PID/timers has them, times still unknown.
         package var posixTimers: [PosixTimerImage]
+        /// For each thread a process whom it may look at unless it is in a Landlock domain.
+        package var strangers: [TID: PID]
+        /// Threads in the strict mode of seccomp(2).
+        package var strictThreads: Set<TID> = []
 
         package init(
-            places: RemotePlaces, nonDefaultSignals: UInt64, posixTimers: [PosixTimerImage]
+            places: RemotePlaces, nonDefaultSignals: UInt64, posixTimers: [PosixTimerImage],
+            strangers: [TID: PID] = [:]
         ) {
+            self.strangers = strangers
             self.places = places
             self.nonDefaultSignals = nonDefaultSignals
             self.posixTimers = posixTimers
@@ -69,10 +75,18 @@ package struct RemoteProbe: ~Copyable {
                         if lockedKilobytes() != locked { known.futureLocks = futureLocks() }
                         known.refusals = try RemoteOddities.ask(
                             &session, pid: process.pid, scratch: scratch,
-                            scratchSize: Self.scratchSize)
+                            scratchSize: Self.scratchSize,
+                            isStrict: request.strictThreads.contains(thread.tid))
                         try askProcess(&session, &known)
                     }
                     known.threads[thread.tid] = try askThread(&session)
+                    if let stranger = request.strangers[thread.tid],
+                        try Landlock.confines(&session, stranger)
+                    {
+                        known.refusals.append(
+                            "thread \(thread.tid) is in a Landlock domain, which nothing can read and no image can hold"
+                        )
+                    }
                     if isLast {
                         try unmapScratch(&session)
                         isMapped = false

@@ -56,6 +56,7 @@ struct TaskAssembler {
         if remote.deniesWriteExecute != 0 { image.deniesWriteExecute = remote.deniesWriteExecute }
         if remote.mergesMemory { image.mergesMemory = true }
         if remote.futureLocks != 0 { image.futureLocks = remote.futureLocks }
+        if facts.exitSignal != 17 { image.exitSignal = facts.exitSignal }
         image.childSubreaper = remote.isChildSubreaper
         if let registrations = remote.membarrierRegistrations, registrations != 0 {
             image.membarrierRegistrations = registrations
@@ -86,6 +87,9 @@ struct TaskAssembler {
         image.timerSlack = remote.timerSlack
         image.ioPriority = known.ioPriority
         if known.slice != 0 { image.slice = known.slice }
+        image.deadline = known.deadline
+        if known.hasMachineCheckPolicy { image.isKilledEarly = known.isKilledEarly }
+        if known.status.seccompMode != 0 { image.seccompMode = known.status.seccompMode }
         image.credentials = credentials(known.status, securebits: remote.securebits)
         return image
     }

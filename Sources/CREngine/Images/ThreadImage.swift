@@ -40,6 +40,10 @@ package struct ThreadImage: Equatable, Sendable {
     package var ioPriority: UInt32?
     /// Nanoseconds, sched_runtime of sched_setattr(2) for SCHED_OTHER and SCHED_BATCH.
     package var slice: UInt64?
+    /// Of SCHED_DEADLINE.
+    package var deadline: DeadlineImage?
+    /// PR_MCE_KILL of prctl(2): whether it is killed early; nil for the system's own policy.
+    package var isKilledEarly: Bool?
 
     package init(tid: TID, comm: String) {
         self.tid = tid
@@ -78,6 +82,22 @@ package struct RegisterImage: Equatable, Sendable {
     package var fs: UInt64 = 0
     package var gs: UInt64 = 0
     package init() {}
+}
+
+/// `struct sched_attr` of a thread of SCHED_DEADLINE, times in nanoseconds. See sched(7).
+package struct DeadlineImage: Codable, Equatable, Sendable {
+    package var runtime: UInt64
+    package var deadline: UInt64
+    package var period: UInt64
+    /// SCHED_FLAG_RECLAIM (2) and SCHED_FLAG_DL_OVERRUN (4).
+    package var flags: UInt64
+    package var tellsOverrun: Bool { flags & 4 != 0 }
+    package init(runtime: UInt64, deadline: UInt64, period: UInt64, flags: UInt64) {
+        self.runtime = runtime
+        self.deadline = deadline
+        self.period = period
+        self.flags = flags
+    }
 }
 
 /// sigaltstack(2); flags 2 is SS_DISABLE.

@@ -30,6 +30,8 @@ package struct TreeImage: Equatable, Sendable {
     package var cgroups: CgroupImage?
     /// `seccomp.img`; a thread's filters are chained by `SeccompFilterImage.next`.
     package var seccompFilters: [SeccompFilterImage] = []
+    /// The root's session where its leader has ended and only the tree is left in it (`crplan.json`).
+    package var deadSession: PID?
     /// Clock readings at the dump, for the time namespace of the restored tree (`timens-0.img`).
     package var clocks: ClockImage?
 
@@ -141,6 +143,8 @@ package struct ProcessImage: Equatable, Sendable {
     package var mergesMemory: Bool?
     /// MCL_* of mlockall(2) for areas to come; nil for none.
     package var futureLocks: UInt32?
+    /// What tells the parent of its end; nil for SIGCHLD.
+    package var exitSignal: Int32?
     package init() {}
 }
 

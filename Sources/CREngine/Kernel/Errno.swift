@@ -25,6 +25,7 @@ package struct Errno: Error, RawRepresentable, Hashable, Sendable {
     package static let noSpace = Errno(rawValue: ENOSPC)
     package static let brokenPipe = Errno(rawValue: EPIPE)
     package static let noSystemCall = Errno(rawValue: ENOSYS)
+    package static let busy = Errno(rawValue: EBUSY)
     package static let notSupported = Errno(rawValue: EOPNOTSUPP)
     package static let timedOut = Errno(rawValue: ETIMEDOUT)
 }

@@ -106,6 +106,32 @@ package enum Ptrace {
         }
     }
 
+    /// The filter of a thread that was installed as number `index`, the oldest is 0: 8 bytes an instruction. Throws ENOENT
+    /// where it has not as many, EMEDIUMTYPE for one that was made otherwise than by seccomp(2).
+    package static func seccompFilter(_ tid: TID, _ index: UInt64) throws(Errno) -> [UInt8] {
+        let count = try systemCallOnce(
+            CP_SYS_ptrace, CP_PTRACE_SECCOMP_GET_FILTER, Int(tid.rawValue), Int(index), 0)
+        var program = [UInt8](repeating: 0, count: count * 8)
+        try program.withUnsafeMutableBufferPointer { (buffer) throws(Errno) -> Void in
+            try request(CP_PTRACE_SECCOMP_GET_FILTER, tid, Int(index), Int(bitPattern: buffer.baseAddress))
+        }
+        return program
+    }
+
+    /// SECCOMP_FILTER_FLAG_* of the same; only _LOG (2) can be told. 0 on kernels before 4.16.
+    package static func seccompFlags(_ tid: TID, _ index: UInt64) throws(Errno) -> UInt32 {
+        var metadata: (filter: UInt64, flags: UInt64) = (index, 0)
+        do throws(Errno) {
+            try withUnsafeMutablePointer(to: &metadata) { (pointer) throws(Errno) -> Void in
+                try request(CP_PTRACE_SECCOMP_GET_METADATA, tid, 16, Int(bitPattern: pointer))
+            }
+        } catch {
+            if error == .io || error == .invalid { return 0 }
+            throw error
+        }
+        return UInt32(truncatingIfNeeded: metadata.flags)
+    }
+
     /// Registration of rseq(2), nil where there is none. Linux 5.13.
     package static func rseq(_ tid: TID) throws(Errno) -> RseqImage? {
         var configuration = cp_rseq_configuration()

@@ -48,6 +48,8 @@ package struct TaskStatus: Equatable, Sendable {
     package var seccompFilters: UInt32 = 0
     /// `wrss shstk` and the like; empty without shadow stack.
     package var shadowStack = ""
+    /// Whether the thread asked to be protected from speculation (PR_SET_SPECULATION_CTRL of prctl(2)).
+    package var limitsSpeculation = false
     /// As the kernel writes it: `0-3,8`.
     package var allowedMemoryNodes = ""
 
@@ -119,6 +121,14 @@ package struct TaskStatus: Equatable, Sendable {
             case "Seccomp": seccompMode = UInt32(truncatingIfNeeded: try number())
             case "Seccomp_filters": seccompFilters = UInt32(truncatingIfNeeded: try number())
             case "x86_Thread_features": shadowStack = value.text
+            case "Speculation_Store_Bypass":
+                if ["thread mitigated", "thread force mitigated"].contains(value.text) {
+                    limitsSpeculation = true
+                }
+            case "SpeculationIndirectBranch":
+                if ["conditional disabled", "conditional force disabled"].contains(value.text) {
+                    limitsSpeculation = true
+                }
             case "Mems_allowed_list": allowedMemoryNodes = value.text
             default: break
             }

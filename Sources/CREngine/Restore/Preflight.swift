@@ -22,6 +22,7 @@ struct Preflight {
         found += PreflightSockets(tree: tree, options: options).problems()
         found += NotifyFiles.problems(tree)
         found += FileLockBuilder(tree: tree).problems()
+        found += SeccompBuilder(filters: tree.seccompFilters).problems(tree)
         found += contents()
         if let pidfile = options.pidfile, !options.replacesPidfile, access(pidfile, F_OK) == 0 {
             found.append(RestoreError(pidfile, "pidfile exists already", remedy: "remove it"))
@@ -131,10 +132,6 @@ struct Preflight {
                 RestoreError(subject, "image has \(process.signalActions.count) signal actions, not 62"))
         }
         for thread in task.threads {
-            if thread.seccompMode ?? 0 != 0 {
-                found.append(
-                    RestoreError("task \(thread.tid)", "has seccomp filters, which cannot be restored yet"))
-            }
             if thread.shadowStack?.features ?? 0 != 0 {
                 found.append(
                     RestoreError("task \(thread.tid)", "has a shadow stack, which cannot be restored yet"))

@@ -33,7 +33,7 @@ enum PreflightIDs {
             wanted.formUnion(task.threads.map(\.tid.rawValue))
         }
         // A root that led no session takes ours.
-        if let root = tree.tasks.first, root.sid != root.pid {
+        if let root = tree.tasks.first, root.sid != root.pid, tree.deadSession == nil {
             wanted.remove(root.sid.rawValue)
             if root.pgid == PID(getpgrp()) { wanted.remove(root.pgid.rawValue) }
         }

@@ -86,6 +86,7 @@ package struct RestoreExecutor {
         var pages: UInt64 = 0
         for process in live {
             try checkTime()
+            if let image = process.image.process { try setLoginID(process, image) }
             if let image = process.image.memory { pages += try memory.build(process, image) }
             if let fs = process.image.fs { try descriptors.placeDirectories(process, fs) }
             if !process.sharesDescriptors {
@@ -114,7 +115,10 @@ package struct RestoreExecutor {
         for process in live where !process.sharesDescriptors {
             try channel.install(in: process.leader, by: lender)
         }
+        let seccomp = SeccompBuilder(filters: tree.seccompFilters)
         for process in live {
+            // The last thing that takes privileges; no filter bites before the task is let go.
+            try seccomp.install(process)
             try setCredentials(process)
             log.task(process.pid, .debug, "credentials of \(process.threads.count) threads are set")
         }
@@ -178,7 +182,8 @@ package struct RestoreExecutor {
         _ builder: TreeBuilder, layout: StubLayout, vdso: OwnVDSO, lender: Lender, sessions: SessionTerminals
     ) throws(RestoreError) {
         let image = tree.tasks[0]
-        let keep = try RootStub.start(image.pid, parent: options.parent)
+        let session = options.shellJob ? nil : tree.deadSession
+        let keep = try RootStub.start(image.pid, session: session, parent: options.parent)
         builder.note(image.pid.leader)
         let root = try RootStub.seize(image.pid, layout: layout, vdso: vdso, lender: lender.number)
         // The stub can no longer notice that this is closed: it is traced, and dies with us that way.
@@ -186,7 +191,8 @@ package struct RestoreExecutor {
         if let clocks = tree.clocks { try TimeNamespace.enter(root, clocks: clocks, lender: lender) }
         if image.process?.childSubreaper == true { try root.call("prctl", CP_SYS_prctl, 36, 1) }
         try builder.build(
-            root: root, image: image, session: getsid(0), group: getpgrp(), sessions: sessions)
+            root: root, image: image, session: session?.rawValue ?? getsid(0),
+            group: session?.rawValue ?? getpgrp(), sessions: sessions)
     }
 
     private func endZombies(_ builder: TreeBuilder, _ threads: ThreadBuilder) throws(RestoreError) {
@@ -210,6 +216,25 @@ package struct RestoreExecutor {
         try TimerBuilder.makePosixTimers(process.leader, image)
         try ProcessBuilder.queueSignals(process, image)
         try ProcessBuilder.setLimits(process, image, lender: lender.number)
+    }
+
+    /// Whose login it comes from, for the audit log; threads inherit it. Only the task itself may write it.
+    private func setLoginID(_ process: StubProcess, _ image: ProcessImage) throws(RestoreError) {
+        let path = "/proc/\(process.pid)/loginuid"
+        guard let wanted = image.loginuid, let text = try? ProcText.read(path),
+            let now = UInt32(text.prefix { $0 != "\n" }), now != wanted
+        else { return }
+        let name = try process.leader.put(Array(path.utf8) + [0])
+        let fd = try process.leader.call("openat", CP_SYS_openat, Int(AT_FDCWD), name, Int(O_WRONLY))
+        let digits = Array("\(wanted)".utf8)
+        let result = try process.leader.attempt(
+            "write", CP_SYS_write, fd, try process.leader.put(digits), digits.count)
+        try process.leader.call("close", CP_SYS_close, fd)
+        if case .failure(let errno) = result {
+            log.task(
+                process.pid, .warning,
+                "its login uid \(wanted) cannot be set (\(errno)); it has that of whoever restores")
+        }
     }
 
     /// Ids and capabilities, then what they would clear: the parent-death signal and the dumpable flag.

@@ -6,8 +6,11 @@ enum RootStub {
     static let options =
         CP_PTRACE_O_TRACESYSGOOD | CP_PTRACE_O_TRACECLONE | CP_PTRACE_O_TRACEFORK | CP_PTRACE_O_TRACEVFORK
 
-    /// Starts the process. From here on it has to be killed when anything fails.
-    static func start(_ pid: PID, parent: RestoreOptions.Parent) throws(RestoreError) -> OwnedFD {
+    /// Starts the process, in our session or in one made anew whose leader has ended. From here on it has to be killed
+    /// when anything fails.
+    static func start(
+        _ pid: PID, session: PID?, parent: RestoreOptions.Parent
+    ) throws(RestoreError) -> OwnedFD {
         let kind =
             switch parent {
             case .detached: CP_STUB_ORPHAN
@@ -15,14 +18,17 @@ enum RootStub {
             case .sibling: CP_STUB_SIBLING
             }
         var keep: Int32 = -1
-        let result = cp_stub_start(pid.rawValue, Int32(kind), &keep)
+        let result = cp_stub_start(pid.rawValue, session?.rawValue ?? 0, Int32(kind), &keep)
         if result < 0 {
             let errno = Errno(rawValue: -result)
             throw RestoreError(
                 "task \(pid)", "cannot be made with its old id", errno: errno,
                 remedy: errno == .exists
                     ? "end whoever has this id, or wait for it"
-                    : errno == .perm ? "run as root or with CAP_CHECKPOINT_RESTORE" : nil)
+                    : errno == .perm
+                        ? "run as root or with CAP_CHECKPOINT_RESTORE"
+                        : errno == .notSupported
+                            ? "restore without --restore-sibling: the leader of its session has ended" : nil)
         }
         return OwnedFD(taking: keep)
     }

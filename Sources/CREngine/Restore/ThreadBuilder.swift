@@ -55,7 +55,17 @@ struct ThreadBuilder {
             try Affinity.set(thread.tid, cpus)
         }
         let resetOnFork = SchedulingAttributes.resetOnFork
-        if let policy = image.schedulingPolicy {
+        if let deadline = image.deadline {
+            let resets = (image.schedulingPolicy ?? 0) & resetOnFork != 0
+            do throws(Errno) {
+                try SchedulingAttributes.setDeadline(thread.tid, deadline, resetsOnFork: resets)
+            } catch {
+                throw RestoreError(
+                    "task \(tid)", "SCHED_DEADLINE cannot be set", errno: error,
+                    remedy: error == .busy
+                        ? "free processor time that is promised to other such tasks" : nil)
+            }
+        } else if let policy = image.schedulingPolicy {
             try RestoreError.about("task \(tid)", "its scheduling policy \(policy) cannot be set") {
                 () throws(Errno) -> Void in
                 let isRealTime = [1, 2].contains(policy & ~resetOnFork)
@@ -65,7 +75,7 @@ struct ThreadBuilder {
                 }
             }
         }
-        if let nice = image.nice {
+        if let nice = image.nice, image.deadline == nil {
             try RestoreError.about("task \(tid)", "its nice value \(nice) cannot be set") {
                 () throws(Errno) -> Void in
                 // The system call gives 20 - nice, so that no value looks like an error.
@@ -85,7 +95,11 @@ struct ThreadBuilder {
             }
         }
         let setTimerSlack = 29
-        let isRealTime = [1, 2].contains((image.schedulingPolicy ?? 0) & ~resetOnFork)
+        let isRealTime = [1, 2, 6].contains((image.schedulingPolicy ?? 0) & ~resetOnFork)
+        if let isEarly = image.isKilledEarly {
+            let (setPolicy, own) = (33, 1)
+            try thread.call("prctl", CP_SYS_prctl, setPolicy, own, isEarly ? 1 : 0, 0, 0)
+        }
         // A real-time thread has none, and the kernel takes none from it.
         if let slack = image.timerSlack, slack != 0, !isRealTime {
             try thread.call("prctl", CP_SYS_prctl, setTimerSlack, Int(clamping: slack))

@@ -97,9 +97,12 @@ final class TreeBuilder {
 
     private func spawn(_ task: TaskImage, from parent: StubProcess) throws(RestoreError) -> StubProcess {
         let shares = task.ids != nil && task.ids?.files == parent.image.ids?.files
-        let cloneFiles: UInt64 = shares ? 0x400 : 0
+        let sharesDirectories = task.ids != nil && task.ids?.fs == parent.image.ids?.fs
+        let (cloneFS, cloneFiles): (UInt64, UInt64) = (0x200, 0x400)
+        let flags = (shares ? cloneFiles : 0) | (sharesDirectories ? cloneFS : 0)
         made.append(task.pid.leader)
-        let thread = try parent.leader.spawn(task.pid.leader, flags: cloneFiles, exitSignal: 17)
+        let exitSignal = UInt64(task.process?.exitSignal ?? 17)
+        let thread = try parent.leader.spawn(task.pid.leader, flags: flags, exitSignal: exitSignal)
         let process = StubProcess(
             image: task, leader: thread, session: parent.session, group: parent.group,
             sharesDescriptors: shares)
@@ -109,6 +112,15 @@ final class TreeBuilder {
 
     /// Makes a child of `parent` in the session of a brother or of a leader that is gone.
     private func adopt(_ task: TaskImage, parent: StubProcess) throws(RestoreError) -> StubProcess {
+        if let ids = task.ids,
+            ids.files == parent.image.ids?.files || ids.fs == parent.image.ids?.fs
+                || task.process?.exitSignal != nil
+        {
+            throw RestoreError(
+                "task \(task.pid)",
+                "shares files or directories with its parent, or ends with another signal than SIGCHLD, and "
+                    + "can be made by a brother only")
+        }
         let session = task.sid == task.pid ? birthSession(task) ?? task.sid.rawValue : task.sid.rawValue
         let maker: StubThread
         let group: Int32

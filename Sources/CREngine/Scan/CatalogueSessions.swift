@@ -15,11 +15,15 @@ extension FindingCode {
                     + "changes.")
         case .deadSessionLeader:
             Entry(
-                .block, "session whose leader has ended",
-                "No task of the tree can make this session again, because its leader has ended.",
-                kernel: "A session id is its leader's process number, and only that process could have made "
-                    + "it; the kernel keeps the id while members live.",
-                restore: "None, it blocks.")
+                .block, "session whose leader has ended and which others are in",
+                "A process outside the tree keeps the session and its number alive, so the tree cannot make it "
+                    + "again; end that process, or let the policy select it too.",
+                kernel:
+                    "A session id is its leader's process number, and the kernel keeps the id taken while "
+                    + "members live.",
+                restore:
+                    "None, it blocks. A session in which the tree alone is left is made again by a short-lived "
+                    + "process with the leader's number.")
         case .groupOutside:
             Entry(
                 .block, "process group whose leader is outside the tree", criu: "shell-job",
@@ -30,12 +34,15 @@ extension FindingCode {
                 restore: "The tree joins the group of whoever restores it, so the group id changes.")
         case .deadGroupLeader:
             Entry(
-                .block, "process group whose leader has ended",
-                "No task of the tree can make this process group again, because its leader has ended.",
+                .block, "process group whose leader has ended and which others are in",
+                "A process outside the tree keeps the group and its number alive, so the tree cannot make it "
+                    + "again; end that process, or let the policy select it too.",
                 kernel:
-                    "A group id is its first leader's process number, and setpgid(2) can make it only for "
-                    + "that process.",
-                restore: "None, it blocks.")
+                    "A group id is its first leader's process number, and the kernel keeps the id taken while "
+                    + "members live.",
+                restore:
+                    "None, it blocks. A group in which the tree alone is left is made again by a short-lived "
+                    + "process with the leader's number.")
         case .controllingTerminal:
             Entry(
                 .block, "controlling terminal outside the tree", criu: "shell-job",

@@ -4,11 +4,15 @@ extension FindingCode {
         switch self {
         case .seccomp:
             Entry(
-                .block, "seccomp", "This build does not carry seccomp filters yet.",
+                .block, "seccomp, seen by a crplan that runs under seccomp",
+                "Only a process that no filter holds may read the filters of others; run crplan outside of the "
+                    + "container or unit that filters its system calls.",
                 kernel:
-                    "Filters can be read by a privileged tracer (PTRACE_SECCOMP_GET_FILTER) and can never "
-                    + "be taken off again.",
-                restore: "None today, it blocks.")
+                    "A privileged tracer can read filters (PTRACE_SECCOMP_GET_FILTER) and suspend them while it "
+                    + "works (PTRACE_O_SUSPEND_SECCOMP), unless it has one itself.",
+                restore:
+                    "Strict mode and filters are carried, and installed last. A filter that asks a listener "
+                    + "in user space is refused when the tree is frozen.")
         case .traced:
             Entry(
                 .block, "traced task", "Only one tracer can hold a task; end the debugger first.",
@@ -39,18 +43,20 @@ extension FindingCode {
                 restore: "None today, it blocks.")
         case .sharedFileTable:
             Entry(
-                .block, "descriptor table shared between processes",
-                "This build does not carry CLONE_FILES between processes yet.",
+                .block, "descriptor table shared with another process than the parent",
+                "A restore makes a process that shares descriptors out of its parent, and this one shares "
+                    + "them with another.",
                 kernel: "clone(2) with CLONE_FILES makes two processes of one descriptor table: what one "
                     + "closes is closed for both.",
-                restore: "None today, it blocks.")
+                restore: "None, it blocks. A table shared by parent and child is carried.")
         case .sharedFileSystem:
             Entry(
-                .block, "directory and umask shared between processes",
-                "This build does not carry CLONE_FS between processes yet.",
+                .block, "directory and umask shared with another process than the parent",
+                "A restore makes a process that shares its working directory out of its parent, and this one "
+                    + "shares it with another.",
                 kernel:
                     "clone(2) with CLONE_FS makes two processes of one working directory, root and umask.",
-                restore: "None today, it blocks.")
+                restore: "None, it blocks. What parent and child share is carried.")
         case .sharedHandlers:
             Entry(
                 .block, "signal handlers shared between processes",
@@ -105,12 +111,6 @@ extension FindingCode {
                 kernel: "What a process holds is shown only to those who may trace it, see \"Ptrace access "
                     + "mode checking\" in ptrace(2).",
                 restore: "None, it blocks.")
-        case .deadlineScheduling:
-            Entry(
-                .block, "SCHED_DEADLINE", "This build does not carry deadline scheduling.",
-                kernel: "The kernel admits such a task only when its runtime fits what is left of the "
-                    + "processors at that moment.",
-                restore: "None, it blocks.")
         case .protectedProcess:
             Entry(
                 .block, "process that is never dumped",
@@ -127,13 +127,13 @@ extension FindingCode {
                 restore: "None, it blocks.")
         case .exitSignal:
             Entry(
-                .block, "unusual signal at exit",
-                "The task tells its parent of its end by another signal than SIGCHLD, which this "
-                    + "build does not carry.",
+                .block, "unusual signal at exit of a root, an ended process or an adopted one",
+                "The task tells its parent of its end by another signal than SIGCHLD, and a restore cannot make it "
+                    + "as its parent's own child.",
                 kernel:
                     "clone(2) sets which signal tells the parent of the end; any but SIGCHLD also changes "
                     + "how the parent has to wait (__WCLONE).",
-                restore: "None, it blocks.")
+                restore: "None, it blocks. Of other tasks the signal is carried.")
         case .rootIsZombie:
             Entry(
                 .block, "ended process",
@@ -171,13 +171,23 @@ extension FindingCode {
                 kernel: "The mark keeps the thread's own allocations from waiting for the device that it "
                     + "serves.",
                 restore: "None, it blocks.")
-        case .machineCheckPolicy:
+        case .lostSetting:
             Entry(
-                .block, "policy for memory errors of its own",
-                "This build does not carry PR_MCE_KILL.",
-                kernel: "prctl(2) PR_MCE_KILL is inherited and cannot be read from outside but for the fact "
-                    + "that it is set.",
+                .block, "setting of a thread that no image holds",
+                "A restored thread would run without it; let the program set it again itself, or start it "
+                    + "without.",
+                kernel:
+                    "A signal at a deadline's overrun would come from what a dump lets the thread do. Speculation control and core scheduling are of prctl(2), utilisation clamps of "
+                    + "sched_setattr(2); they depend on the processor as much as on the program.",
                 restore: "None, it blocks.")
+        case .securityLabel:
+            Entry(
+                .block, "label of a security module", criu: "lsm-profile",
+                "The task runs under another label than crplan (AppArmor profile or SELinux context), and a "
+                    + "restored one would run under that of whoever restores it.",
+                kernel: "/proc/PID/attr/current shows the label; who may change to which label is up to the "
+                    + "module's policy.",
+                restore: "None today, it blocks.")
         case .watchdog:
             Entry(
                 .block, "watchdog of systemd",

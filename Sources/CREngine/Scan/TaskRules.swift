@@ -7,6 +7,10 @@ enum TaskRules {
         let place = FindingObject(pid: task.pid)
         if task.isKernelThread { return [Finding(.kernelThread, place, "kernel thread \(task.comm)")] }
         var found = leaders(task, in: context)
+        let parent = snapshot.task(task.parent)
+        if task.exitSignal != 17, task.isZombie || !isBornOfParent(task, parent) {
+            found.append(Finding(.exitSignal, place, "exit signal \(task.exitSignal)"))
+        }
         if task.isZombie {
             if task.pid == snapshot.root {
                 found.append(Finding(.rootIsZombie, place, "\(task.comm), ended"))
@@ -44,24 +48,32 @@ enum TaskRules {
         var found: [Finding] = []
         let object = FindingObject(pid: task.pid)
         let job = ShellJob(snapshot)
-        if let leader = snapshot.outsideLeaders[task.sid] {
+        if let leader = snapshot.outsideLeaders[task.sid], !isCarried(leader, task.sid, in: context) {
             let isAllowed = context.allow.shellJob && job?.session == task.sid
             found.append(
                 Finding(
                     leader.isAlive || isAllowed ? .shellJob : .deadSessionLeader, object,
-                    "session \(task.sid)" + (leader.isAlive ? " of \(leader.comm)[\(leader.pid)]" : ""),
+                    "session \(task.sid)" + leader.description,
                     severity: isAllowed ? .allowed : nil))
         }
-        if let leader = snapshot.outsideLeaders[task.pgid], task.pgid != task.sid {
+        if let leader = snapshot.outsideLeaders[task.pgid], task.pgid != task.sid,
+            !isCarried(leader, task.pgid, in: context)
+        {
             let isAllowed = context.allow.shellJob && job?.group == task.pgid
             found.append(
                 Finding(
                     leader.isAlive || isAllowed ? .groupOutside : .deadGroupLeader, object,
-                    "process group \(task.pgid)"
-                        + (leader.isAlive ? " of \(leader.comm)[\(leader.pid)]" : ""),
+                    "process group \(task.pgid)" + leader.description,
                     severity: isAllowed ? .allowed : nil))
         }
         return found
+    }
+
+    /// A leader that has ended is stood in for at restore, unless somebody outside the tree keeps its number taken.
+    private static func isCarried(_ leader: OutsideProcess, _ id: PID, in context: ScanContext) -> Bool {
+        if leader.isAlive || leader.survivor != nil { return false }
+        let job = ShellJob(context.snapshot)
+        return !(context.allow.shellJob && (job?.session == id || job?.group == id))
     }
 
     private static func identity(_ task: TaskFacts, in context: ScanContext) -> [Finding] {
@@ -78,8 +90,10 @@ enum TaskRules {
                     .controllingTerminal, object, "controlling terminal \(name)",
                     severity: isAllowed ? .allowed : nil))
         }
-        if task.exitSignal != 17 {
-            found.append(Finding(.exitSignal, object, "exit signal \(task.exitSignal)"))
+        if let label = task.securityLabel, label != snapshot.ownSecurityLabel,
+            !label.hasPrefix("unconfined")
+        {
+            found.append(Finding(.securityLabel, object, "label \(label)"))
         }
         if task.status.isDumpingCore { found.append(Finding(.dumpingCore, object, task.comm)) }
         if let root = task.rootDirectory, root.path != "/" {
@@ -111,10 +125,20 @@ enum TaskRules {
         let parent = snapshot.task(task.parent)
         let isVfork = parent?.threads.contains { $0.uninterruptibleIn != nil } ?? false
         shared(isVfork ? .vforked : .sharedMemorySpace, task.sharing.memory, "address space")
-        shared(.sharedFileTable, task.sharing.files, "descriptor table")
-        shared(.sharedFileSystem, task.sharing.fileSystem, "directories and umask")
+        if task.sharing.files != parent?.sharing.files || !isBornOfParent(task, parent) {
+            shared(.sharedFileTable, task.sharing.files, "descriptor table")
+        }
+        if task.sharing.fileSystem != parent?.sharing.fileSystem || !isBornOfParent(task, parent) {
+            shared(.sharedFileSystem, task.sharing.fileSystem, "directories and umask")
+        }
         shared(.sharedHandlers, task.sharing.signalHandlers, "signal handlers")
         return found
+    }
+
+    /// Whether a restore makes it as its parent's child, and not as a brother of another one.
+    private static func isBornOfParent(_ task: TaskFacts, _ parent: TaskFacts?) -> Bool {
+        guard let parent else { return false }
+        return !parent.isZombie && (task.sid == parent.sid || task.sid == task.pid)
     }
 
     private static func thread(
@@ -127,7 +151,7 @@ enum TaskRules {
             add(.kernelWorker, "thread \(thread.tid) \(thread.comm)")
             return found
         }
-        if thread.status.seccompMode != 0 {
+        if thread.status.seccompMode != 0, snapshot.ownSeccompMode != 0 {
             add(
                 .seccomp,
                 thread.status.seccompMode == 1
@@ -136,7 +160,6 @@ enum TaskRules {
         if thread.status.tracer != 0, thread.status.tracer != snapshot.collector.rawValue {
             add(.traced, "traced by \(thread.status.tracer)")
         }
-        if thread.schedulingPolicy & 0xff == 6 { add(.deadlineScheduling, "SCHED_DEADLINE") }
         if let place = thread.uninterruptibleIn { add(.uninterruptible, "in the kernel at \(place)") }
         if thread.status.pending != 0 {
             add(.pendingSignals, "signals \(numbers(thread.status.pending)) pending")
@@ -148,7 +171,16 @@ enum TaskRules {
             add(.threadOwnFiles, "thread \(thread.tid)")
         }
         if thread.isFlusher { add(.flusher, "thread \(thread.tid)") }
-        if thread.hasMachineCheckPolicy { add(.machineCheckPolicy, "thread \(thread.tid)") }
+        // A filter brings it along on kernels that mitigate for it, and will at restore.
+        if thread.status.limitsSpeculation, thread.status.seccompMode == 0 {
+            add(.lostSetting, "speculation control of thread \(thread.tid)")
+        }
+        if thread.hasCoreCookie { add(.lostSetting, "core scheduling cookie of thread \(thread.tid)") }
+        // What we make it do uses up its time, so that it would be told of an overrun.
+        if let deadline = thread.deadline, deadline.tellsOverrun {
+            add(.lostSetting, "SCHED_FLAG_DL_OVERRUN of thread \(thread.tid)")
+        }
+        if thread.clampsUtilisation { add(.lostSetting, "utilisation clamps of thread \(thread.tid)") }
         if thread.namespaces != nil { add(.threadNamespace, "thread \(thread.tid)") }
         if thread.cgroups != nil { add(.threadCgroup, "thread \(thread.tid)") }
         return found

@@ -52,6 +52,9 @@ package struct Collector {
         do throws(Errno) {
             let own = try ProcDirectory.open("/proc/self")
             snapshot.ownNamespaces = TaskReader.namespaces(own)
+            snapshot.ownSecurityLabel = TaskReader.label(own)
+            let status = try? TaskStatus(parsing: own.readRecord("status"))
+            snapshot.ownSeccompMode = status?.seccompMode ?? 0
             snapshot.sharedMemoryDevice = try Self.sharedMemoryDevice()
             for mount in (try? MountRow.parse(try own.read("mountinfo"))) ?? [] {
                 fileSystems[mount.id] = mount.fileSystem
@@ -110,6 +113,24 @@ package struct Collector {
                 let facts = stat.flatMap { try? TaskStat(parsing: $0) }
                 snapshot.outsideLeaders[leader] = OutsideProcess(
                     pid: leader, comm: facts?.comm ?? "", isAlive: facts != nil)
+            }
+        }
+        findSurvivors(inside)
+    }
+
+    /// Who else is in groups and sessions whose leader is gone: they keep the number taken when the tree is killed.
+    private mutating func findSurvivors(_ inside: Set<PID>) {
+        let gone = Set(snapshot.outsideLeaders.values.filter { !$0.isAlive }.map(\.pid))
+        guard !gone.isEmpty, let proc = try? ProcDirectory.open("/proc"), let pids = try? proc.numbers(".")
+        else { return }
+        for pid in pids where !inside.contains(PID(pid)) {
+            guard let bytes = try? ProcDirectory.open("/proc/\(pid)").readRecord("stat"),
+                let stat = try? TaskStat(parsing: bytes)
+            else { continue }
+            // Born in a running tree after the look at its parent.
+            if !snapshot.isFrozen, inside.contains(PID(stat.parent)) { continue }
+            for leader in [PID(stat.processGroup), PID(stat.session)] where gone.contains(leader) {
+                snapshot.outsideLeaders[leader]?.survivor = PID(pid)
             }
         }
     }

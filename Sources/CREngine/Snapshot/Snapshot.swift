@@ -25,6 +25,10 @@ package struct Snapshot: Equatable, Sendable {
     /// Holders outside the tree of its pipes, of its sockets and their far ends, and of its memory files and
     /// shared anonymous memory (mapped: with descriptor -1), by inode.
     package var outsideHolders: [UInt64: [OutsideHolder]] = [:]
+    /// What a security module says of the collector.
+    package var ownSecurityLabel: String?
+    /// Seccomp mode of the collector: one that has any cannot read filters of others.
+    package var ownSeccompMode: UInt32 = 0
     /// Namespaces of the collector.
     package var ownNamespaces = Namespaces()
     /// The device of the kernel's own tmpfs, where memfds and shared anonymous memory live.
@@ -74,10 +78,18 @@ package struct OutsideProcess: Equatable, Sendable {
     /// Empty where the process is gone.
     package var comm: String
     package var isAlive: Bool
+    /// Where it is the gone leader of a group or session: a process outside the tree that is still in that.
+    package var survivor: PID?
     package init(pid: PID, comm: String, isAlive: Bool) {
         self.pid = pid
         self.comm = comm
         self.isAlive = isAlive
+    }
+
+    /// What goes behind the name of what it leads.
+    var description: String {
+        if isAlive { return " of \(comm)[\(pid)]" }
+        return survivor.map { ", in which \($0) outside the tree is too" } ?? ""
     }
 }
 

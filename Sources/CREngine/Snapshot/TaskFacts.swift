@@ -80,6 +80,8 @@ package struct TaskFacts: Equatable, Sendable {
     package var oomScoreAdjust: Int32 = 0
     /// /proc/PID/coredump_filter; nil where it cannot be read.
     package var coredumpFilter: UInt32?
+    /// What a security module says of it, /proc/PID/attr/current; nil without such a module.
+    package var securityLabel: String?
     /// All ones: never set.
     package var loginuid: UInt32 = .max
     /// 16, by RLIMIT_* number.
@@ -160,8 +162,14 @@ package struct ThreadFacts: Equatable, Sendable {
     package var realtimePriority: UInt32
     /// Nanoseconds that it runs in one go; 0 where the policy or the kernel knows none.
     package var slice: UInt64 = 0
+    /// Nil for another policy than SCHED_DEADLINE.
+    package var deadline: DeadlineImage?
     /// As ioprio_get(2) has it: class<<13|level; nil where the kernel refused.
     package var ioPriority: UInt32?
+    /// Whether it may share a core only with its like (PR_SCHED_CORE of prctl(2)).
+    package var hasCoreCookie = false
+    /// Whether the frequency for it is bounded (SCHED_FLAG_UTIL_CLAMP of sched_setattr(2)).
+    package var clampsUtilisation = false
     /// CPUs that it may run on, 64-bit words; empty where the kernel refused.
     package var affinity: [UInt64] = []
     /// Ids, capabilities, signals and seccomp of this thread.
@@ -192,6 +200,8 @@ package struct ThreadFacts: Equatable, Sendable {
     package var isFlusher: Bool { flags & 0x18_0000 == 0x18_0000 }
     /// PF_MCE_PROCESS: prctl(2) PR_MCE_KILL was called.
     package var hasMachineCheckPolicy: Bool { flags & 0x80 != 0 }
+    /// PF_MCE_EARLY: the policy is to be killed at once.
+    package var isKilledEarly: Bool { flags & 0x0800_0000 != 0 }
     /// PF_IO_WORKER or PF_USER_WORKER: a thread of io_uring or vhost that never runs user code.
     package var isKernelWorker: Bool { flags & 0x4010 != 0 }
 }

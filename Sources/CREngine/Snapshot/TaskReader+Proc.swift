@@ -51,6 +51,13 @@ extension TaskReader {
         (try? directory.readRecord(name)).map(line)
     }
 
+    /// /proc/PID/attr/current; nil where no security module answers. See apparmor(7).
+    static func label(_ directory: borrowing ProcDirectory) -> String? {
+        guard let text = text("attr/current", directory) else { return nil }
+        let label = String(text.prefix { $0 != "\0" })
+        return label.isEmpty ? nil : label
+    }
+
     static func line(_ bytes: [UInt8]) -> String {
         String(decoding: bytes.last == 0x0a ? bytes.dropLast() : bytes[...], as: UTF8.self)
     }

@@ -70,6 +70,7 @@ struct TaskReader {
         task.cgroups = try Self.parse("cgroup", directory) { (bytes) throws(ProcFormatError) in
             try CgroupRow.parse(bytes)
         }
+        task.securityLabel = Self.label(directory)
         task.posixTimers = try Self.parse(try Self.bytes("timers", directory)) {
             (bytes) throws(ProcFormatError) in try TimerRow.parse(bytes)
         }
@@ -125,6 +126,7 @@ struct TaskReader {
         var thread = ThreadFacts(stat: stat)
         thread.status = task.status
         if case .uninterruptible(let place) = task.state { thread.uninterruptibleIn = place }
+        Self.askOddities(&thread)
         if context.scope.isFrozen { Self.ask(&thread) }
         return thread
     }
@@ -142,6 +144,7 @@ struct TaskReader {
         if thread.state == UInt8(ascii: "D") {
             thread.uninterruptibleIn = Self.text("wchan", directory) ?? ""
         }
+        Self.askOddities(&thread)
         if context.scope.isFrozen { Self.ask(&thread) }
         let cgroups = try Self.parse("cgroup", directory) { (bytes) throws(ProcFormatError) in
             try CgroupRow.parse(bytes)
@@ -153,6 +156,15 @@ struct TaskReader {
         thread.sharesFilesWithLeader = Self.isSame(.files, id, task.pid)
         thread.sharesFileSystemWithLeader = Self.isSame(.fileSystem, id, task.pid)
         return thread
+    }
+
+    /// What system calls tell of a thread, not /proc, and no image can hold.
+    private static func askOddities(_ thread: inout ThreadFacts) {
+        thread.hasCoreCookie = CoreScheduling.hasCookie(thread.tid)
+        if thread.schedulingPolicy == SchedulingAttributes.deadlinePolicy {
+            thread.deadline = SchedulingAttributes.of(thread.tid)?.deadline
+        }
+        thread.clampsUtilisation = SchedulingAttributes.clampsUtilisation(thread.tid)
     }
 
     /// What system calls tell of a thread, not /proc, and only images carry.

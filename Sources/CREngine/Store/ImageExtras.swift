@@ -16,6 +16,9 @@ struct ImageExtras: Codable, Equatable {
         var ioPriority: UInt32?
         /// Nanoseconds.
         var slice: UInt64?
+        var deadline: DeadlineImage?
+        /// PR_MCE_KILL of prctl(2).
+        var isKilledEarly: Bool?
     }
     struct Process: Codable, Equatable {
         var pid: Int32
@@ -28,6 +31,8 @@ struct ImageExtras: Codable, Equatable {
         var futureLocks: UInt32?
         /// Start addresses of areas locked with MLOCK_ONFAULT.
         var lockedOnFault: [UInt64]?
+        /// What tells the parent of its end; 0 for nothing.
+        var exitSignal: Int32?
     }
     struct Socket: Codable, Equatable {
         /// Id of the file.
@@ -54,6 +59,8 @@ struct ImageExtras: Codable, Equatable {
     var streams: [Stream]?
     /// Terminals of tty-info.img, by id, all slaves of which were closed.
     var closedTerminals: [UInt32]?
+    /// The root's session, whose leader has ended.
+    var deadSession: Int32?
 
     private static let currentVersion = 1
     /// 16384 CPUs, twice what the kernel can be built for.
@@ -66,7 +73,8 @@ struct ImageExtras: Codable, Equatable {
             for thread in task.threads {
                 let row = Thread(
                     tid: thread.tid.rawValue, affinity: thread.affinity, comm: thread.commBytes,
-                    timerSlack: thread.timerSlack, ioPriority: thread.ioPriority, slice: thread.slice)
+                    timerSlack: thread.timerSlack, ioPriority: thread.ioPriority, slice: thread.slice,
+                    deadline: thread.deadline, isKilledEarly: thread.isKilledEarly)
                 if row != Thread(tid: thread.tid.rawValue, affinity: []) { threads.append(row) }
             }
             let onFault = (task.memory?.areas ?? []).filter(\.locksOnFault).map(\.start)
@@ -74,7 +82,7 @@ struct ImageExtras: Codable, Equatable {
                 pid: task.pid.rawValue, coredumpFilter: task.process?.coredumpFilter,
                 deniesWriteExecute: task.process?.deniesWriteExecute,
                 mergesMemory: task.process?.mergesMemory, futureLocks: task.process?.futureLocks,
-                lockedOnFault: onFault.isEmpty ? nil : onFault)
+                lockedOnFault: onFault.isEmpty ? nil : onFault, exitSignal: task.process?.exitSignal)
             if row != Process(pid: task.pid.rawValue) { processes.append(row) }
         }
         if !processes.isEmpty { self.processes = processes }
@@ -89,12 +97,13 @@ struct ImageExtras: Codable, Equatable {
         if !streams.isEmpty { self.streams = streams }
         let closed = tree.terminals.filter(\.slaveIsClosed).map(\.id)
         if !closed.isEmpty { closedTerminals = closed }
+        deadSession = tree.deadSession?.rawValue
     }
 
     /// Writes the file, unless there is nothing to say.
     func write(to directory: borrowing OwnedFD) throws(ImageError) {
         if threads.isEmpty && processes == nil && sockets == nil && files == nil
-            && unixSockets == nil && streams == nil && closedTerminals == nil
+            && unixSockets == nil && streams == nil && closedTerminals == nil && deadSession == nil
         {
             return
         }
@@ -144,6 +153,14 @@ struct ImageExtras: Codable, Equatable {
         for thread in extras.threads where thread.affinity.count > mostWords {
             throw ImageError(file: ImageName.extras, "thread \(thread.tid) has too many CPUs")
         }
+        for process in extras.processes ?? [] where !(0...64).contains(process.exitSignal ?? 17) {
+            throw ImageError(
+                file: ImageName.extras,
+                "process \(process.pid) ends with signal \(process.exitSignal ?? 17), which there is not")
+        }
+        if let session = extras.deadSession, session <= 0 {
+            throw ImageError(file: ImageName.extras, "\(session) is no session")
+        }
         return extras
     }
 
@@ -151,6 +168,12 @@ struct ImageExtras: Codable, Equatable {
     func apply(to tree: inout TreeImage) {
         for socket in sockets ?? [] { tree.socketExtras[socket.file] = socket.extras }
         files?.apply(to: &tree)
+        // Of another session than the root's it would be nonsense.
+        if let root = tree.tasks.first, let session = deadSession, root.sid == PID(session),
+            root.sid != root.pid
+        {
+            tree.deadSession = root.sid
+        }
         unixSockets?.apply(to: &tree)
         for row in streams ?? [] {
             if let ending = row.value { tree.streams[row.file] = ending }
@@ -169,12 +192,15 @@ struct ImageExtras: Codable, Equatable {
                 tree.tasks[task].threads[place].timerSlack = row.timerSlack
                 tree.tasks[task].threads[place].ioPriority = row.ioPriority
                 tree.tasks[task].threads[place].slice = row.slice
+                tree.tasks[task].threads[place].deadline = row.deadline
+                tree.tasks[task].threads[place].isKilledEarly = row.isKilledEarly
             }
             guard let row = byProcess[tree.tasks[task].pid.rawValue] else { continue }
             tree.tasks[task].process?.coredumpFilter = row.coredumpFilter
             tree.tasks[task].process?.deniesWriteExecute = row.deniesWriteExecute
             tree.tasks[task].process?.mergesMemory = row.mergesMemory
             tree.tasks[task].process?.futureLocks = row.futureLocks
+            tree.tasks[task].process?.exitSignal = row.exitSignal
             let onFault = Set(row.lockedOnFault ?? [])
             for area in (tree.tasks[task].memory?.areas ?? []).indices {
                 guard let start = tree.tasks[task].memory?.areas[area].start else { continue }

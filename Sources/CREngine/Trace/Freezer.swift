@@ -27,7 +27,7 @@ struct Freezer: ~Copyable {
 
     private static let enoughRefusals = 20
 
-    private static let options =
+    static let options =
         CP_PTRACE_O_TRACESYSGOOD | CP_PTRACE_O_TRACEFORK | CP_PTRACE_O_TRACEVFORK | CP_PTRACE_O_TRACECLONE
 
     init(root: PID, scope: Scope, deadline: Deadline) {
