@@ -43,9 +43,9 @@ struct SeccompProgram {
 
     /// What it answers for a call of 64-bit code with these arguments; nil where it is no program.
     func answer(_ call: Int, _ arguments: [UInt64]) -> Answer? {
-        let x86_64: UInt32 = 0xc000_003e
+        let machine: UInt32 = 0xc000_003e
         // struct seccomp_data: number, architecture, instruction pointer, six arguments.
-        var data = [UInt32(truncatingIfNeeded: call), x86_64, 0, 0]
+        var data = [UInt32(truncatingIfNeeded: call), machine, 0, 0]
         for place in 0..<6 {
             let value = place < arguments.count ? arguments[place] : 0
             data += [UInt32(truncatingIfNeeded: value), UInt32(value >> 32)]
