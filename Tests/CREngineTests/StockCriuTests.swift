@@ -41,7 +41,8 @@ import Testing
         }
         for task in tree.tasks {
             guard let pages = task.memory?.pages else { continue }
-            let reader = try PagesReader(pages, in: source)
+            let reader = try PagesReader(
+                pages, named: ImageName.pagemap(task.pid), in: source)
             #expect(!reader.runs.isEmpty)
         }
         return different

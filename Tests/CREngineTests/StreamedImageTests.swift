@@ -28,7 +28,7 @@ import Testing
             Self.pagemap([
                 PagemapImage.Extent(address: 0x1000, pages: 2, flags: 4),
                 PagemapImage.Extent(address: 0x8000, pages: 1, flags: 6),
-            ]), in: fd)
+            ]), named: "pagemap-1.img", in: fd)
         #expect(
             reader.runs == [
                 PagesReader.Run(address: 0x1000, pages: 2, fileOffset: 0),
@@ -73,23 +73,66 @@ import Testing
         try Self.write([1], in: fd)
         let pagemap = Self.pagemap([PagemapImage.Extent(address: 0x1000, pages: 2, flags: 4)])
         do throws(ImageError) {
-            _ = try PagesReader(pagemap, in: fd)
+            _ = try PagesReader(pagemap, named: "pagemap-1.img", in: fd)
             Issue.record("a file of one page passed for two")
         } catch {
             #expect(error.description == "pages-5.img: has 4096 bytes and its pagemap asks for 8192")
         }
     }
 
-    @Test func `pages in a parent set are refused by name`() throws {
+    /// An image set with one pagemap, each page filled with one byte.
+    private static func set(
+        _ extents: [(UInt64, UInt64, UInt32)], fill: [UInt8], at path: String
+    ) throws -> PagemapImage {
+        if access(path, F_OK) != 0 { #expect(mkdir(path, 0o700) == 0) }
+        let fd = try OwnedFD.open(path, O_RDONLY | O_DIRECTORY)
+        try write(fill, in: fd)
+        let map = pagemap(extents.map { .init(address: $0.0, pages: $0.1, flags: $0.2) })
+        try map.write(name: "pagemap-1.img", in: fd)
+        return map
+    }
+
+    @Test func `pages of earlier sets are found through the chain`() throws {
         let directory = try TemporaryDirectory()
-        let fd = try directory.open()
-        let pagemap = Self.pagemap([PagemapImage.Extent(address: 0x1000, pages: 1, flags: 1)])
-        do throws(ImageError) {
-            _ = try PagesReader(pagemap, in: fd)
-            Issue.record("an incremental image passed")
-        } catch {
-            #expect(error.description.contains("incremental images are not supported yet"))
+        let (base, middle, top) = (directory.path + "/a", directory.path + "/b", directory.path + "/c")
+        _ = try Self.set([(0x1000, 4, 4)], fill: [1, 2, 3, 4], at: base)
+        _ = try Self.set([(0x1000, 1, 1), (0x2000, 1, 6), (0x3000, 2, 1)], fill: [5], at: middle)
+        let map = try Self.set([(0x2000, 2, 1), (0x9000, 1, 4)], fill: [6], at: top)
+        let fd = try OwnedFD.open(top, O_RDONLY | O_DIRECTORY)
+        #expect(symlink("../a", middle + "/parent") == 0)
+        #expect(symlink(middle, top + "/parent") == 0)
+        let reader = try PagesReader(map, named: "pagemap-1.img", in: fd)
+        #expect(
+            reader.runs == [
+                .init(address: 0x2000, pages: 1, fileOffset: 0, layer: 1),
+                .init(address: 0x3000, pages: 1, fileOffset: 8192, layer: 2),
+                .init(address: 0x9000, pages: 1, fileOffset: 0, layer: 0),
+            ])
+        var page = [UInt8](repeating: 0, count: pageSize)
+        try page.withUnsafeMutableBytes { try reader.read(into: $0, at: 8192, layer: 2) }
+        #expect(page == [UInt8](repeating: 3, count: pageSize))
+    }
+
+    @Test func `a chain that lacks a set, a page or an end is refused by name`() throws {
+        let directory = try TemporaryDirectory()
+        let (base, top) = (directory.path + "/a", directory.path + "/b")
+        let map = try Self.set([(0x1000, 2, 1)], fill: [], at: top)
+        let fd = try OwnedFD.open(top, O_RDONLY | O_DIRECTORY)
+        func refusal() -> String {
+            do throws(ImageError) {
+                _ = try PagesReader(map, named: "pagemap-1.img", in: fd)
+                return "none"
+            } catch {
+                return error.description
+            }
         }
+        #expect(refusal().hasPrefix("parent: leads to the image set that this one continues"))
+        #expect(symlink("../a", top + "/parent") == 0)
+        _ = try Self.set([(0x1000, 1, 4)], fill: [1], at: base)
+        #expect(
+            refusal().hasPrefix("pagemap-1.img: has pages at 0x2000 in its parent set, where they are not"))
+        #expect(unlink(top + "/parent") == 0 && symlink(".", top + "/parent") == 0)
+        #expect(refusal().contains("the links are a ring"))
     }
 
     @Test(arguments: [10, 12287, 12288, 300_001] as [Int])

@@ -101,7 +101,7 @@ struct RestoreRefusalTests {
         let memory = try #require(tree.tasks.first?.memory)
         let area = try #require(memory.areas.first { $0.status.contains(.vdso) })
         let run = try #require(
-            PagesReader(memory.pages, in: directory).runs.first {
+            PagesReader(memory.pages, named: ImageName.pagemap(PID(subject.root)), in: directory).runs.first {
                 $0.address <= area.start && area.start < $0.address + $0.pages * 4096
             })
         let pages = try OwnedFD.open(subject.images + "/pages-\(memory.pages.pagesID).img", O_RDWR)

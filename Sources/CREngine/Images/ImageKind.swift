@@ -54,6 +54,8 @@ package enum ImageName {
     package static let terminalData = "tty-data.img"
     /// Clocks of a tree whose time namespace was not dumped.
     package static let clocks = "timens-0.img"
+    /// Link to the image set that this one continues.
+    package static let parent = "parent"
     /// What CRIU's files have no field for.
     package static let extras = "crplan.json"
     package static func core(_ tid: Int32) -> String { "core-\(tid).img" }

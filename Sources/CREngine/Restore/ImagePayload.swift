@@ -9,13 +9,15 @@ final class ImagePayload: PageSource, GhostSource {
     init(directory: consuming OwnedFD) { self.directory = directory }
 
     /// Throws when the pages file of a map is missing or has another size than the map asks for.
-    func check(_ pagemap: PagemapImage) throws(RestoreError) {
-        _ = try reader(of: pagemap)
+    func check(_ pagemap: PagemapImage, named name: String) throws(RestoreError) {
+        _ = try reader(of: pagemap, named: name)
     }
 
-    private func reader(of pagemap: PagemapImage) throws(RestoreError) -> PagesReader {
+    private func reader(
+        of pagemap: PagemapImage, named name: String
+    ) throws(RestoreError) -> PagesReader {
         do throws(ImageError) {
-            return try PagesReader(pagemap, in: directory)
+            return try PagesReader(pagemap, named: name, in: directory)
         } catch {
             throw RestoreError(error.file, error.fact, errno: error.errno)
         }
@@ -25,7 +27,7 @@ final class ImagePayload: PageSource, GhostSource {
         of pagemap: PagemapImage, named name: String,
         _ body: (UInt64, UnsafeRawBufferPointer) throws(RestoreError) -> Void
     ) throws(RestoreError) {
-        let reader = try reader(of: pagemap)
+        let reader = try reader(of: pagemap, named: name)
         var buffer = [UInt8](repeating: 0, count: chunkSize)
         for run in reader.runs {
             let size = run.pages * UInt64(pageSize)
@@ -35,7 +37,7 @@ final class ImagePayload: PageSource, GhostSource {
                     let part = UnsafeMutableRawBufferPointer(
                         rebasing: UnsafeMutableRawBufferPointer(whole)[..<count])
                     do throws(ImageError) {
-                        try reader.read(into: part, at: run.fileOffset + done)
+                        try reader.read(into: part, at: run.fileOffset + done, layer: run.layer)
                     } catch {
                         throw RestoreError(error.file, error.fact, errno: error.errno)
                     }
@@ -45,26 +47,25 @@ final class ImagePayload: PageSource, GhostSource {
         }
     }
 
-    /// Lends the whole pages file of a map, mapped into our memory: its runs and its address. Not called without pages.
+    /// Lends the whole pages files behind a map, mapped into our memory: its runs, and the addresses of their layers. Not
+    /// called without pages.
     func withMapped(
-        _ pagemap: PagemapImage, _ body: ([PagesReader.Run], UInt) throws(RestoreError) -> Void
+        _ pagemap: PagemapImage, named name: String,
+        _ body: ([PagesReader.Run], [UInt]) throws(RestoreError) -> Void
     ) throws(RestoreError) {
-        let reader = try reader(of: pagemap)
-        guard let last = reader.runs.last else { return }
-        let size = Int(last.fileOffset + last.pages * UInt64(pageSize))
-        let fd = reader.rawFD
-        let start = try RestoreError.about(reader.name, "cannot be mapped") { () throws(Errno) in
-            let (read, shared) = (1, 1)
-            return try systemCall(CP_SYS_mmap, 0, size, read, shared, Int(fd), 0)
+        let reader = try reader(of: pagemap, named: name)
+        if reader.runs.isEmpty { return }
+        try reader.withMapped { (error: ImageError) -> RestoreError in
+            RestoreError(error.file, error.fact, errno: error.errno)
+        } _: { (sources) throws(RestoreError) -> Void in
+            try body(reader.runs, sources)
         }
-        defer { _ = munmap(UnsafeMutableRawPointer(bitPattern: start), size) }
-        try body(reader.runs, UInt(bitPattern: start))
     }
 
     /// Stored bytes of the pages inside a small range of addresses, those that are not stored as zeros; nil when
     /// there is none, or the file cannot be read.
-    func bytes(of pagemap: PagemapImage, in range: Range<UInt64>) -> [UInt8]? {
-        guard let reader = try? PagesReader(pagemap, in: directory) else { return nil }
+    func bytes(of pagemap: PagemapImage, named name: String, in range: Range<UInt64>) -> [UInt8]? {
+        guard let reader = try? PagesReader(pagemap, named: name, in: directory) else { return nil }
         var result = [UInt8](repeating: 0, count: range.count)
         var isStored = false
         for run in reader.runs {
@@ -75,7 +76,7 @@ final class ImagePayload: PageSource, GhostSource {
             let offset = run.fileOffset + (start - run.address)
             let wasRead = result.withUnsafeMutableBytes { bytes in
                 let part = UnsafeMutableRawBufferPointer(rebasing: bytes[place])
-                return (try? reader.read(into: part, at: offset)) != nil
+                return (try? reader.read(into: part, at: offset, layer: run.layer)) != nil
             }
             if !wasRead { return nil }
             isStored = true

@@ -123,9 +123,10 @@ struct MemoryBuilder {
     private func fill(_ process: StubProcess, _ image: MemoryImage) throws(RestoreError) -> UInt64 {
         let subject = "memory of task \(process.pid)"
         var count = 0
-        try pages.withMapped(image.pages) { (runs, source) throws(RestoreError) -> Void in
+        try pages.withMapped(image.pages, named: ImageName.pagemap(process.pid)) {
+            (runs, sources) throws(RestoreError) -> Void in
             let pieces = try PageFill.pieces(of: runs, areas: image.areas, subject: subject)
-            let fill = PageFill(subject: subject, source: source, affinity: affinity)
+            let fill = PageFill(subject: subject, sources: sources, affinity: affinity)
             try fill.run(pieces, areas: image.areas, thread: process.leader)
             count = pieces.reduce(0) { $0 + $1.count } / pageSize
         }

@@ -10,6 +10,8 @@ struct PageFill {
         var address: UInt64
         /// Byte in the pages file.
         var offset: UInt64
+        /// Which pages file.
+        var layer = 0
         var count: Int
         /// True for anonymous memory, which userfaultfd fills.
         var isAnonymous: Bool
@@ -20,8 +22,8 @@ struct PageFill {
     private static let chunkSize = 2 << 20
 
     let subject: String
-    /// Where the pages file is mapped in our memory.
-    let source: UInt
+    /// Where each pages file is mapped in our memory, by layer.
+    let sources: [UInt]
     /// CPUs for the copying threads; this one is bound to the task's.
     let affinity: [UInt64]
 
@@ -51,7 +53,7 @@ struct PageFill {
                     for start in stride(from: 0, to: part, by: chunkSize) {
                         result.append(
                             Piece(
-                                address: address + start, offset: offset + start,
+                                address: address + start, offset: offset + start, layer: run.layer,
                                 count: Int(min(UInt64(chunkSize), part - start)), isAnonymous: isAnonymous))
                     }
                 } else if !isKernels {
@@ -118,7 +120,7 @@ struct PageFill {
     }
 
     private func copy(_ piece: Piece, memory: Int32, fault: Int32) throws(Errno) {
-        let from = source + UInt(piece.offset)
+        let from = sources[piece.layer] + UInt(piece.offset)
         let populateRead = 22
         // Only saves faults; a file that cannot be read shows in the copy.
         _ = cp_syscall(CP_SYS_madvise, Int(from), piece.count, populateRead, 0, 0, 0)

@@ -87,7 +87,7 @@ struct Preflight {
         let remedy = "restore on the kernel that the image was made on"
         if let code {
             if code.end &- code.start != vdso.code.size || dataSize != vdso.dataSize
-                || !sameVDSO(memory, code)
+                || !sameVDSO(task.pid, memory, code)
             {
                 found.append(RestoreError(subject, "has the vdso of another kernel build", remedy: remedy))
             }
@@ -117,9 +117,12 @@ struct Preflight {
     }
 
     /// True also when the image has no page of the vdso to compare.
-    private func sameVDSO(_ memory: MemoryImage, _ area: AreaImage) -> Bool {
+    private func sameVDSO(_ pid: PID, _ memory: MemoryImage, _ area: AreaImage) -> Bool {
         // A pages file that cannot be read is reported by `contents`.
-        guard let bytes = payload.bytes(of: memory.pages, in: area.start..<area.end) else { return true }
+        guard
+            let bytes = payload.bytes(
+                of: memory.pages, named: ImageName.pagemap(pid), in: area.start..<area.end)
+        else { return true }
         return OwnVDSO.sameBuild(bytes, vdso.bytes)
     }
 
@@ -179,9 +182,12 @@ struct Preflight {
     /// Pages files and deleted files are there in full.
     private func contents() -> [RestoreError] {
         var found: [RestoreError] = []
-        let maps = tree.tasks.compactMap(\.memory?.pages) + tree.sharedMemory.map(\.pages)
-        for map in maps {
-            do throws(RestoreError) { try payload.check(map) } catch { found.append(error) }
+        let maps =
+            tree.tasks.compactMap { task in
+                task.memory.map { (ImageName.pagemap(task.pid), $0.pages) }
+            } + tree.sharedMemory.map { (ImageName.sharedPagemap($0.shmid), $0.pages) }
+        for (name, map) in maps {
+            do throws(RestoreError) { try payload.check(map, named: name) } catch { found.append(error) }
         }
         let ghosts = Set(tree.ghosts.map(\.number))
         for remap in tree.remaps where remap.kind == .ghost && !ghosts.contains(remap.target) {
