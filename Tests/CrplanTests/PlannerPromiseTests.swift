@@ -53,7 +53,7 @@ struct PlannerPromiseTests {
             ("unix outside-dgram", "{ext-unix-sk: true}"),
         ].flatMap { [Row(subject: $0.0), Row(subject: $0.0, allow: $0.1)] }
         + [
-            Row(subject: "notify unnamed"), Row(subject: "notify deleted"),
+            Row(subject: "notify unnamed"), Row(subject: "notify deleted"), Row(subject: "sysv outside"),
         ]
 
     @Test func `ready is a promise, and so is blocked`() throws {

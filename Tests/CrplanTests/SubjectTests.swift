@@ -28,6 +28,7 @@ struct SubjectTests {
         "tcp plain", "tcp empty", "tcp six", "tcp mapped", "tcp full", "tcp small-full", "tcp options",
         "tasks seccomp", "tasks strict", "tasks chains", "tasks orphans",
         "tasks shared", "tasks signals", "tasks deadline", "tasks policies",
+        "sysv", "sysv user", "sysv undo",
         "tcp half", "tcp half-empty", "tcp device", "tcp finwait", "tcp closing", "tcp lastack",
     ]
 
@@ -64,7 +65,7 @@ struct SubjectTests {
             + calls.map { SubjectCase(subject: "eintr \($0)", steps: "dump-running,check") }
             + refusedCalls.map { SubjectCase(subject: "eintr \($0)", steps: "dump-blocked,check") }
             + refusedKinds.map { SubjectCase(subject: "holder \($0)", steps: "dump-blocked,check") }
-            + ["locks", "locks leases", "notify unnamed", "notify deleted"].map {
+            + ["locks", "locks leases", "notify unnamed", "notify deleted", "sysv outside"].map {
                 SubjectCase(subject: $0, steps: "dump-blocked,check")
             }
             + [
@@ -92,6 +93,12 @@ struct SubjectTests {
                 SubjectCase(subject: "timers", steps: "cycle:2,check"),
                 SubjectCase(subject: "events", steps: "dump,pause:2,restore,dump,restore,check"),
                 SubjectCase(subject: "epolls exact", steps: "cycle:2,check"),
+                // As after a reboot: nothing outlived the tree.
+                SubjectCase(subject: "sysv", steps: "dump,forget-ipc,restore,dump,restore,check"),
+                SubjectCase(subject: "sysv user", steps: "dump,forget-ipc,restore,check"),
+                SubjectCase(subject: "sysv undo", steps: "dump,forget-ipc,restore,cycle:1,check"),
+                SubjectCase(subject: "eintr semop", steps: "dump,forget-ipc,restore,check"),
+                SubjectCase(subject: "eintr msgrcv", steps: "dump,forget-ipc,restore,check"),
             ] + (BuiltPrograms.wantsLongTests ? longCases : [])
     }
 
@@ -128,7 +135,7 @@ struct SubjectTests {
 struct SubjectsAloneTests {
     @Test(
         arguments: SubjectTests.carried.filter {
-            !["creds", "inet", "link"].contains($0) && !$0.hasPrefix("tcp")
+            !["creds", "inet", "link", "sysv user"].contains($0) && !$0.hasPrefix("tcp")
         } + [
             "eintr poll", "eintr write", "holder eventfd",
         ])

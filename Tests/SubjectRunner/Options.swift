@@ -28,6 +28,7 @@ struct Options {
     static let usage = """
         usage: subject-runner --tool PATH --steps STEP[,STEP…] [options] NAME [ARGUMENT…]
           steps: dump restore dump-running dump-stopped dump-blocked cycle:N pause:SECONDS check
+                 forget-ipc   removes what outlived the tree of the System V IPC in its images
                  kill-points[:mode=MODE][:every=N][:from=N][:count=N][:signal=N] kill-random:N   for the subject killtarget
                  trace:N   the tool as for the kill steps, so often; it may fail, the tree must not notice
           --other-tool PATH       the tool of steps with other- before them, as in dump,other-restore
@@ -95,6 +96,8 @@ indirect enum Step: Equatable, CustomStringConvertible {
     case dumpBlocked
     /// Let time pass.
     case pause(Double)
+    /// Remove the objects of System V IPC that the last dump has and that outlived the tree, as a reboot does.
+    case forgetIPC
     /// Ask the subject for its verdict.
     case check
     /// Let the tracer die at its numbered points.
@@ -120,6 +123,7 @@ indirect enum Step: Equatable, CustomStringConvertible {
         case ("dump-stopped", nil): return [.dumpStopped]
         case ("dump-blocked", nil): return [.dumpBlocked]
         case ("check", nil): return [.check]
+        case ("forget-ipc", nil): return [.forgetIPC]
         case ("pause", let seconds?): return [.pause(seconds)]
         case ("trace", let count?): return [.trace(Int(count))]
         case ("kill-random", let count?): return [.killRandom(Int(count))]
@@ -138,6 +142,7 @@ indirect enum Step: Equatable, CustomStringConvertible {
         case .dumpBlocked: "dump-blocked"
         case .pause(let seconds): "pause:\(seconds)"
         case .check: "check"
+        case .forgetIPC: "forget-ipc"
         case .killPoints(let plan): plan.description
         case .trace(let count): "trace:\(count)"
         case .killRandom(let count): "kill-random:\(count)"

@@ -59,6 +59,7 @@ struct Run {
         case .dumpBlocked: try dumpWhileRunning([], expectSuccess: false)
         case .pause(let seconds): usleep(UInt32(seconds * 1e6))
         case .check: try check()
+        case .forgetIPC: try forgetIPC()
         case .killPoints(let plan): return try killPoints(plan)
         case .trace(let count): return try trace(count)
         case .killRandom(let count): return try killRandomly(count)
@@ -215,6 +216,31 @@ struct Run {
             throw RunFailure(
                 "the restored tree is another: " + differences.joined(separator: "; ") + subjectSays,
                 log: logs.map(tail).joined())
+        }
+    }
+
+    private func forgetIPC() throws(RunFailure) {
+        let directory = try failing("the images") { () throws(Errno) in
+            try OwnedFD.open(images, O_RDONLY | O_DIRECTORY)
+        }
+        guard let objects = try? ImageSet.read(from: directory).systemV, !objects.isEmpty else {
+            throw RunFailure("the images have no System V IPC")
+        }
+        // A segment that was removed while it was mapped went with the tree.
+        for segment in objects.segments where segment.object.mode & SharedSegmentImage.isDoomedBit == 0 {
+            try failing("segment \(segment.object.id)") { () throws(Errno) in
+                try SystemV.remove(.segment, segment.object.id)
+            }
+        }
+        for set in objects.semaphores {
+            try failing("semaphore set \(set.object.id)") { () throws(Errno) in
+                try SystemV.remove(.semaphores, set.object.id)
+            }
+        }
+        for queue in objects.queues {
+            try failing("queue \(queue.object.id)") { () throws(Errno) in
+                try SystemV.remove(.queue, queue.object.id)
+            }
         }
     }
 

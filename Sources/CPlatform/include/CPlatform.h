@@ -11,6 +11,7 @@
 #include "stub.h"
 #include "syscalls.h"
 #include "system_call_numbers.h"
+#include "sysv.h"
 #include "userfault.h"
 
 #endif

@@ -5,6 +5,7 @@
 #include "images/cgroup.pb-c.h"
 #include "images/core.pb-c.h"
 #include "images/files.pb-c.h"
+#include "images/ipc.pb-c.h"
 #include "images/memory.pb-c.h"
 #include "images/seccomp.pb-c.h"
 #include "images/stats.pb-c.h"

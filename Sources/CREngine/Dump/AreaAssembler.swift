@@ -66,6 +66,10 @@ struct AreaAssembler {
             image.offset = area.offset
             image.openMode = openMode(
                 "/proc/\(pid)/map_files/\(String(area.start, radix: 16))-\(String(area.end, radix: 16))")
+        case .systemV where area.flags?.contains(.hugePages) != true:
+            image.backing = UInt64(snapshot.segment(of: area))
+            image.offset = area.offset
+            image.openMode = area.flags?.contains(.mayWrite) == true ? 2 : 0
         case .anonymous, .heap, .stack, .vdso, .vvar, .vsyscall:
             break
         default:

@@ -19,6 +19,8 @@ struct DumpBuilder: ~Copyable {
     private var fifoData: [PipeDataImage] = []
     private var seenPipes: Set<UInt64> = []
     private var sharedMemory: [SharedMemoryImage] = []
+    var systemV = SystemVImage()
+    private(set) var adjustments: [SemaphoreAdjustmentImage] = []
     var receivers: [Receiver] = []
     var packets: [SocketPacketImage] = []
     let inFlight = InFlightFiles()
@@ -79,6 +81,7 @@ struct DumpBuilder: ~Copyable {
                 "process \(facts.pid): its exe, cwd or root cannot be read (CAP_SYS_PTRACE is needed)")
         }
         if let refusal = remote.refusals.first { throw .cannotCarry("process \(facts.pid): \(refusal)") }
+        adjustments += remote.adjustments
         let assembler = TaskAssembler(facts: facts, frozen: process, remote: remote)
         var task = try assembler.assemble { cgroups.number(of: $0) }
         seccomp.add(remote.seccompFilters, to: &task)
@@ -115,10 +118,17 @@ struct DumpBuilder: ~Copyable {
             let pagemap = try pages.dumpShared(path: path, size: inode.size)
             sharedMemory.append(SharedMemoryImage(shmid: UInt64(inode.shmid), pages: pagemap))
         }
+        try copySegments()
         for ghost in files.ghosts {
             try pause.check()
             try copy(ghost)
         }
+    }
+
+    /// The contents of a segment, read through one of the kernel's links to it.
+    mutating func copySegment(_ id: Int32, _ path: String, _ size: UInt64) throws(DumpError) {
+        let pagemap = try pages.dumpShared(path: path, size: size)
+        sharedMemory.append(SharedMemoryImage(shmid: UInt64(id), pages: pagemap))
     }
 
     /// The whole image set but for contents.
@@ -140,6 +150,7 @@ struct DumpBuilder: ~Copyable {
             tree.fileLocks = snapshot.locks.compactMap { FileLockImage($0) }
         }
         tree.sharedMemory = sharedMemory
+        tree.systemV = systemV
         tree.socketExtras = files.socketExtras
         tree.tcpStreams = sockets.streams
         tree.cgroups = cgroups.image

@@ -260,6 +260,9 @@ package struct DumpExecutor {
                 places: places, nonDefaultSignals: status.caught | status.ignored, posixTimers: timers,
                 strangers: standIns?.strangers(facts) ?? [:])
             request.strictThreads = Set(facts.threads.filter { $0.status.seccompMode == 1 }.map(\.tid))
+            if snapshot.systemV.undoLists.contains(process.pid) {
+                request.semaphores = snapshot.systemV.allSemaphores
+            }
             let probe = RemoteProbe(process: process, request: request, faults: faults)
             var remote = try probe.run(tree, journal: journal, place: place)
             remote.seccompFilters = filters

@@ -36,6 +36,8 @@ package struct RemoteFacts: Equatable, Sendable {
     package var threads: [TID: Thread] = [:]
     /// By thread, the oldest first.
     var seccompFilters: [TID: [SeccompReader.Filter]] = [:]
+    /// Of semaphores at the end of the process.
+    package var adjustments: [SemaphoreAdjustmentImage] = []
 
     package init() {}
 

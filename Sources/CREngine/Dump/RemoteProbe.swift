@@ -18,6 +18,8 @@ package struct RemoteProbe: ~Copyable {
         package var strangers: [TID: PID]
         /// Threads in the strict mode of seccomp(2).
         package var strictThreads: Set<TID> = []
+        /// Semaphores that the process may have adjustments of.
+        package var semaphores: [SemaphoreSetRow] = []
 
         package init(
             places: RemotePlaces, nonDefaultSignals: UInt64, posixTimers: [PosixTimerImage],
@@ -78,6 +80,7 @@ package struct RemoteProbe: ~Copyable {
                             scratchSize: Self.scratchSize,
                             isStrict: request.strictThreads.contains(thread.tid))
                         try askProcess(&session, &known)
+                        try askForAdjustments(&session, &known)
                     }
                     known.threads[thread.tid] = try askThread(&session)
                     if let stranger = request.strangers[thread.tid],
@@ -191,6 +194,17 @@ package struct RemoteProbe: ~Copyable {
         }
         if case .success(let value) = try session.call(CP_SYS_membarrier, 1 << 9) {  // GET_REGISTRATIONS
             facts.membarrierRegistrations = UInt32(truncatingIfNeeded: value)
+        }
+    }
+
+    private func askForAdjustments(
+        _ session: inout RemoteSession, _ facts: inout RemoteFacts
+    ) throws(TraceError) {
+        let probe = UndoProbe(pid: process.pid, scratch: scratch)
+        for set in request.semaphores {
+            // One that is gone by now, or that we may not read, is none of the tree's.
+            guard let values = try? SystemV.values(of: set.object.id, count: set.count) else { continue }
+            facts.adjustments += try probe.adjustments(of: set.object.id, values: values, &session)
         }
     }
 

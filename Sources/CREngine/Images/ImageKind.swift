@@ -22,6 +22,9 @@ package enum ImageKind: UInt32, Sendable {
     case terminalData = 0x5941_3026
     case timeNamespace = 0x4311_4433
     case fileLocks = 0x5432_3616
+    case sharedSegments = 0x4628_3044
+    case semaphoreSets = 0x5957_3019
+    case messageQueues = 0x5545_3737
     case stats = 0x5709_3306
 
     static let common: UInt32 = 0x5456_4319
@@ -58,6 +61,10 @@ package enum ImageName {
     package static let parent = "parent"
     /// What CRIU's files have no field for.
     package static let extras = "crplan.json"
+    /// Of one ipc namespace, by its number in `ids-PID.img`.
+    package static func sharedSegments(_ namespace: UInt32) -> String { "ipcns-shm-\(namespace).img" }
+    package static func semaphoreSets(_ namespace: UInt32) -> String { "ipcns-sem-\(namespace).img" }
+    package static func messageQueues(_ namespace: UInt32) -> String { "ipcns-msg-\(namespace).img" }
     package static func core(_ tid: Int32) -> String { "core-\(tid).img" }
     package static func ids(_ pid: PID) -> String { "ids-\(pid).img" }
     package static func memory(_ pid: PID) -> String { "mm-\(pid).img" }

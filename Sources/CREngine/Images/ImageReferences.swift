@@ -28,6 +28,28 @@ extension ImageSet {
                 }
             }
         }
+        for row in tree.systemV.adjustments {
+            guard let set = tree.systemV.semaphores.first(where: { $0.object.id == row.set }),
+                row.semaphore < set.values.count, (-32768...32767).contains(row.value),
+                tree.tasks.contains(where: { $0.pid == row.pid })
+            else {
+                throw ImageError(
+                    file: ImageName.extras,
+                    "adjusts semaphore \(row.semaphore) of set \(row.set) for task \(row.pid), which cannot be"
+                )
+            }
+        }
+        for segment in tree.systemV.segments {
+            guard
+                let pages = tree.sharedMemory.first(where: { $0.shmid == UInt64(segment.object.id) })?.pages,
+                let last = pages.extents.last
+            else { continue }
+            guard last.address + last.pages * UInt64(pageSize) < segment.size + UInt64(pageSize) else {
+                throw ImageError(
+                    file: ImageName.sharedPagemap(UInt64(segment.object.id)),
+                    "has pages after the \(segment.size) bytes of the segment")
+            }
+        }
         for segment in tree.sharedMemory {
             guard let inode = tree.memfds.first(where: { UInt64($0.shmid) == segment.shmid }),
                 let last = segment.pages.extents.last

@@ -52,6 +52,7 @@ extension ImageSet {
             (entry) throws(ImageError) -> FileLockImage in try FileLockImage(entry)
         }
         tree.terminals = try readTerminals(in: directory, framing)
+        tree.systemV = try SystemVImage.read(namespace: tree.ipcNamespace, in: directory, framing)
         tree.sharedMemory = try readSharedMemory(of: tree, in: directory, framing)
         tree.seccompFilters =
             try readOptional(.seccomp, ImageName.seccomp, in: directory, framing) {
@@ -168,6 +169,7 @@ extension ImageSet {
         of tree: TreeImage, in directory: borrowing OwnedFD, _ framing: ImageFileReader.Framing
     ) throws(ImageError) -> [SharedMemoryImage] {
         var ids = tree.memfds.map { UInt64($0.shmid) }
+        ids += tree.systemV.segments.filter { $0.bytes == nil }.map { UInt64($0.object.id) }
         for task in tree.tasks {
             for area in task.memory?.areas ?? [] where area.status.contains(.anonymousShared) {
                 ids.append(area.backing)

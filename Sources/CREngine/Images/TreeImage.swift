@@ -27,6 +27,8 @@ package struct TreeImage: Equatable, Sendable {
     package var tcpStreams: [UInt32: TCPStreamImage] = [:]
     /// What sockets have beyond CRIU's fields, by file id.
     package var socketExtras: [UInt32: SocketExtras] = [:]
+    /// Objects of System V IPC (`ipcns-shm-NS.img`, `ipcns-sem-NS.img`, `ipcns-msg-NS.img`).
+    package var systemV = SystemVImage()
     package var cgroups: CgroupImage?
     /// `seccomp.img`; a thread's filters are chained by `SeccompFilterImage.next`.
     package var seccompFilters: [SeccompFilterImage] = []
@@ -39,6 +41,13 @@ package struct TreeImage: Equatable, Sendable {
         self.inventory = inventory
         self.tasks = tasks
         self.files = files
+    }
+}
+
+extension TreeImage {
+    /// The number of the root's ipc namespace in `ids-PID.img`.
+    var ipcNamespace: UInt32 {
+        tasks.lazy.compactMap(\.ids?.ipcNS).first ?? inventory.rootIDs.ipcNS ?? 0
     }
 }
 

@@ -9,6 +9,8 @@ package enum Kcmp {
         case files = 2
         case fileSystem = 3
         case signalHandlers = 4
+        /// Adjustments of System V semaphores at exit.
+        case semaphoreUndo = 6
     }
     /// The order is by an obfuscated address: the same for one boot, and of no meaning.
     package enum Order: Sendable {

@@ -8,9 +8,8 @@ enum AreaRules {
 
     /// What an area is behind, then what the kernel does with it. An area may meet several rows.
     private static let rows: [Row] = [
-        Row(code: .hugeTLB) { $0.kind == .hugeTLB },
+        Row(code: .hugeTLB) { $0.kind == .hugeTLB || $0.kind == .systemV && $0.has(.hugePages) },
         Row(code: .aio) { $0.kind == .aioRing },
-        Row(code: .systemV) { $0.kind == .systemV },
         Row(code: .shadowStack) { $0.kind == .shadowStack },
         Row(code: .uprobes) { $0.kind == .uprobes },
         Row(code: .socketMapping) { $0.kind == .socket },

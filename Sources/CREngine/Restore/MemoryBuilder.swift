@@ -9,6 +9,7 @@ struct MemoryBuilder {
     let lender: Lender
     let files: OpenFiles
     let pages: ImagePayload
+    let systemV: SystemVObjects
     /// CPUs that we may use.
     let affinity: [UInt64]
 
@@ -49,7 +50,9 @@ struct MemoryBuilder {
     private func mapAreas(_ thread: StubThread, _ image: MemoryImage) throws(RestoreError) {
         var byFile: [Int32: [AreaImage]] = [:]
         for area in Self.mapped(image) {
-            if let ours = try file(behind: area, in: image) {
+            if area.status.contains(.systemV) {
+                try systemV.attach(area, by: thread)
+            } else if let ours = try file(behind: area, in: image) {
                 byFile[ours, default: []].append(area)
             } else {
                 try map(thread, area, fd: -1)

@@ -23,6 +23,7 @@ struct Preflight {
         found += NotifyFiles.problems(tree)
         found += FileLockBuilder(tree: tree).problems()
         found += SeccompBuilder(filters: tree.seccompFilters).problems(tree)
+        found += SystemVSurvey(tree: tree).problems
         found += contents()
         if let pidfile = options.pidfile, !options.replacesPidfile, access(pidfile, F_OK) == 0 {
             found.append(RestoreError(pidfile, "pidfile exists already", remedy: "remove it"))
@@ -101,12 +102,19 @@ struct Preflight {
             }
             end = area.end
             let unsupported: [(AreaStatus, String)] = [
-                (.systemV, "System V shared memory"), (.socket, "a mapped socket"),
+                (.socket, "a mapped socket"),
                 (.aioRing, "an asynchronous I/O ring"), (.shadowStack, "a shadow stack"),
             ]
             for (status, name) in unsupported where area.status.contains(status) {
                 found.append(
                     RestoreError(subject, "area \(area.name) is \(name), which cannot be restored yet"))
+            }
+            if area.status.contains(.systemV),
+                !tree.systemV.segments.contains(where: { UInt64($0.object.id) == area.backing })
+            {
+                found.append(
+                    RestoreError(
+                        subject, "area \(area.name) maps segment \(area.backing), which is not in the image"))
             }
             if area.flags & 0x4_0000 != 0 {
                 found.append(

@@ -45,21 +45,24 @@ package struct RestoreExecutor {
         let builder = TreeBuilder(tree: tree)
         let names = RemapNames(
             tree: tree, source: payload, keepsHelpers: options.keepsHelperNames)
+        let systemV = SystemVObjects(tree: tree, pages: payload)
         do throws(RestoreError) {
-            let result = try build(builder, names: names, affinity: environment.affinity) {
+            let result = try build(builder, names: names, systemV: systemV, affinity: environment.affinity) {
                 (stage, root) throws(RestoreError) in
                 try environment.asBefore { () throws(RestoreError) in try call(stage, root) }
             }
             names.finish()
+            systemV.keep()
             return result
         } catch {
             kill(builder.made)
+            systemV.removeMade()
             throw error
         }
     }
 
     private func build(
-        _ builder: TreeBuilder, names: RemapNames, affinity: [UInt64],
+        _ builder: TreeBuilder, names: RemapNames, systemV: SystemVObjects, affinity: [UInt64],
         call: (RestoreStage, PID) throws(RestoreError) -> Void
     ) throws(RestoreError) -> RestoredTree {
         let began = Self.microseconds()
@@ -81,9 +84,10 @@ package struct RestoreExecutor {
         let live = builder.processes.filter { !$0.isZombie }
         let memory = MemoryBuilder(
             layout: layout, vdso: vdso, lender: lender, files: files, pages: payload,
-            affinity: affinity)
+            systemV: systemV, affinity: affinity)
         let descriptors = DescriptorBuilder(lender: lender, files: files)
         var pages: UInt64 = 0
+        try systemV.makeSegments(live)
         for process in live {
             try checkTime()
             if let image = process.image.process { try setLoginID(process, image) }
@@ -99,6 +103,7 @@ package struct RestoreExecutor {
             )
         }
         try files.seal()
+        try systemV.complete(live)
         try checkTime()
         for process in live {
             try setProcessState(process, threads, lender: lender)

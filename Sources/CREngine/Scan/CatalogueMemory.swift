@@ -68,12 +68,30 @@ extension FindingCode {
                 restore: "None today, it blocks.")
         case .systemV:
             Entry(
-                .block, "System V shared memory",
-                "The segment belongs to the ipc namespace and outlives the tree; this build does not "
-                    + "carry it yet.",
+                .block, "System V shared memory that a process outside the tree maps too",
+                "After a restore its contents would change under the other process; checkpoint both sides "
+                    + "as one tree, or end the other.",
                 kernel: "A segment has a key and an id in the ipc namespace, may be attached by any process, "
-                    + "and stays when all are gone.",
-                restore: "None today, it blocks.")
+                    + "and stays when all are gone. The kernel counts its mappings.",
+                restore: "None, it blocks. A segment that only the tree maps is carried under its id and key."
+            )
+        case .ipcOutside:
+            Entry(
+                .block, "semaphores or messages that a process outside the tree uses too",
+                "A living process outside the tree used them last, and a restore would put values and messages "
+                    + "back under it; checkpoint both sides as one tree, or end the other.",
+                kernel:
+                    "Semaphore sets and message queues have a key and an id in the ipc namespace and are open "
+                    + "to any process; the kernel knows only who used them last.",
+                restore: "None, it blocks. What only the tree used is carried under its id and key.")
+        case .semaphoreUndo:
+            Entry(
+                .block, "adjustments of semaphores shared or kept apart by clone(2)",
+                "The thread was made with or without CLONE_SYSVSEM where others are not, so its list for SEM_UNDO is "
+                    + "not that of its process alone; make threads with pthread_create(3) and processes with fork(2).",
+                kernel:
+                    "semop(2) with SEM_UNDO adds to a list that is applied when the last who shares it ends.",
+                restore: "None, it blocks. Adjustments of a process are carried.")
         case .sealedMapping:
             Entry(
                 .block, "sealed mapping",

@@ -97,6 +97,8 @@ package enum FindingCode: String, CaseIterable, Sendable, Codable {
     case sharedMemoryOutside = "CRP524"
     case protectionKey = "CRP525"
     case memoryPolicy = "CRP526"
+    case ipcOutside = "CRP527"
+    case semaphoreUndo = "CRP528"
     case seccomp = "CRP601"
     case traced = "CRP602"
     case kernelWorker = "CRP603"

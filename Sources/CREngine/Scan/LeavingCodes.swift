@@ -9,7 +9,7 @@ extension FindingCode {
             .groupOutside, .controllingTerminal, .terminal,
             .flock, .posixLock, .openFileLock, .lease, .leaseUnsettled, .lockOutside, .device, .gpu, .kvm,
             .infiniband,
-            .fuse, .deviceMapping, .systemV,
+            .fuse, .deviceMapping, .systemV, .ipcOutside,
             .sharedMemoryOutside, .messageQueue, .fifo, .unixListen, .traced, .perfEvent, .bpf, .pidFD,
             .namespaceFD, .inotify, .fanotify, .fanotifyMark, .pseudoFile, .uprobes:
             true

@@ -2,7 +2,7 @@ package import PolicyModel
 
 /// What one tree holds that a dump cannot carry, or that leads out of the tree. Pure: all facts are in the snapshot.
 package enum Scanner {
-    /// Findings in a fixed order: by task, then files behind mappings, then open files, locks, what happened on the way.
+    /// Findings in a fixed order: by task, then files behind mappings, then open files, System V IPC, locks, what happened on the way.
     package static func scan(_ snapshot: Snapshot, allow: Allowances) -> [Finding] {
         let context = ScanContext(snapshot: snapshot, allow: allow)
         var found: [Finding] = []
@@ -14,6 +14,7 @@ package enum Scanner {
         for file in snapshot.openFiles {
             found += FileTable.findings(of: file, in: context)
         }
+        found += SystemVRules.findings(in: context)
         found += FileLockRules.findings(in: context)
         found += snapshot.events.map(event)
         return once(found)

@@ -36,7 +36,7 @@ package struct Collector {
         var collector = Collector(root: root, scope: scope)
         try collector.visit(root, ReadAhead(try collector.prepare()))
         guard !collector.snapshot.tasks.isEmpty else { throw .noSuchProcess(root) }
-        collector.finish()
+        try collector.finish()
         return collector.snapshot
     }
 
@@ -66,7 +66,7 @@ package struct Collector {
             scope: scope, ownNamespaces: snapshot.ownNamespaces, hasSeveralNodes: Self.hasSeveralNodes())
     }
 
-    private mutating func finish() {
+    private mutating func finish() throws(CollectorError) {
         snapshot.openFiles = openFiles.files
         for place in snapshot.openFiles.indices {
             let file = snapshot.openFiles[place]
@@ -79,6 +79,7 @@ package struct Collector {
         snapshot.epollTargets = EpollScan.targets(of: snapshot)
         snapshot.watches = WatchScan.facts(of: &snapshot)
         snapshot.locks = LockScan.locks(of: snapshot)
+        snapshot.systemV = try SystemVScan.facts(of: snapshot)
         findOutsideLeaders()
         if let parent = snapshot.task(snapshot.root)?.parent,
             let bytes = try? ProcDirectory.open("/proc/\(parent)").read("cgroup")

@@ -49,7 +49,7 @@ enum OutsideScan {
     }
 
     /// Whether a process was born in a running tree after the tree was looked at: it is not outside.
-    private static func descends(_ pid: Int32, from inside: Set<Int32>) -> Bool {
+    static func descends(_ pid: Int32, from inside: Set<Int32>) -> Bool {
         var next = pid
         for _ in 0..<1000 where next > 1 {
             if inside.contains(next) { return true }
@@ -67,7 +67,7 @@ enum OutsideScan {
             pid: PID(pid), comm: comm(process), fd: fd, canRead: access != 1, canWrite: access != 0)
     }
 
-    private static func comm(_ process: borrowing ProcDirectory) -> String {
+    static func comm(_ process: borrowing ProcDirectory) -> String {
         (try? process.read("comm")).map { String(decoding: $0.dropLast(), as: UTF8.self) } ?? ""
     }
 

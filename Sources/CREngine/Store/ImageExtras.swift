@@ -56,6 +56,7 @@ struct ImageExtras: Codable, Equatable {
     var sockets: [Socket]?
     var files: FileExtras?
     var unixSockets: UnixSocketExtras?
+    var systemV: SystemVExtras?
     var streams: [Stream]?
     /// Terminals of tty-info.img, by id, all slaves of which were closed.
     var closedTerminals: [UInt32]?
@@ -93,6 +94,7 @@ struct ImageExtras: Codable, Equatable {
         }
         files = FileExtras(tree)
         unixSockets = UnixSocketExtras(tree)
+        systemV = SystemVExtras(tree.systemV)
         let streams = tree.streams.sorted { $0.key < $1.key }.map { Stream($0.key, $0.value) }
         if !streams.isEmpty { self.streams = streams }
         let closed = tree.terminals.filter(\.slaveIsClosed).map(\.id)
@@ -103,7 +105,8 @@ struct ImageExtras: Codable, Equatable {
     /// Writes the file, unless there is nothing to say.
     func write(to directory: borrowing OwnedFD) throws(ImageError) {
         if threads.isEmpty && processes == nil && sockets == nil && files == nil
-            && unixSockets == nil && streams == nil && closedTerminals == nil && deadSession == nil
+            && unixSockets == nil && systemV == nil && streams == nil && closedTerminals == nil
+            && deadSession == nil
         {
             return
         }
@@ -175,6 +178,7 @@ struct ImageExtras: Codable, Equatable {
             tree.deadSession = root.sid
         }
         unixSockets?.apply(to: &tree)
+        systemV?.apply(to: &tree.systemV)
         for row in streams ?? [] {
             if let ending = row.value { tree.streams[row.file] = ending }
         }

@@ -1,0 +1,51 @@
+/// Objects of System V IPC that a tree uses.
+package struct SystemVFacts: Equatable, Sendable {
+    /// A segment that the tree maps, or that it made and nobody maps.
+    package struct Segment: Equatable, Sendable {
+        package var row: SharedSegmentRow
+        /// Mappings of it in the tree.
+        package var attachments: UInt64
+        /// A process of the tree that maps it, and where; nil where none does.
+        package var place: (pid: PID, start: UInt64, end: UInt64)?
+        /// Processes outside the tree that map it, as `comm[pid]`.
+        package var outsiders: [String] = []
+
+        package static func == (a: Self, b: Self) -> Bool {
+            a.row == b.row && a.attachments == b.attachments && a.place?.pid == b.place?.pid
+                && a.place?.start == b.place?.start && a.outsiders == b.outsiders
+        }
+        /// Whether somebody maps it who is not in the tree.
+        package var isShared: Bool { row.attachments != attachments || !outsiders.isEmpty }
+    }
+    package struct Semaphores: Equatable, Sendable {
+        package var row: SemaphoreSetRow
+        /// Who changed each last; 0 for nobody.
+        package var lastUsers: [PID]
+        /// Processes outside the tree that live and were such, as `comm[pid]`.
+        package var outsiders: [String] = []
+    }
+    package struct Queue: Equatable, Sendable {
+        package var row: MessageQueueRow
+        package var outsiders: [String] = []
+    }
+    package var segments: [Segment] = []
+    package var semaphores: [Semaphores] = []
+    package var queues: [Queue] = []
+    /// Processes that have a list of adjustments at exit (SEM_UNDO), which may be empty. Looked for only where the
+    /// namespace has semaphores.
+    package var undoLists: Set<PID> = []
+    /// Threads that have another list than their process, and processes that have one with a process before them.
+    package var oddUndoLists: [TID] = []
+    /// All semaphore sets of the namespace, where a process has such a list.
+    package var allSemaphores: [SemaphoreSetRow] = []
+    package init() {}
+
+    package var isEmpty: Bool { segments.isEmpty && semaphores.isEmpty && queues.isEmpty }
+}
+
+extension Snapshot {
+    /// The id of the segment that an area maps: the inode number of its file, which for the first segment is 0.
+    package func segment(of area: VMA) -> Int32 {
+        area.file.map { Int32(truncatingIfNeeded: self[$0].inode) } ?? 0
+    }
+}
