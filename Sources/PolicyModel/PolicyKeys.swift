@@ -85,7 +85,7 @@ enum PolicyKeys {
             later: true
         )
         Key("compress", \.compress, .choice, "Of page images.", default: "none", later: true)
-        Key("cgroups", \.cgroups, .choice, "CRIU's --manage-cgroups mode.", default: "soft", later: true)
+        Key("cgroups", \.cgroups, .choice, "CRIU's --manage-cgroups mode.", default: "soft")
         Key(
             "network-lock", \.networkLock, .choice, "How connections are held.",
             default: "nftables")

@@ -13,6 +13,11 @@ enum CRIUSpelling {
         var rest = words.dropFirst()
         while let word = rest.popFirst() {
             let letters = word.dropFirst()
+            if word == "--manage-cgroups" {
+                // Alone it is the default, and takes no word behind it.
+                result.append("--manage-cgroups=soft")
+                continue
+            }
             if let inodes = socketInodes(word) {
                 result += ["--ext-unix-sk", "--ext-unix-sk-of", String(inodes)]
                 continue
@@ -32,6 +37,11 @@ enum CRIUSpelling {
             }
         }
         return result
+    }
+
+    /// For a mode of --manage-cgroups that there is not.
+    static func cgroupRefusal(_ mode: String) -> String {
+        "--manage-cgroups takes ignore, none, props, soft, full or strict, not \(mode)"
     }
 
     /// The value of `--ext-unix-sk=INODE` or `-xINODE`; the option alone has none.

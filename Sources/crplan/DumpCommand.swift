@@ -60,6 +60,18 @@ struct DumpCommand: ParsableCommand {
     @Option(name: .customLong("network-lock"), help: "How connections are held: nftables, iptables or skip.")
     var networkLock = "nftables"
     @Option(
+        name: .customLong("manage-cgroups"),
+        help:
+            "What images say of control groups: ignore, or what =none, props, soft, full and strict of a restore need."
+    )
+    var manageCgroups = "soft"
+    @Option(
+        name: .customLong("freeze-cgroup"),
+        help: "Directory of a control group to freeze while the tree is seized.")
+    var freezeCgroup: String?
+    @Option(name: .customLong("file-validation"), help: "filesize or buildid: what of files is taken down.")
+    var fileValidation = "buildid"
+    @Option(
         name: .customLong("action-script"),
         help: "Program or shell command to call at criu's stages; may be given again.")
     var actionScripts: [String] = []
@@ -83,6 +95,12 @@ struct DumpCommand: ParsableCommand {
         }
         guard DumpSettings.NetworkLock(rawValue: networkLock) != nil else {
             throw ValidationError("--network-lock takes nftables, iptables or skip, not \(networkLock)")
+        }
+        guard DumpSettings.Cgroups(rawValue: manageCgroups) != nil else {
+            throw ValidationError(CRIUSpelling.cgroupRefusal(manageCgroups))
+        }
+        guard ["filesize", "buildid"].contains(fileValidation) else {
+            throw ValidationError("--file-validation takes filesize or buildid")
         }
         guard !(tcpEstablished && tcpClose) else {
             throw ValidationError("--tcp-established and --tcp-close exclude each other")
@@ -140,6 +158,9 @@ struct DumpCommand: ParsableCommand {
         if skipsInFlight { policy.allow.tcpInFlight = .skip }
         options.allow = policy.allow
         options.networkLock = DumpSettings.NetworkLock(rawValue: networkLock) ?? .nftables
+        options.cgroups = DumpSettings.Cgroups(rawValue: manageCgroups) ?? .soft
+        options.freezeCgroup = freezeCgroup
+        options.findsBuildIDs = fileValidation == "buildid"
         let protected = try ProcessList.collect().protected
         // As criu has it, the one that was given last comes first.
         let scripts = ActionScripts(

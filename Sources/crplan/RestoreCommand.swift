@@ -52,6 +52,10 @@ struct RestoreCommand: ParsableCommand {
     @Flag(name: .customLong("tcp-close"), help: "Bring TCP connections back as closed ones.")
     var tcpClose = false
     @Option(
+        name: .customLong("manage-cgroups"),
+        help: "What becomes of control groups: ignore, none, props, soft (the default), full or strict.")
+    var manageCgroups: String?
+    @Option(
         name: .customLong("action-script"),
         help: "Program or shell command to call at criu's stages; may be given again.")
     var actionScripts: [String] = []
@@ -77,6 +81,9 @@ struct RestoreCommand: ParsableCommand {
         guard (0...4).contains(verbosity) else { throw ValidationError("-v takes 0 to 4") }
         guard ["filesize", "buildid"].contains(fileValidation) else {
             throw ValidationError("--file-validation takes filesize or buildid")
+        }
+        if let manageCgroups, DumpSettings.Cgroups(rawValue: manageCgroups) == nil {
+            throw ValidationError(CRIUSpelling.cgroupRefusal(manageCgroups))
         }
         for text in inheritedFDs where GivenDescriptor(text) == nil {
             throw ValidationError("--inherit-fd takes fd[NUMBER]:NAME, not \(text)")
@@ -149,6 +156,7 @@ struct RestoreCommand: ParsableCommand {
         var shellJob = false
         var inherited: [String] = []
         var keepsHelperNames = false
+        var cgroups = DumpSettings.Cgroups.soft
         var pidfile: String?
         var logsTasks = false
         var ifUnlocked = RestoreSettings.IfUnlocked.fail
@@ -178,6 +186,7 @@ struct RestoreCommand: ParsableCommand {
             isDetached: command.isDetached || (manifest.restore.detach && manifest.restore.shellJob != true))
         place.shellJob = manifest.restore.shellJob == true
         place.inherited = manifest.restore.inheritFD
+        place.cgroups = manifest.restore.cgroups ?? .soft
         place.keepsHelperNames = manifest.helperNames != nil
         place.pidfile = manifest.restore.pidfile?.replacing("{target}", with: manifest.target).replacing(
             "{pid}", with: "\(manifest.tree.first?.pid ?? PID(0))")
@@ -218,6 +227,7 @@ struct RestoreCommand: ParsableCommand {
         options.pidfile = pidfile.map(place.inWork) ?? place.pidfile
         options.replacesPidfile = pidfile == nil
         options.shellJob = shellJob || place.shellJob
+        options.cgroups = manageCgroups.flatMap { DumpSettings.Cgroups(rawValue: $0) } ?? place.cgroups
         options.keepsHelperNames = place.keepsHelperNames
         for text in place.inherited + inheritedFDs {
             if let given = GivenDescriptor(text) { options.inherited[given.resource] = given.fd }

@@ -26,7 +26,7 @@ struct SubjectTests {
         "terminals modes", "terminals bytes", "terminals lines", "terminals closed", "terminals session",
         "terminals leader",
         "tcp plain", "tcp empty", "tcp six", "tcp mapped", "tcp full", "tcp small-full", "tcp options",
-        "tasks seccomp", "tasks strict", "tasks chains", "tasks orphans",
+        "tasks seccomp", "tasks strict", "tasks chains", "tasks orphans", "cgroups",
         "tasks shared", "tasks signals", "tasks deadline", "tasks policies",
         "sysv", "sysv user", "sysv undo",
         "tcp half", "tcp half-empty", "tcp device", "tcp finwait", "tcp closing", "tcp lastack",

@@ -9,10 +9,13 @@ final class BuildIDCache {
     }
     private var known: [Inode: [UInt32]] = [:]
 
-    init() {}
+    private let isWanted: Bool
+
+    init(isWanted: Bool = true) { self.isWanted = isWanted }
 
     /// Little-endian words, zero padded; empty for what is no ELF file, has no id, or cannot be read.
     func words(device: DeviceNumber, inode: UInt64, path: String) -> [UInt32] {
+        if !isWanted { return [] }
         let key = Inode(device: device, inode: inode)
         if let found = known[key] { return found }
         let words = BuildID.inELF(Self.head(of: path)).map(BuildID.words) ?? []

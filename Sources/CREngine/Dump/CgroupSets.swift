@@ -1,3 +1,5 @@
+import PolicyModel
+
 /// The sets of cgroup memberships that occur in a tree; set 1 is that of the dumping process.
 struct CgroupSets {
     private var sets: [[CgroupImage.Member]]
@@ -12,24 +14,33 @@ struct CgroupSets {
         return UInt32(sets.count)
     }
 
-    /// `cgroup.img`; nil where every thread is in the dumping process's own set.
-    var image: CgroupImage? {
+    /// `cgroup.img`; nil where every thread is in the dumping process's own set. With `ignore` nothing is said of the
+    /// groups themselves.
+    func image(_ mode: DumpSettings.Cgroups) -> CgroupImage? {
         if sets.count == 1 { return nil }
         var image = CgroupImage(
             sets: sets.enumerated().map {
                 CgroupImage.MembershipSet(id: UInt32($0.offset + 1), members: $0.element)
             })
+        if mode == .ignore { return image }
+        let mounts = try? CgroupMounts.read()
         for hierarchy in sets[0].map(\.hierarchy) {
-            let paths = Set(sets.flatMap { $0 }.filter { $0.hierarchy == hierarchy }.map(\.path)).sorted()
-            let directories = paths.filter { $0 != "/" }.map {
-                CgroupImage.Directory(name: String($0.drop { $0 == "/" }))
-            }
             image.controllers.append(
                 CgroupImage.Controller(
                     names: hierarchy.split(separator: ",", omittingEmptySubsequences: false).map(String.init),
-                    directories: directories))
+                    directories: topmost(hierarchy).map {
+                        CgroupDirectories.read(mounts, hierarchy: hierarchy, path: $0)
+                    }))
         }
         return image
+    }
+
+    /// Groups of the tree that are not the dumping process's own; what is below one of them comes with it.
+    private func topmost(_ hierarchy: String) -> [String] {
+        func path(_ set: [CgroupImage.Member]) -> String? { set.first { $0.hierarchy == hierarchy }?.path }
+        let own = path(sets[0])
+        let paths = Set(sets.dropFirst().compactMap(path)).filter { $0 != "/" && $0 != own }
+        return paths.filter { path in !paths.contains { $0 != path && path.hasPrefix($0 + "/") } }.sorted()
     }
 
     private static func members(_ rows: [CgroupRow]) -> [CgroupImage.Member] {

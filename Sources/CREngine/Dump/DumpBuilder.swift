@@ -14,6 +14,7 @@ struct DumpBuilder: ~Copyable {
     private var sockets: SocketsDump
     private var numbers = KernelObjectNumbers()
     private var cgroups: CgroupSets
+    private let cgroupMode: DumpSettings.Cgroups
     private var tasks: [TaskImage] = []
     private var pipeData: [PipeDataImage] = []
     private var fifoData: [PipeDataImage] = []
@@ -53,6 +54,7 @@ struct DumpBuilder: ~Copyable {
         self.notes = notes
         sockets = SocketsDump(snapshot: snapshot, network: network)
         cgroups = CgroupSets(own: own)
+        cgroupMode = options.cgroups
     }
 
     private static func duplicate(_ directory: borrowing OwnedFD) throws(DumpError) -> OwnedFD {
@@ -153,7 +155,7 @@ struct DumpBuilder: ~Copyable {
         tree.systemV = systemV
         tree.socketExtras = files.socketExtras
         tree.tcpStreams = sockets.streams
-        tree.cgroups = cgroups.image
+        tree.cgroups = cgroups.image(cgroupMode)
         tree.seccompFilters = seccomp.filters
         if let root = snapshot.task(snapshot.root), root.sid != root.pid,
             snapshot.outsideLeaders[root.sid]?.isAlive == false

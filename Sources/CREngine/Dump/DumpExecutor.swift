@@ -56,7 +56,7 @@ package struct DumpExecutor {
     ) throws(DumpError) -> DumpOutcome {
         cp_rescue_install()
         cp_cancellation_install()
-        let buildIDs = BuildIDCache()
+        let buildIDs = BuildIDCache(isWanted: options.findsBuildIDs)
         let paths = WatchPathSearch(
             directories: options.watchSearchPaths, isForced: options.forcesWatchSearch)
         var live = try collect(.live)
@@ -73,7 +73,16 @@ package struct DumpExecutor {
 
         let begin = MonotonicClock.now()
         let pause = PauseClock(options.after == .leaveRunning ? options.pauseLimit : nil)
-        var tree = try freeze(pause)
+        let group = try options.freezeCgroup.map { (path) throws(DumpError) in try CgroupFreezer(path) }
+        let wasFrozen = try group?.isFrozen() ?? false
+        // Before the tree is let go, which happens behind this.
+        defer { if wasFrozen { try? group?.freezeAgain() } }
+        var tree =
+            if let group {
+                try freeze(group, wasFrozen: wasFrozen, pause, supervisor.notes)
+            } else {
+                try seize(pause)
+            }
         let frozen = MonotonicClock.now()
         log.info("Seized \(tree.processes.count) processes")
         var snapshot = try collect(.frozen)
@@ -130,6 +139,7 @@ package struct DumpExecutor {
             }
             try call(.beforeThaw, pause.deadline)
             try network.release()
+            if wasFrozen { try group?.freezeAgain() }
             tree.thaw()
             outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
             let ran = pause.elapsed
@@ -145,6 +155,7 @@ package struct DumpExecutor {
             outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
             try publish(links, directory, outcome, beforeEnd)
             try network.release()
+            if wasFrozen { try group?.freezeAgain() }
             tree.thawStopped()
             outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
             try retire(supervisor)
@@ -190,7 +201,34 @@ package struct DumpExecutor {
         }
     }
 
-    private func freeze(_ pause: PauseClock) throws(DumpError) -> FrozenTree {
+    /// Seizes the tree while its group stands still. `group` is left thawed, or as it was where the tree cannot be seized.
+    private func freeze(
+        _ group: CgroupFreezer, wasFrozen: Bool, _ pause: PauseClock, _ notes: UndoNotes
+    ) throws(DumpError) -> FrozenTree {
+        do throws(Errno) {
+            // It stays: a tree that was found frozen is to be so again, and a thawed one stays thawed.
+            _ = try notes.add(group.note(wasFrozen: wasFrozen))
+        } catch {
+            throw .environment("the undo journal cannot be written: \(error)")
+        }
+        faults.pass("before the group is frozen")
+        var seized: Set<TID> = []
+        do throws(DumpError) {
+            if !wasFrozen { try group.freeze(Deadline.after(milliseconds: options.freezeTimeout)) }
+            faults.pass("the group is frozen")
+            seized = group.seize(below: options.root)
+            faults.pass("the frozen group is seized")
+            try group.thaw()
+            faults.pass("the group is thawed")
+            return try seize(pause)
+        } catch {
+            try? group.thaw()
+            Freezer.release(seized)
+            throw error
+        }
+    }
+
+    private func seize(_ pause: PauseClock) throws(DumpError) -> FrozenTree {
         do throws(TraceError) {
             let timeout = Deadline.after(milliseconds: options.freezeTimeout)
             return try FrozenTree.freeze(

@@ -16,6 +16,12 @@ package struct DumpOptions: Sendable {
     package var ghostLimit: UInt64
     /// What holds connections from before they are read; `skip` leaves that to the operator.
     package var networkLock = DumpSettings.NetworkLock.nftables
+    /// What the images say of control groups: CRIU's --manage-cgroups.
+    package var cgroups = DumpSettings.Cgroups.soft
+    /// Group to freeze while the tree is seized: CRIU's --freeze-cgroup.
+    package var freezeCgroup: String?
+    /// Build ids of files are looked for, and not their sizes alone taken: CRIU's --file-validation.
+    package var findsBuildIDs = true
     /// Path that the image directory has once its checkpoint is published; nil where nothing is published.
     package var publishedImages: String?
     /// Of a tree that runs on afterwards.

@@ -5,6 +5,7 @@ package struct CgroupRow: Equatable, Sendable {
     /// Controllers, `name=x`, or empty for the unified hierarchy.
     package var controllers: String
     package var path: String
+    package var isUnified: Bool { hierarchy == 0 }
 
     /// All lines in the order of the file.
     package static func parse(_ bytes: [UInt8]) throws(ProcFormatError) -> [CgroupRow] {

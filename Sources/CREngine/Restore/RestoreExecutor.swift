@@ -28,7 +28,7 @@ package struct RestoreExecutor {
             tree: tree, options: options, payload: payload, vdso: try OwnVDSO(),
             credentials: try CredentialsBuilder())
         return preflight.problems() + NetworkRestore(tree: tree, options: options).problems()
-            + (try CgroupPlacement(tree: tree).problems(tree))
+            + (try CgroupBuilder(tree: tree, mode: options.cgroups).problems(tree))
     }
 
     /// Restores. Of several obstacles the first is thrown and the others are logged. `call` is for programs of the
@@ -42,12 +42,15 @@ package struct RestoreExecutor {
             throw first
         }
         let environment = try OwnEnvironment()
+        let cgroups = try CgroupBuilder(tree: tree, mode: options.cgroups)
         let builder = TreeBuilder(tree: tree)
         let names = RemapNames(
             tree: tree, source: payload, keepsHelpers: options.keepsHelperNames)
         let systemV = SystemVObjects(tree: tree, pages: payload)
         do throws(RestoreError) {
-            let result = try build(builder, names: names, systemV: systemV, affinity: environment.affinity) {
+            let result = try build(
+                builder, names: names, systemV: systemV, cgroups: cgroups, affinity: environment.affinity
+            ) {
                 (stage, root) throws(RestoreError) in
                 try environment.asBefore { () throws(RestoreError) in try call(stage, root) }
             }
@@ -57,12 +60,14 @@ package struct RestoreExecutor {
         } catch {
             kill(builder.made)
             systemV.removeMade()
+            cgroups.undo()
             throw error
         }
     }
 
     private func build(
-        _ builder: TreeBuilder, names: RemapNames, systemV: SystemVObjects, affinity: [UInt64],
+        _ builder: TreeBuilder, names: RemapNames, systemV: SystemVObjects, cgroups: CgroupBuilder,
+        affinity: [UInt64],
         call: (RestoreStage, PID) throws(RestoreError) -> Void
     ) throws(RestoreError) -> RestoredTree {
         let began = Self.microseconds()
@@ -75,6 +80,7 @@ package struct RestoreExecutor {
             tree: tree, names: names, pages: payload, network: network, inherited: options.inherited)
         try files.terminals.prepare()
         let sessions = SessionTerminals(lender: lender, terminals: files.terminals)
+        try cgroups.make()
         try makeTree(builder, layout: layout, vdso: vdso, lender: lender, sessions: sessions)
         let forked = Self.microseconds()
         log.info("made \(builder.processes.count) processes in \(forked - began) us")
@@ -91,12 +97,16 @@ package struct RestoreExecutor {
         for process in live {
             try checkTime()
             if let image = process.image.process { try setLoginID(process, image) }
+            try cgroups.place(process.leader, process.image.threads[0], leader: nil)
             if let image = process.image.memory { pages += try memory.build(process, image) }
             if let fs = process.image.fs { try descriptors.placeDirectories(process, fs) }
             if !process.sharesDescriptors {
                 try descriptors.placeDescriptors(process) { !files.isMadeInTask($0.file) }
             }
             try threads.makeOthers(process, noting: builder.note)
+            for (thread, image) in zip(process.others, process.image.threads.dropFirst()) {
+                try cgroups.place(thread, image, leader: process.image.threads[0])
+            }
             log.task(
                 process.pid, .debug,
                 "memory, \(process.image.descriptors.count) files and \(process.threads.count) threads are there"
@@ -109,8 +119,6 @@ package struct RestoreExecutor {
             try setProcessState(process, threads, lender: lender)
             log.task(process.pid, .debug, "signals, timers, limits and flags are set")
         }
-        let cgroups = try CgroupPlacement(tree: tree)
-        for process in live { try cgroups.place(process) }
         let socketNames = SocketNames()
         func taskFiles(_ lender: Lender) -> TaskFiles {
             TaskFiles(tree: tree, live: live, files: files, socketNames: socketNames, lender: lender)
@@ -138,6 +146,7 @@ package struct RestoreExecutor {
         names.removeTemporaries()
         try files.notify.watch()
         try FileLockBuilder(tree: tree).take(live)
+        try cgroups.limit()
         try call(.complete, live[0].pid)
         try checkTime()
         if let pidfile = options.pidfile { try writePidfile(pidfile, live[0].pid) }
@@ -145,7 +154,7 @@ package struct RestoreExecutor {
         do throws(RestoreError) {
             try call(.beforeResume, live[0].pid)
             handover = try handTerminal()
-            try resume(live, files, network)
+            try resume(live, files, network, cgroups)
         } catch {
             try? handover?.takeBack()
             if let pidfile = options.pidfile { _ = unlink(pidfile) }
@@ -160,7 +169,7 @@ package struct RestoreExecutor {
 
     /// Timers late, so that as little as can be of them is lost.
     private func resume(
-        _ live: [StubProcess], _ files: OpenFiles, _ network: NetworkRestore
+        _ live: [StubProcess], _ files: OpenFiles, _ network: NetworkRestore, _ cgroups: CgroupBuilder
     ) throws(RestoreError) {
         for process in live {
             if let image = process.image.process { try TimerBuilder.arm(process.leader, image) }
@@ -168,7 +177,7 @@ package struct RestoreExecutor {
         try files.armTimers()
         try checkTime()
         try network.release()
-        try commit(live)
+        try commit(live, cgroups)
     }
 
     /// The shell's terminal goes to the tree just before it runs.
@@ -272,7 +281,7 @@ package struct RestoreExecutor {
     }
 
     /// Final registers for all, then everyone is let go.
-    private func commit(_ live: [StubProcess]) throws(RestoreError) {
+    private func commit(_ live: [StubProcess], _ cgroups: CgroupBuilder) throws(RestoreError) {
         // The stop of a child leaves a SIGCHLD in its parent, which the image does not have.
         for process in live.reversed() where process.isStopped {
             try finish(process)
@@ -284,6 +293,7 @@ package struct RestoreExecutor {
         }
         let running = live.filter { !$0.isStopped }
         for process in running { try finish(process) }
+        try cgroups.freeze()
         try release(running)
     }
 

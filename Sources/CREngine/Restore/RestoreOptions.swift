@@ -40,6 +40,8 @@ package struct RestoreOptions: Sendable {
     package var shellJob = false
     /// Descriptors of ours that stand in for files of the image, by CRIU's names of those.
     package var inherited: [String: Int32] = [:]
+    /// What becomes of the groups that the tree was in: CRIU's --manage-cgroups.
+    package var cgroups = DumpSettings.Cgroups.soft
     /// Hard links that the dump made stay, for the next restore.
     package var keepsHelperNames = false
     package init() {}

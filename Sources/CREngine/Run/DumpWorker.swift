@@ -109,6 +109,7 @@ package struct DumpWorker {
         }
         options.allow = policy.allow
         options.networkLock = policy.dump.networkLock
+        options.cgroups = policy.dump.cgroups
         switch policy.allow.ghostLimit {
         case .bytes(let limit): options.ghostLimit = limit.bytes
         case .auto: options.ghostLimit = .max

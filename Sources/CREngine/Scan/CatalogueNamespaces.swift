@@ -81,8 +81,9 @@ extension FindingCode {
         case .threadCgroup:
             Entry(
                 .block, "thread in another control group than its process",
-                "Control groups of a single thread are not carried.",
-                kernel: "Threaded control groups place threads one by one.",
+                "The unified hierarchy places threads one by one, and what it is told for that is not carried.",
+                kernel:
+                    "A group of cgroup.type threaded takes threads of a process whose others are elsewhere.",
                 restore: "None, it blocks.")
         case .restartingUnit:
             Entry(

@@ -182,7 +182,11 @@ enum TaskRules {
         }
         if thread.clampsUtilisation { add(.lostSetting, "utilisation clamps of thread \(thread.tid)") }
         if thread.namespaces != nil { add(.threadNamespace, "thread \(thread.tid)") }
-        if thread.cgroups != nil { add(.threadCgroup, "thread \(thread.tid)") }
+        if let groups = thread.cgroups,
+            groups.first(where: \.isUnified) != task.cgroups.first(where: \.isUnified)
+        {
+            add(.threadCgroup, "thread \(thread.tid)")
+        }
         return found
     }
 

@@ -114,6 +114,8 @@ package struct Manifest: Codable, Sendable, Equatable {
         package var shellJob: Bool?
         /// The policy's, in its order; nil for none.
         package var actionScripts: [String]?
+        /// What becomes of control groups; nil for `soft`.
+        package var cgroups: DumpSettings.Cgroups?
         package init() {}
         package init(_ settings: RestoreSettings) {
             pidfile = settings.pidfile
@@ -130,6 +132,7 @@ package struct Manifest: Codable, Sendable, Equatable {
             let called = policy.hooks.filter { stages.contains($0.at) }
             hooks = called.isEmpty ? nil : called
             actionScripts = policy.actionScripts.isEmpty ? nil : policy.actionScripts
+            cgroups = policy.dump.cgroups == .soft ? nil : policy.dump.cgroups
         }
     }
 

@@ -33,6 +33,13 @@ enum NoteUndo {
             } catch {
                 return "\(path) cannot be removed: \(error)"
             }
+        case .frozenGroup(let file, let state):
+            do throws(Errno) {
+                try ProcText.write(file, state)
+                return nil
+            } catch {
+                return "\(file) cannot be set to \(state): \(error)"
+            }
         case .packetRules(let connections):
             do throws(IPTables.Failure) {
                 try IPTables.remove(connections)

@@ -13,6 +13,8 @@ package enum UndoNote: Codable, Equatable, Sendable {
     case terminalModes(pid: PID, fd: Int32, modes: TerminalModes)
     /// A terminal whose unread bytes were taken out.
     case terminalInput(pid: PID, fd: Int32, modes: TerminalModes, isMaster: Bool, bytes: [UInt8])
+    /// A group of tasks that was frozen or thawed, and what it was.
+    case frozenGroup(file: String, state: String)
     /// Connections that rules of iptables hold.
     case packetRules([ConnectionLock.Ends])
 }
