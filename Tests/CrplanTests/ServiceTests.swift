@@ -138,7 +138,9 @@ struct ServiceTests {
         #expect(text(of: place + "/client") == "first True\nsecond True\n")
     }
 
-    @Test func `of postgres only its System V segment is in the way`() throws {
+    /// The client is a child of the server's process group, or somebody outside who must not notice.
+    @Test(arguments: ["inside", "outside"])
+    func `postgres commits the transaction that a client is amid`(_ side: String) throws {
         var service = try Service.make()
         let place = service.load.place
         chmod(place, 0o777)
@@ -148,19 +150,47 @@ struct ServiceTests {
             asNobody + [Service.path("initdb"), "-D", place + "/data", "-U", "tester", "-A", "trust"],
             timeout: 120)
         try #require(made.ending == .exit(0), "\(made.output)")
-        try service.load.start(
-            asNobody + [
-                Service.path("postgres"), "-D", place + "/data", "-p", "\(service.port)", "-k", place,
-                "-h", "127.0.0.1",
-            ])
+        let fifo = place + "/go"
+        try #require(mkfifo(fifo, 0o666) == 0 && chmod(fifo, 0o666) == 0)
         let port = service.port
-        func query(_ text: String) throws -> Command {
-            try Command.run([
-                Service.path("psql"), "-h", "127.0.0.1", "-p", "\(port)", "-U", "tester", "-At", "-c", text,
-                "postgres",
-            ])
+        let psql = "\(Service.path("psql")) -h 127.0.0.1 -p \(port) -U tester -q -At"
+        let client =
+            "until \(psql) -c 'SELECT 1' postgres; do sleep 0.1; done >\(place)/waiting 2>&1; "
+            + "exec \(psql) postgres <>\(fifo) >\(place)/client 2>&1"
+        let server =
+            "exec \(Service.path("postgres")) -D \(place)/data -p \(port) -k \(place) -h 127.0.0.1"
+        let script = side == "inside" ? "(\(client)) & \(server)" : server
+        try service.load.start(asNobody + ["/bin/sh", "-c", script])
+        let outside =
+            side == "outside"
+            ? try spawn(asNobody + ["/bin/sh", "-c", client], log: place + "/log", directory: "/") : 0
+        defer { if outside > 0 { end([outside]) } }
+        func said() -> String { text(of: place + "/client") ?? "" }
+        try write(
+            "CREATE TABLE t (n int); BEGIN; INSERT INTO t VALUES (42); SELECT sum(n) FROM t;\n", to: fifo)
+        #expect(service.load.await { said() == "42\n" }, "\(said())")
+        for round in 1...2 {
+            try cycle(
+                &service, "postgres", allow: side == "inside" ? "" : "tcp-established: true")
+            try write("INSERT INTO t VALUES (\(round)); SELECT count(*) FROM t;\n", to: fifo)
+            #expect(service.load.await { said().hasSuffix("\n\(round + 1)\n") }, "\(said())")
         }
-        #expect(service.load.await { (try? query("SELECT 1"))?.output == "1\n" })
-        #expect(try service.blockers("postgres") == ["CRP513"])
+        try write("COMMIT; SELECT 'done';\n\\q\n", to: fifo)
+        #expect(service.load.await { said().hasSuffix("done\n") }, "\(said())")
+        if outside > 0 { #expect(wait(for: outside, until: now() + 30) == .exit(0)) }
+        // The server makes new processes that map its segment, and ends as it should: it removes the segment.
+        let asked = try Command.run([
+            Service.path("psql"), "-h", "127.0.0.1", "-p", "\(port)", "-U", "tester", "-At", "-c",
+            "SELECT sum(n) FROM t", "postgres",
+        ])
+        #expect(asked.output == "45\n")
+        let segments = try SystemVTables.segments(try SystemV.table(.segment)).filter {
+            $0.creator.rawValue == service.load.root
+        }
+        #expect(segments.count == 1)
+        kill(service.load.root, SIGINT)
+        #expect(service.load.ended() == .exit(0))
+        let left = try SystemVTables.segments(try SystemV.table(.segment)).map(\.object.id)
+        for segment in segments { #expect(!left.contains(segment.object.id)) }
     }
 }
