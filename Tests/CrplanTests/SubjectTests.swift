@@ -29,7 +29,7 @@ struct SubjectTests {
         "tasks seccomp", "tasks strict", "tasks chains", "tasks orphans", "cgroups",
         "tasks shared", "tasks signals", "tasks deadline", "tasks policies",
         "sysv", "sysv user", "sysv undo",
-        "tcp half", "tcp half-empty", "tcp device", "tcp finwait", "tcp closing", "tcp lastack",
+        "tcp half", "tcp half-empty", "tcp device", "tcp finwait", "tcp closing", "tcp lastack", "tcp reset",
     ]
 
     /// Calls that a blocked thread sits in while its tree is dumped; what they wait on can be carried.
@@ -65,7 +65,10 @@ struct SubjectTests {
             + calls.map { SubjectCase(subject: "eintr \($0)", steps: "dump-running,check") }
             + refusedCalls.map { SubjectCase(subject: "eintr \($0)", steps: "dump-blocked,check") }
             + refusedKinds.map { SubjectCase(subject: "holder \($0)", steps: "dump-blocked,check") }
-            + ["locks", "locks leases", "notify unnamed", "notify deleted", "sysv outside"].map {
+            + [
+                "tcp unseen-reset", "tcp unseen-reset-empty", "locks", "locks leases", "notify unnamed",
+                "notify deleted", "sysv outside",
+            ].map {
                 SubjectCase(subject: $0, steps: "dump-blocked,check")
             }
             + [

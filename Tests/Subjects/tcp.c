@@ -171,6 +171,17 @@ void tcp(int argc, char **argv)
         close(a);
         await_state(b, TCP_CLOSE_WAIT);
     }
+    if (strstr(kind, "reset")) {
+        // The peer is gone without a goodbye; the program has heard of it already.
+        struct linger linger = {1, 0};
+        MUST(setsockopt(a, SOL_SOCKET, SO_LINGER, &linger, sizeof linger));
+        close(a);
+        await_state(b, TCP_CLOSE);
+        if (!strstr(kind, "unseen")) {
+            expect(b, 0, to_b);
+            CHECK(read(b, seen, 1) == -1 && errno == ECONNRESET, "no reset: %s", strerror(errno));
+        }
+    }
     int waiting = -1;
     if (strstr(kind, "waiting")) {
         struct sockaddr_in name;
@@ -179,7 +190,7 @@ void tcp(int argc, char **argv)
         waiting = MUST(socket(AF_INET, SOCK_STREAM, 0));
         MUST(connect(waiting, (struct sockaddr *)&name, length));
     }
-    int state[2] = {strstr(kind, "orphan") ? 0 : state_of(a), state_of(b)};
+    int state[2] = {strstr(kind, "orphan") || strstr(kind, "reset") ? 0 : state_of(a), state_of(b)};
 
     subject_ready();
     subject_await_check();
@@ -204,6 +215,16 @@ void tcp(int argc, char **argv)
         CHECK(strcmp(name, "reno") == 0, "congestion control is %s", name);
         CHECK(MUST(fcntl(b, F_GETFL)) & O_NONBLOCK, "O_NONBLOCK is gone");
         MUST(fcntl(b, F_SETFL, 0));
+    }
+    if (strstr(kind, "unseen")) {
+        expect(b, 0, to_b);
+        CHECK(read(b, seen, 1) == -1 && errno == ECONNRESET, "the reset is gone: %s", strerror(errno));
+        return;
+    }
+    if (strstr(kind, "reset")) {
+        CHECK(read(b, seen, 1) == 0, "a socket that was reset reads: %s", strerror(errno));
+        CHECK(send(b, "x", 1, MSG_NOSIGNAL) == -1 && errno == EPIPE, "a socket that was reset sends: %s", strerror(errno));
+        return;
     }
     if (strstr(kind, "orphan")) {
         expect(b, 0, to_b);

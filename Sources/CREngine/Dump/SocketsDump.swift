@@ -56,6 +56,11 @@ struct SocketsDump {
                 throw .cannotCarry(
                     "\(subject): is a connection in flight in a unix socket; let it be received")
             }
+            if error.rawValue == ECONNRESET {
+                throw .cannotCarry(
+                    "\(subject): its connection has ended, and unread bytes or the error itself wait there; "
+                        + "let the program read them")
+            }
             if error.rawValue == EISCONN {
                 throw .cannotCarry(
                     "\(subject): is connected, and sock_diag(7) did not show it; load the module tcp_diag")
@@ -92,11 +97,13 @@ struct SocketsDump {
             guard var image = try reader.read(inode: file.inode, flags: flags, owner: owner) else {
                 return nil
             }
-            if image.type == 1 { try readConnection(fd, &image, place) }
+            if image.type == 1 {
+                isConnected = try TCPPast(fd: fd).hadConnection()
+                try readConnection(fd, &image, place)
+            }
             if facts.family == .udp { try refuseHeldBack(fd) }
             content = .inetSocket(image)
             kind = (image.family, image.type, image.proto)
-            isConnected = image.isConnection
         }
         let extras = try extrasReader.read(
             fd, family: kind.family, type: kind.type, proto: kind.proto, isConnected: isConnected)
@@ -111,6 +118,16 @@ struct SocketsDump {
         where try SocketCalls.number(fd, SocketOption.udpLevel, name) != 0 { throw .notSupported }
     }
 
+    /// A connection that has ended comes back as one that has: its port may be somebody else's by now.
+    private func closeEnded(_ fd: Int32, _ image: inout InetSocketImage) throws(Errno) {
+        let past = TCPPast(fd: fd)
+        // After a restore the socket itself has no past.
+        if try past.isShutDown() { image.shutdown = 3 }
+        guard try past.hadConnection() else { return }
+        if try past.holdsSomething() { throw Errno(rawValue: ECONNRESET) }
+        image.close()
+    }
+
     /// What is not read is a closed socket, which a program sees as a connection that has ended.
     private mutating func readConnection(
         _ fd: Int32, _ image: inout InetSocketImage, _ place: UndoJournal.SocketRecord
@@ -120,6 +137,7 @@ struct SocketsDump {
             if ![TCPState.close, TCPState.listen].contains(image.state) {
                 throw Errno(rawValue: EISCONN)
             }
+            if image.state == TCPState.close { try closeEnded(fd, &image) }
         case .close:
             image.close()
         case .inside, .keep:
@@ -129,7 +147,7 @@ struct SocketsDump {
             place.reusesAddress = image.options.reusesAddress ?? false
             let stream = try network.read(fd, &image, at: place)
             // Reset by its peer between the look and the lock.
-            if image.state == TCPState.close { return image.close() }
+            if image.state == TCPState.close { return try closeEnded(fd, &image) }
             streams[image.inode] = stream
         }
     }

@@ -11,13 +11,18 @@ package struct RestoreExecutor {
     private let options: RestoreOptions
     private let payload: ImagePayload
     private let log: EngineLog
+    private let faults: FaultPoints
     private let started: UInt64
 
     /// `directory` is where the images are that `tree` was read from.
-    package init(tree: TreeImage, directory: consuming OwnedFD, options: RestoreOptions, log: EngineLog) {
+    package init(
+        tree: TreeImage, directory: consuming OwnedFD, options: RestoreOptions, log: EngineLog,
+        faults: FaultPoints = FaultPoints()
+    ) {
         self.tree = options.shellJob ? ShellTerminal.adopted(tree) : tree
         self.options = options
         self.log = log
+        self.faults = faults
         payload = ImagePayload(directory: directory)
         started = Self.microseconds()
     }
@@ -76,6 +81,7 @@ package struct RestoreExecutor {
         let lender = Lender(number: (tree.tasks.flatMap(\.descriptors).map(\.fd).max() ?? 2) + 1)
         let network = NetworkRestore(tree: tree, options: options)
         try network.begin()
+        faults.pass("connections locked")
         let files = OpenFiles(
             tree: tree, names: names, pages: payload, network: network, inherited: options.inherited)
         try files.terminals.prepare()
@@ -83,6 +89,7 @@ package struct RestoreExecutor {
         try cgroups.make()
         try makeTree(builder, layout: layout, vdso: vdso, lender: lender, sessions: sessions)
         let forked = Self.microseconds()
+        faults.pass("processes made")
         log.info("made \(builder.processes.count) processes in \(forked - began) us")
 
         let threads = ThreadBuilder(affinity: affinity)
@@ -113,6 +120,7 @@ package struct RestoreExecutor {
             )
         }
         try files.seal()
+        faults.pass("sockets made")
         try systemV.complete(live)
         try checkTime()
         for process in live {
@@ -145,6 +153,7 @@ package struct RestoreExecutor {
         for process in live { try DescriptorLimit.settle(process) }
         names.removeTemporaries()
         try files.notify.watch()
+        faults.pass("descriptors placed")
         try FileLockBuilder(tree: tree).take(live)
         try cgroups.limit()
         try call(.complete, live[0].pid)
@@ -176,8 +185,7 @@ package struct RestoreExecutor {
         }
         try files.armTimers()
         try checkTime()
-        try network.release()
-        try commit(live, cgroups)
+        try commit(live, network, cgroups)
     }
 
     /// The shell's terminal goes to the tree just before it runs.
@@ -280,8 +288,11 @@ package struct RestoreExecutor {
         }
     }
 
-    /// Final registers for all, then everyone is let go.
-    private func commit(_ live: [StubProcess], _ cgroups: CgroupBuilder) throws(RestoreError) {
+    /// Final registers for all, then everyone is let go. Connections are unlocked in between, as late as can be: should
+    /// we die before, they are in repair and locked, and another restore finds all as we did.
+    private func commit(
+        _ live: [StubProcess], _ network: NetworkRestore, _ cgroups: CgroupBuilder
+    ) throws(RestoreError) {
         // The stop of a child leaves a SIGCHLD in its parent, which the image does not have.
         for process in live.reversed() where process.isStopped {
             try finish(process)
@@ -294,6 +305,8 @@ package struct RestoreExecutor {
         let running = live.filter { !$0.isStopped }
         for process in running { try finish(process) }
         try cgroups.freeze()
+        faults.pass("before unlocking")
+        try network.release()
         try release(running)
     }
 
