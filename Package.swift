@@ -25,7 +25,7 @@ let package = Package(
             name: "CPlatform", cSettings: strictC,
             linkerSettings: [
                 .linkedLibrary("yaml"), .linkedLibrary("cap"), .linkedLibrary("protobuf-c"),
-                .linkedLibrary("crypto"), .linkedLibrary("nftables"),
+                .linkedLibrary("crypto"), .linkedLibrary("nftables"), .linkedLibrary("xxhash"),
             ]),
         .target(name: "PolicyModel", dependencies: ["CPlatform"], swiftSettings: strict),
         .target(name: "CREngine", dependencies: ["CPlatform", "PolicyModel"], swiftSettings: strict),

@@ -81,6 +81,12 @@ struct DumpCommand: ParsableCommand {
     var allowsOutsideServers = false
     @Option(name: .customLong("ext-unix-sk-of"), help: .hidden)
     var socketsWithOutsideServers: [String] = []
+    @Option(
+        name: .customLong("prev-images-dir"),
+        help: "Earlier images that this dump continues, as seen from the image directory.")
+    var previousImages: String?
+    @Flag(name: .customLong("track-mem"), help: "Let a later dump continue this one.")
+    var tracksMemory = false
     @Option(name: .customLong("timeout"), help: "Seconds to stop the whole tree.")
     var timeout: UInt64 = 10
     @Option(name: [.customShort("v", allowingJoined: true), .customLong("verbosity")], help: "0 to 4.")
@@ -140,6 +146,8 @@ struct DumpCommand: ParsableCommand {
         options.ghostLimit = Self.bytes(ghostLimit) ?? 0
         var policy = Policy(name: "dump")
         policy.allow.ghostLimit = .bytes(ByteCount(options.ghostLimit))
+        options.previousImages = previousImages
+        options.tracksMemory = tracksMemory
         options.forcesWatchSearch = forcesWatchSearch
         options.watchSearchPaths = watchSearchPaths
         if fileLocks { policy.allow.fileLocks = .any }

@@ -132,7 +132,7 @@ import Testing
         #expect(
             refusal().hasPrefix("pagemap-1.img: has pages at 0x2000 in its parent set, where they are not"))
         #expect(unlink(top + "/parent") == 0 && symlink(".", top + "/parent") == 0)
-        #expect(refusal().contains("the links are a ring"))
+        #expect(refusal().contains("is it a ring?"))
     }
 
     @Test(arguments: [10, 12287, 12288, 300_001] as [Int])

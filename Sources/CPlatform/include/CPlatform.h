@@ -7,6 +7,7 @@
 #include "image_messages.h"
 #include "kernel_abi.h"
 #include "libraries.h"
+#include "page_hash.h"
 #include "rescue.h"
 #include "stub.h"
 #include "syscalls.h"

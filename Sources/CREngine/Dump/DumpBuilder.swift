@@ -36,9 +36,10 @@ struct DumpBuilder: ~Copyable {
 
     init(
         snapshot: Snapshot, options: DumpOptions, buildIDs: BuildIDCache, links: LinkRemaps,
-        notes: UndoNotes, network: NetworkDump, directory: borrowing OwnedFD, pause: PauseClock
+        notes: UndoNotes, network: NetworkDump, tracking: PageTracking, directory: borrowing OwnedFD,
+        pause: PauseClock
     ) throws(DumpError) {
-        let pages = try PagesDump(directory: directory, pause: pause)
+        let pages = try PagesDump(directory: directory, tracking: tracking, pause: pause)
         let copy = try Self.duplicate(directory)
         let own = try Self.ownCgroups()
         self.snapshot = snapshot
@@ -117,7 +118,8 @@ struct DumpBuilder: ~Copyable {
             tasks[place].memory?.pages = try pages.dump(pid, areas: areas)
         }
         for (inode, path) in zip(files.memfds, files.memfdContents) where inode.size > 0 {
-            let pagemap = try pages.dumpShared(path: path, size: inode.size)
+            let pagemap = try pages.dumpShared(
+                path: path, size: inode.size, shmid: UInt64(inode.shmid))
             sharedMemory.append(SharedMemoryImage(shmid: UInt64(inode.shmid), pages: pagemap))
         }
         try copySegments()

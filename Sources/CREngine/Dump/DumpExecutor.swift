@@ -65,6 +65,7 @@ package struct DumpExecutor {
         if live.events.isEmpty { try judge(live) }
         try NetworkDump.check(live, options)
         buildIDs.prepare(live)
+        let tracking = try PageTracking(options, images: directory)
         try call(.beforeFreeze, nil)
         let supervisor = try startSupervisor()
         log.info("Supervisor \(supervisor.supervisor) watches")
@@ -106,7 +107,7 @@ package struct DumpExecutor {
         let links = LinkRemaps(isAllowed: options.allow.linkRemap, notes: supervisor.notes)
         var builder = try DumpBuilder(
             snapshot: snapshot, options: options, buildIDs: buildIDs, links: links, notes: supervisor.notes,
-            network: network, directory: directory, pause: pause)
+            network: network, tracking: tracking, directory: directory, pause: pause)
         let clocks = try readClocks()
         let standIns = Landlock.isThere ? StandIns() : nil
         for place in order(of: tree, in: snapshot) {
@@ -127,6 +128,7 @@ package struct DumpExecutor {
         outcome.memoryTime = memoryTime
         outcome.pagesScanned = builder.pages.pagesScanned
         outcome.pagesWritten = builder.pages.pagesWritten
+        outcome.pagesInParent = builder.pages.pagesInParent
         outcome.cutTransfers = Transfers.cut(tree.processes, snapshot)
         for cut in outcome.cutTransfers { log.warning("\(cut)") }
         try pause.check()
@@ -329,6 +331,7 @@ package struct DumpExecutor {
             stats.memoryWriteTime = UInt32(clamping: outcome.memoryTime)
             stats.pagesScanned = outcome.pagesScanned
             stats.pagesWritten = outcome.pagesWritten
+            stats.pagesInParent = outcome.pagesInParent
             try stats.write(to: directory)
         } catch {
             throw .imageFormat("\(error)")

@@ -22,6 +22,10 @@ package struct DumpOptions: Sendable {
     package var freezeCgroup: String?
     /// Build ids of files are looked for, and not their sizes alone taken: CRIU's --file-validation.
     package var findsBuildIDs = true
+    /// The image set that this one continues, seen from the image directory: CRIU's --prev-images-dir.
+    package var previousImages: String?
+    /// A later dump may continue this one: CRIU's --track-mem.
+    package var tracksMemory = false
     /// Path that the image directory has once its checkpoint is published; nil where nothing is published.
     package var publishedImages: String?
     /// Of a tree that runs on afterwards.
@@ -52,6 +56,8 @@ package struct DumpOutcome: Sendable {
     package var memoryTime: UInt64 = 0
     package var pagesScanned: UInt64 = 0
     package var pagesWritten: UInt64 = 0
+    /// Pages that the image set before has already.
+    package var pagesInParent: UInt64 = 0
     /// A sentence where the pause was longer than `pauseLimit` and that is only told.
     package var pauseExcess: String?
     /// Writes that the stop cut short.

@@ -2,15 +2,16 @@ import CPlatform
 import Dispatch
 import Synchronization
 
-/// Copies ranges of a stopped process into its pages file from two threads.
+/// Reads ranges of a stopped process from two threads, to copy them into its pages file or to tell them apart.
 ///
 /// Neither thread traces, and no remote session is open meanwhile. Reads go by process_vm_readv(2) in pieces that fit
 /// a second-level cache, and through /proc/PID/mem where a page may not be read.
 package struct PageCopier: Sendable {
-    /// One read from the process and its place in the file.
+    /// One read from the process and its place among all that is read.
     struct Piece: Sendable {
         var address: UInt64
         var count: Int
+        /// Bytes of the pieces before it.
         var offset: Int
     }
 
@@ -20,13 +21,14 @@ package struct PageCopier: Sendable {
     private let pid: PID
     private let pause: PauseClock
     private let pieces: [Piece]
+    let pages: Int
 
-    /// `offset` is the place of the first page in the pages file; the ranges follow each other there.
-    init(pid: PID, ranges: [PageScan.Range], offset: Int, pause: PauseClock) {
+    /// The ranges follow each other in the pages file.
+    init(pid: PID, ranges: [PageScan.Range], pause: PauseClock) {
         self.pid = pid
         self.pause = pause
         var pieces: [Piece] = []
-        var place = offset
+        var place = 0
         for range in ranges {
             var address = range.start
             while address < range.end {
@@ -37,16 +39,39 @@ package struct PageCopier: Sendable {
             }
         }
         self.pieces = pieces
+        pages = place / pageSize
     }
 
-    /// Copies everything to `descriptor`; throws the first error of either thread.
-    package func copy(to descriptor: Int32) throws(DumpError) {
+    /// Copies everything to `descriptor` from `offset` on, and into `hashes` what tells the pages apart.
+    func copy(to descriptor: Int32, at offset: Int, hashes: PageHashes? = nil) throws(DumpError) {
+        let pid = pid
+        try run { (piece, bytes) throws(DumpError) in
+            hashes?.take(bytes, at: piece.offset / pageSize)
+            do throws(Errno) {
+                try Self.write(bytes, descriptor, at: offset + piece.offset)
+            } catch {
+                throw .image("pages of process \(pid)", error)
+            }
+        }
+    }
+
+    /// What tells the pages apart.
+    func hashes() throws(DumpError) -> PageHashes {
+        let hashes = PageHashes(count: pages)
+        try run { (piece, bytes) throws(DumpError) in hashes.take(bytes, at: piece.offset / pageSize) }
+        return hashes
+    }
+
+    /// Hands each piece to `body`, from two threads; throws the first error of either.
+    private func run(
+        _ body: @Sendable (Piece, UnsafeRawBufferPointer) throws(DumpError) -> Void
+    ) throws(DumpError) {
         let next = Atomic<Int>(0)
         let failure = Mutex<DumpError?>(nil)
         let workers = pieces.count < 4 ? 1 : Self.threads
         DispatchQueue.concurrentPerform(iterations: workers) { _ in
             do throws(DumpError) {
-                try work(next, descriptor)
+                try work(next, body)
             } catch {
                 failure.withLock { if $0 == nil { $0 = error } }
                 next.store(pieces.count, ordering: .relaxed)
@@ -55,7 +80,10 @@ package struct PageCopier: Sendable {
         if let error = failure.withLock({ $0 }) { throw error }
     }
 
-    private func work(_ next: borrowing Atomic<Int>, _ descriptor: Int32) throws(DumpError) {
+    private func work(
+        _ next: borrowing Atomic<Int>,
+        _ body: (Piece, UnsafeRawBufferPointer) throws(DumpError) -> Void
+    ) throws(DumpError) {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.pieceSize, alignment: pageSize)
         defer { buffer.deallocate() }
         let memory: ProcessMemoryFile
@@ -81,15 +109,13 @@ package struct PageCopier: Sendable {
             } catch {
                 throw .task(pid, "its memory at \(RemoteAddress(piece.address)) cannot be read", error)
             }
-            do throws(Errno) {
-                try write(UnsafeRawBufferPointer(part), descriptor, at: piece.offset)
-            } catch {
-                throw .image("pages of process \(pid)", error)
-            }
+            try body(piece, UnsafeRawBufferPointer(part))
         }
     }
 
-    private func write(_ bytes: UnsafeRawBufferPointer, _ descriptor: Int32, at offset: Int) throws(Errno) {
+    private static func write(
+        _ bytes: UnsafeRawBufferPointer, _ descriptor: Int32, at offset: Int
+    ) throws(Errno) {
         var done = 0
         while done < bytes.count {
             done += try systemCall(

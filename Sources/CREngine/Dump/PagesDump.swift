@@ -6,12 +6,17 @@ struct PagesDump: ~Copyable {
     private let directory: OwnedFD
     private let pause: PauseClock
     private var nextID: UInt32 = 1
+    private let tracking: PageTracking
     private(set) var pagesScanned: UInt64 = 0
+    private(set) var pagesInParent: UInt64 = 0
     private(set) var pagesWritten: UInt64 = 0
 
     /// The image directory; the descriptor is duplicated.
-    init(directory: borrowing OwnedFD, pause: PauseClock) throws(DumpError) {
+    init(
+        directory: borrowing OwnedFD, tracking: PageTracking, pause: PauseClock
+    ) throws(DumpError) {
         self.pause = pause
+        self.tracking = tracking
         do throws(Errno) {
             self.directory = OwnedFD(
                 taking: Int32(try systemCall(CP_SYS_fcntl, Int(directory.rawValue), Int(F_DUPFD_CLOEXEC), 3)))
@@ -20,30 +25,74 @@ struct PagesDump: ~Copyable {
         }
     }
 
+    /// Pages that are stored alike.
+    private struct Part {
+        var range: PageScan.Range
+        /// Of their extent.
+        var flags: UInt32
+    }
+
     /// Private memory of one process.
     mutating func dump(_ pid: PID, areas: [AreaImage]) throws(DumpError) -> PagemapImage {
-        var pagemap = PagemapImage()
-        var all: [PageScan.Range] = []
+        var parts: [Part] = []
         var scan = try open(pid)
         for area in areas {
             guard let ranges = try ranges(of: area, &scan, pid) else { continue }
             pagesScanned += (area.end - area.start) / UInt64(pageSize)
-            for range in ranges {
-                all.append(range)
-                Self.append(range, area: area, to: &pagemap)
-            }
+            parts += ranges.map { Part(range: $0, flags: Self.flags(in: area)) }
         }
+        var pagemap = PagemapImage()
+        var changed = parts.map(\.range)
+        var hashes: PageHashes?
+        if var earlier = try tracking.earlierPages(of: ImageName.pagemap(pid)) {
+            let present = try PageCopier(pid: pid, ranges: changed, pause: pause).hashes()
+            changed = Self.compare(parts, present, &earlier, into: &pagemap)
+            hashes = present
+        } else {
+            for part in parts { pagemap.append(part.range.start, pages: part.range.pages, flags: part.flags) }
+        }
+        let copier = PageCopier(pid: pid, ranges: changed, pause: pause)
+        let isCompared = hashes != nil
+        if hashes == nil, tracking.isOn { hashes = PageHashes(count: copier.pages) }
         var writer = try makeWriter(&pagemap)
-        let offset = writer.reserve(pages: all.reduce(0) { $0 + $1.pages })
-        try PageCopier(pid: pid, ranges: all, offset: offset, pause: pause).copy(to: writer.rawFD)
-        pagesWritten += UInt64(writer.size / pageSize)
+        let offset = writer.reserve(pages: copier.pages)
+        try copier.copy(to: writer.rawFD, at: offset, hashes: isCompared ? nil : hashes)
+        pagesWritten += UInt64(copier.pages)
+        pagesInParent += pagemap.pagesInParent
         try finish(writer)
+        try keep(hashes, of: ImageName.pagemap(pid))
         return pagemap
     }
 
+    /// Gives each page to the pagemap, as its own or its parent's, and returns those that changed.
+    private static func compare(
+        _ parts: [Part], _ hashes: PageHashes, _ earlier: inout PreviousPages,
+        into pagemap: inout PagemapImage
+    ) -> [PageScan.Range] {
+        var changed: [PageScan.Range] = []
+        var number = 0
+        for part in parts {
+            for address in stride(from: part.range.start, to: part.range.end, by: pageSize) {
+                let isKnown = earlier.has(hashes[number], at: address)
+                number += 1
+                pagemap.append(address, pages: 1, flags: isKnown ? PagemapImage.Extent.parent : part.flags)
+                if isKnown { continue }
+                if changed.last?.end == address {
+                    changed[changed.count - 1].end += UInt64(pageSize)
+                } else {
+                    changed.append(PageScan.Range(start: address, end: address + UInt64(pageSize)))
+                }
+            }
+        }
+        return changed
+    }
+
     /// A shared segment, read through the kernel's own file for it, so that pages which no task has touched are seen.
-    mutating func dumpShared(path: String, size: UInt64) throws(DumpError) -> PagemapImage {
+    mutating func dumpShared(path: String, size: UInt64, shmid: UInt64) throws(DumpError) -> PagemapImage {
+        let name = ImageName.sharedPagemap(shmid)
+        var earlier = try tracking.earlierPages(of: name)
         var pagemap = PagemapImage()
+        var hashes: [cp_page_hash] = []
         var writer = try makeWriter(&pagemap)
         do throws(Errno) {
             let file = try OwnedFD.open(path, O_RDONLY)
@@ -53,14 +102,22 @@ struct PagesDump: ~Copyable {
                 start < Int(size)
             {
                 let end = min(try Self.seek(file, start, SEEK_HOLE) ?? Int(size), Int(size))
-                let first = start / pageSize
-                let pages = (end + pageSize - 1) / pageSize - first
-                pagemap.extents.append(
-                    .init(
-                        address: UInt64(first * pageSize), pages: UInt64(pages),
-                        flags: PagemapImage.Extent.present))
-                try copy(file, from: first * pageSize, pages: pages, &buffer, &writer)
-                position = (first + pages) * pageSize
+                position = start / pageSize * pageSize
+                while position < end {
+                    // What stops here is told below.
+                    if let deadline = pause.deadline, deadline.hasPassed { throw Errno.timedOut }
+                    let pages = min(buffer.count, end - position + pageSize - 1) / pageSize
+                    try buffer.withUnsafeMutableBufferPointer { (whole) throws(Errno) -> Void in
+                        let part = UnsafeMutableRawBufferPointer(
+                            rebasing: UnsafeMutableRawBufferPointer(whole)[0..<pages * pageSize])
+                        let got = try file.readAll(into: part, at: position)
+                        // The last page of a file may be shorter than a page.
+                        part[got...].initializeMemory(as: UInt8.self, repeating: 0)
+                        let bytes = UnsafeRawBufferPointer(part)
+                        try store(bytes, at: UInt64(position), &earlier, &hashes, &pagemap, &writer)
+                    }
+                    position += pages * pageSize
+                }
             }
         } catch {
             try pause.check()
@@ -68,37 +125,55 @@ struct PagesDump: ~Copyable {
         }
         pagesScanned += size / UInt64(pageSize)
         pagesWritten += UInt64(writer.size / pageSize)
+        pagesInParent += pagemap.pagesInParent
         try finish(writer)
+        if tracking.isOn { try keep(PageHashes(hashes), of: name) }
         return pagemap
     }
 
-    private func copy(
-        _ file: borrowing OwnedFD, from start: Int, pages: Int, _ buffer: inout [UInt8],
-        _ writer: inout PagesWriter
+    /// Writes those of some pages that changed.
+    private func store(
+        _ bytes: UnsafeRawBufferPointer, at address: UInt64, _ earlier: inout PreviousPages?,
+        _ hashes: inout [cp_page_hash], _ pagemap: inout PagemapImage, _ writer: inout PagesWriter
     ) throws(Errno) {
-        let offset = writer.reserve(pages: pages)
-        let descriptor = writer.rawFD
-        var done = 0
-        while done < pages * pageSize {
-            // What stops here is told by `dumpShared`.
-            if let deadline = pause.deadline, deadline.hasPassed { throw Errno.timedOut }
-            let count = min(buffer.count, pages * pageSize - done)
-            let (from, place) = (start + done, offset + done)
-            try buffer.withUnsafeMutableBufferPointer { (raw) throws(Errno) -> Void in
-                let part = UnsafeMutableRawBufferPointer(
-                    rebasing: UnsafeMutableRawBufferPointer(raw)[0..<count])
-                let got = try file.readAll(into: part, at: from)
-                // The last page of a file may be shorter than a page.
-                part[got...].initializeMemory(as: UInt8.self, repeating: 0)
-                var written = 0
-                while written < count {
-                    written += try systemCall(
-                        CP_SYS_pwrite64, Int(descriptor),
-                        Int(bitPattern: part.baseAddress.map { $0 + written }),
-                        count - written, place + written)
-                }
-            }
-            done += count
+        let pages = bytes.count / pageSize
+        guard tracking.isOn else {
+            pagemap.append(address, pages: pages, flags: PagemapImage.Extent.present)
+            return try Self.write(bytes, writer.rawFD, at: writer.reserve(pages: pages))
+        }
+        let first = hashes.count
+        hashes.append(contentsOf: repeatElement(cp_page_hash(), count: pages))
+        hashes.withUnsafeMutableBufferPointer {
+            cp_hash_pages(bytes.baseAddress, pageSize, pages, $0.baseAddress.map { $0 + first })
+        }
+        for page in 0..<pages {
+            let place = address + UInt64(page * pageSize)
+            let isKnown = earlier?.has(hashes[first + page], at: place) ?? false
+            pagemap.append(
+                place, pages: 1, flags: isKnown ? PagemapImage.Extent.parent : PagemapImage.Extent.present)
+            if isKnown { continue }
+            let part = UnsafeRawBufferPointer(rebasing: bytes[page * pageSize..<(page + 1) * pageSize])
+            try Self.write(part, writer.rawFD, at: writer.reserve(pages: 1))
+        }
+    }
+
+    private static func write(
+        _ bytes: UnsafeRawBufferPointer, _ descriptor: Int32, at place: Int
+    ) throws(Errno) {
+        var written = 0
+        while written < bytes.count {
+            written += try systemCall(
+                CP_SYS_pwrite64, Int(descriptor), Int(bitPattern: bytes.baseAddress.map { $0 + written }),
+                bytes.count - written, place + written)
+        }
+    }
+
+    private func keep(_ hashes: PageHashes?, of pagemap: String) throws(DumpError) {
+        guard let hashes else { return }
+        do throws(ImageError) {
+            try hashes.write(name: ImageName.hashes(of: pagemap), in: directory)
+        } catch {
+            throw .imageFormat("\(error)")
         }
     }
 
@@ -136,21 +211,12 @@ struct PagesDump: ~Copyable {
     }
 
     /// CRIU marks what a lazy restore may fetch later: anonymous private memory that is not locked.
-    private static func append(
-        _ range: PageScan.Range, area: AreaImage, to pagemap: inout PagemapImage
-    ) {
+    private static func flags(in area: AreaImage) -> UInt32 {
         let present = PagemapImage.Extent.present
         let mayWait =
             area.flags & UInt32(MAP_ANONYMOUS) != 0 && area.flags & 0x2000 == 0
             && !area.status.contains(.vdso)
-        let flags = mayWait ? present | PagemapImage.Extent.lazy : present
-        if let last = pagemap.extents.last, last.flags == flags,
-            last.address + last.pages * UInt64(pageSize) == range.start
-        {
-            pagemap.extents[pagemap.extents.count - 1].pages += UInt64(range.pages)
-        } else {
-            pagemap.extents.append(.init(address: range.start, pages: UInt64(range.pages), flags: flags))
-        }
+        return mayWait ? present | PagemapImage.Extent.lazy : present
     }
 
     private mutating func makeWriter(_ pagemap: inout PagemapImage) throws(DumpError) -> PagesWriter {

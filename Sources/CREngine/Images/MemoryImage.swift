@@ -96,6 +96,21 @@ package struct PagemapImage: Equatable, Sendable {
     /// Ascending; the present ones follow each other in the pages file without gaps.
     package var extents: [Extent] = []
     package init() {}
+
+    var pagesInParent: UInt64 {
+        extents.reduce(0) { $1.flags & Extent.parent != 0 ? $0 + $1.pages : $0 }
+    }
+
+    /// Adds pages behind all others, to the last extent where it is of the same kind.
+    mutating func append(_ address: UInt64, pages: Int, flags: UInt32) {
+        if let last = extents.last, last.flags == flags,
+            last.address + last.pages * UInt64(pageSize) == address
+        {
+            extents[extents.count - 1].pages += UInt64(pages)
+        } else {
+            extents.append(Extent(address: address, pages: UInt64(pages), flags: flags))
+        }
+    }
 }
 
 /// `pagemap-shmem-ID.img`.

@@ -94,22 +94,57 @@ private final class PagesLayer: Sendable {
 
 /// Follows the links from an image set to the ones before it, for one pagemap.
 private struct PagesChain {
-    /// No set of ours continues so many, and a ring of links ends here.
-    private static let longest = 4096
+    private static let longest = 1000
 
     let name: String
     private(set) var layers: [PagesLayer] = []
 
     init(name: String) { self.name = name }
 
+    /// Where all stored pages are, the pages files opened.
     mutating func runs(
-        of pagemap: PagemapImage, in directory: borrowing OwnedFD, depth: Int = 0
+        of pagemap: PagemapImage, in directory: borrowing OwnedFD
     ) throws(ImageError) -> [PagesReader.Run] {
-        let file = try Self.prefix(depth) + ImageName.pages(pagemap.pagesID)
-        let size = try Self.size(of: pagemap, name: file)
-        try open(ImageName.pages(pagemap.pagesID), as: file, size: size, in: directory)
-        let isContinuing = pagemap.extents.contains { $0.flags & PagemapImage.Extent.parent != 0 }
-        let earlier = isContinuing ? try parentRuns(in: directory, depth: depth) : []
+        var maps = [pagemap]
+        try open(pagemap, in: directory)
+        var parent = Self.continues(pagemap) ? try Self.parent(of: directory, depth: 0) : nil
+        while let set = parent.take() {
+            guard maps.count < Self.longest else {
+                throw ImageError(
+                    file: ImageName.parent,
+                    "leads back through \(Self.longest) image sets and on; is it a ring?")
+            }
+            let map = try PagemapImage(try ImageFileReader.open(.pagemap, name: name, in: set))
+            try open(map, in: set)
+            if Self.continues(map) { parent = try Self.parent(of: set, depth: maps.count) }
+            maps.append(map)
+        }
+        var runs: [PagesReader.Run] = []
+        for (depth, map) in maps.enumerated().reversed() {
+            runs = try resolve(map, depth: depth, earlier: runs)
+        }
+        return runs
+    }
+
+    private static func continues(_ pagemap: PagemapImage) -> Bool {
+        pagemap.extents.contains { $0.flags & PagemapImage.Extent.parent != 0 }
+    }
+
+    /// The set that one continues which is itself `depth` links away.
+    private static func parent(of set: borrowing OwnedFD, depth: Int) throws(ImageError) -> OwnedFD? {
+        do throws(Errno) {
+            return try OwnedFD.openat(set.rawValue, ImageName.parent, O_RDONLY | O_DIRECTORY)
+        } catch {
+            throw ImageError(
+                file: prefix(depth) + ImageName.parent,
+                "leads to the image set that this one continues, and cannot be opened", errno: error)
+        }
+    }
+
+    /// Runs of one set, with those of the set before it.
+    private func resolve(
+        _ pagemap: PagemapImage, depth: Int, earlier: [PagesReader.Run]
+    ) throws(ImageError) -> [PagesReader.Run] {
         var runs: [PagesReader.Run] = []
         var offset: UInt64 = 0
         var index = 0
@@ -122,7 +157,7 @@ private struct PagesChain {
                 try Self.take(extent, from: earlier, at: &index, into: &runs, name: Self.prefix(depth) + name)
             } else if extent.flags & PagemapImage.Extent.lazy != 0 {
                 throw ImageError(
-                    file: file,
+                    file: Self.prefix(depth) + ImageName.pages(pagemap.pagesID),
                     "pages at \(hexadecimal(extent.address)) were left with a page server; dump without lazy pages"
                 )
             }
@@ -131,28 +166,8 @@ private struct PagesChain {
     }
 
     /// How a file of the set `depth` links back is called in messages.
-    private static func prefix(_ depth: Int) throws(ImageError) -> String {
-        guard depth < longest else {
-            throw ImageError(
-                file: "parent", "leads through \(longest) image sets and on; the links are a ring")
-        }
-        return String(repeating: "parent/", count: depth)
-    }
-
-    /// What the set before this one has of the same pagemap.
-    private mutating func parentRuns(
-        in directory: borrowing OwnedFD, depth: Int
-    ) throws(ImageError) -> [PagesReader.Run] {
-        let parent: OwnedFD
-        do throws(Errno) {
-            parent = try OwnedFD.openat(directory.rawValue, ImageName.parent, O_RDONLY | O_DIRECTORY)
-        } catch {
-            throw ImageError(
-                file: try Self.prefix(depth) + ImageName.parent,
-                "leads to the image set that this one continues, and cannot be opened", errno: error)
-        }
-        let pagemap = try PagemapImage(try ImageFileReader.open(.pagemap, name: name, in: parent))
-        return try runs(of: pagemap, in: parent, depth: depth + 1)
+    private static func prefix(_ depth: Int) -> String {
+        depth < 4 ? String(repeating: "parent/", count: depth) : "(\(depth) × parent)/"
     }
 
     /// Bytes of the pages file.
@@ -169,10 +184,11 @@ private struct PagesChain {
     }
 
     /// Adds a layer. A set without a page need not have the file.
-    private mutating func open(
-        _ name: String, as title: String, size: UInt64, in directory: borrowing OwnedFD
-    ) throws(ImageError) {
-        guard let image = try ImageDirectory.openIfPresent(name, in: directory) else {
+    private mutating func open(_ pagemap: PagemapImage, in directory: borrowing OwnedFD) throws(ImageError) {
+        let file = ImageName.pages(pagemap.pagesID)
+        let title = Self.prefix(layers.count) + file
+        let size = try Self.size(of: pagemap, name: title)
+        guard let image = try ImageDirectory.openIfPresent(file, in: directory) else {
             guard size == 0 else {
                 throw ImageError(file: title, "is missing, so this image set is not complete")
             }

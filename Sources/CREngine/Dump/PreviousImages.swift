@@ -1,0 +1,114 @@
+import CPlatform
+import Glibc
+
+/// The image set that a dump continues.
+final class PreviousImages: Sendable {
+    /// As given; from the image directory of the dump.
+    let path: String
+    /// Names the dump that wrote the set.
+    let runID: String?
+    private let directory: OwnedFD
+
+    /// Opens the set; an error says what is wrong with it. `images` is the directory of the dump.
+    init(_ path: String, from images: borrowing OwnedFD) throws(DumpError) {
+        self.path = path
+        do throws(Errno) {
+            directory = try OwnedFD.openat(images.rawValue, path, O_RDONLY | O_DIRECTORY)
+        } catch {
+            throw .environment(
+                "the earlier images at \(path) (from the image directory) cannot be opened: \(error)")
+        }
+        if Self.identity(directory) == Self.identity(images) {
+            throw .environment(
+                "\(path) is the image directory itself; a dump cannot continue what it overwrites")
+        }
+        do throws(ImageError) {
+            var file = try ImageFileReader.open(.inventory, name: ImageName.inventory, in: directory)
+            runID = try InventoryImage.read(try file.single()).0.runID
+        } catch {
+            throw .environment("the earlier images at \(path) are no image set to continue: \(error)")
+        }
+    }
+
+    private static func identity(_ directory: borrowing OwnedFD) -> [UInt64] {
+        var status = stat()
+        return fstat(directory.rawValue, &status) == 0 ? [UInt64(status.st_dev), UInt64(status.st_ino)] : []
+    }
+
+    /// What the set has of one pagemap; nil where it has none of that name, or nothing to compare with.
+    func pages(named name: String) throws(DumpError) -> PreviousPages? {
+        do throws(ImageError) {
+            guard let file = try ImageFileReader.openIfPresent(.pagemap, name: name, in: directory) else {
+                return nil
+            }
+            let extents = try PagemapImage(file).extents.filter {
+                $0.flags & (PagemapImage.Extent.present | PagemapImage.Extent.parent) != 0
+            }
+            let count = extents.reduce(0) { $0 + Int($1.pages) }
+            let hashes = try PageHashes.read(name: ImageName.hashes(of: name), pages: count, in: directory)
+            return hashes.map { PreviousPages(extents: extents, hashes: $0) }
+        } catch {
+            throw .environment("the earlier images at \(path) cannot be continued: \(error)")
+        }
+    }
+}
+
+/// Pages of one pagemap of an earlier set, for looks at ascending addresses.
+struct PreviousPages {
+    /// Those with content, ascending.
+    private let extents: [PagemapImage.Extent]
+    /// In the order of the extents.
+    private let hashes: PageHashes
+    private var index = 0
+    /// Pages before the extent at `index`.
+    private var before = 0
+
+    init(extents: [PagemapImage.Extent], hashes: PageHashes) {
+        self.extents = extents
+        self.hashes = hashes
+    }
+
+    /// Whether the set has this page at this address. Addresses must not descend from call to call.
+    mutating func has(_ hash: cp_page_hash, at address: UInt64) -> Bool {
+        let size = UInt64(pageSize)
+        while index < extents.count, extents[index].address + extents[index].pages * size <= address {
+            before += Int(extents[index].pages)
+            index += 1
+        }
+        guard index < extents.count, extents[index].address <= address else { return false }
+        let earlier = hashes[before + Int((address - extents[index].address) / size)]
+        return earlier.low == hash.low && earlier.high == hash.high
+    }
+}
+
+/// Whether a dump tells pages apart from earlier ones, and lets later dumps do so.
+struct PageTracking {
+    let previous: PreviousImages?
+    /// Hashes are written, so that a later dump can continue this one.
+    let isOn: Bool
+
+    /// `images` is the directory of the dump; a link to the earlier set is made there, or an old one removed.
+    init(_ options: DumpOptions, images: borrowing OwnedFD) throws(DumpError) {
+        previous = try options.previousImages.map { (path) throws(DumpError) in
+            try PreviousImages(path, from: images)
+        }
+        isOn = options.tracksMemory || previous != nil
+        do throws(Errno) {
+            try Self.point(images, at: options.previousImages)
+        } catch {
+            throw .image("the link to the earlier images", error)
+        }
+    }
+
+    private static func point(_ images: borrowing OwnedFD, at path: String?) throws(Errno) {
+        if unlinkat(images.rawValue, ImageName.parent, 0) != 0, errno != ENOENT {
+            throw Errno(rawValue: errno)
+        }
+        guard let path else { return }
+        if symlinkat(path, images.rawValue, ImageName.parent) != 0 { throw Errno(rawValue: errno) }
+    }
+
+    func earlierPages(of pagemap: String) throws(DumpError) -> PreviousPages? {
+        try previous?.pages(named: pagemap)
+    }
+}
