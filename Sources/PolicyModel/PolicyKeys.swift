@@ -81,9 +81,7 @@ enum PolicyKeys {
             default: "10s")
         Key("timeout", \.timeout, .duration(least: "1s"), "The whole dump.", default: "10m")
         Key(
-            "incremental", optional: \.incremental, incremental.type(), "Dumps that hold what changed.",
-            later: true
-        )
+            "incremental", optional: \.incremental, incremental.type(), "Dumps that hold what changed.")
         Key("compress", \.compress, .choice, "Of page images.", default: "none", later: true)
         Key("cgroups", \.cgroups, .choice, "CRIU's --manage-cgroups mode.", default: "soft")
         Key(
@@ -93,7 +91,7 @@ enum PolicyKeys {
 
     static let incremental: KeyTable<IncrementalSettings> = KeyTable("'incremental'", IncrementalSettings()) {
         Key(
-            "full-every", \.fullEvery, .integer(1...10_000), "Each how many-th dump is a full one.",
+            "full-every", \.fullEvery, .integer(1...1000), "Each how many-th dump is a full one.",
             required: true)
     }
 

@@ -14,8 +14,8 @@ import Testing
         let file = OwnedFD(taking: memfd_create("pages", UInt32(MFD_CLOEXEC)))
         func copied(_ limit: PauseLimit?) throws -> Int64 {
             #expect(ftruncate(file.rawValue, 0) == 0)
-            try PageCopier(pid: PID(getpid()), ranges: [range], offset: 0, pause: PauseClock(limit)).copy(
-                to: file.rawValue)
+            try PageCopier(pid: PID(getpid()), ranges: [range], pause: PauseClock(limit)).copy(
+                to: file.rawValue, at: 0)
             return Int64(lseek(file.rawValue, 0, SEEK_END))
         }
         #expect(try copied(nil) == Int64(count))

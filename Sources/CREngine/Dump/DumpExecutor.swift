@@ -65,7 +65,7 @@ package struct DumpExecutor {
         if live.events.isEmpty { try judge(live) }
         try NetworkDump.check(live, options)
         buildIDs.prepare(live)
-        let tracking = try PageTracking(options, images: directory)
+        let tracking = try PageTracking(options, images: directory, log: log)
         try call(.beforeFreeze, nil)
         let supervisor = try startSupervisor()
         log.info("Supervisor \(supervisor.supervisor) watches")

@@ -44,7 +44,7 @@ struct PagesDump: ~Copyable {
         var pagemap = PagemapImage()
         var changed = parts.map(\.range)
         var hashes: PageHashes?
-        if var earlier = try tracking.earlierPages(of: ImageName.pagemap(pid)) {
+        if var earlier = tracking.earlierPages(of: ImageName.pagemap(pid)) {
             let present = try PageCopier(pid: pid, ranges: changed, pause: pause).hashes()
             changed = Self.compare(parts, present, &earlier, into: &pagemap)
             hashes = present
@@ -90,7 +90,7 @@ struct PagesDump: ~Copyable {
     /// A shared segment, read through the kernel's own file for it, so that pages which no task has touched are seen.
     mutating func dumpShared(path: String, size: UInt64, shmid: UInt64) throws(DumpError) -> PagemapImage {
         let name = ImageName.sharedPagemap(shmid)
-        var earlier = try tracking.earlierPages(of: name)
+        var earlier = tracking.earlierPages(of: name)
         var pagemap = PagemapImage()
         var hashes: [cp_page_hash] = []
         var writer = try makeWriter(&pagemap)

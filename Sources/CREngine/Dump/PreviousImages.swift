@@ -36,20 +36,16 @@ final class PreviousImages: Sendable {
     }
 
     /// What the set has of one pagemap; nil where it has none of that name, or nothing to compare with.
-    func pages(named name: String) throws(DumpError) -> PreviousPages? {
-        do throws(ImageError) {
-            guard let file = try ImageFileReader.openIfPresent(.pagemap, name: name, in: directory) else {
-                return nil
-            }
-            let extents = try PagemapImage(file).extents.filter {
-                $0.flags & (PagemapImage.Extent.present | PagemapImage.Extent.parent) != 0
-            }
-            let count = extents.reduce(0) { $0 + Int($1.pages) }
-            let hashes = try PageHashes.read(name: ImageName.hashes(of: name), pages: count, in: directory)
-            return hashes.map { PreviousPages(extents: extents, hashes: $0) }
-        } catch {
-            throw .environment("the earlier images at \(path) cannot be continued: \(error)")
+    func pages(named name: String) throws(ImageError) -> PreviousPages? {
+        guard let file = try ImageFileReader.openIfPresent(.pagemap, name: name, in: directory) else {
+            return nil
         }
+        let extents = try PagemapImage(file).extents.filter {
+            $0.flags & (PagemapImage.Extent.present | PagemapImage.Extent.parent) != 0
+        }
+        let count = extents.reduce(0) { $0 + Int($1.pages) }
+        let hashes = try PageHashes.read(name: ImageName.hashes(of: name), pages: count, in: directory)
+        return hashes.map { PreviousPages(extents: extents, hashes: $0) }
     }
 }
 
@@ -78,37 +74,5 @@ struct PreviousPages {
         guard index < extents.count, extents[index].address <= address else { return false }
         let earlier = hashes[before + Int((address - extents[index].address) / size)]
         return earlier.low == hash.low && earlier.high == hash.high
-    }
-}
-
-/// Whether a dump tells pages apart from earlier ones, and lets later dumps do so.
-struct PageTracking {
-    let previous: PreviousImages?
-    /// Hashes are written, so that a later dump can continue this one.
-    let isOn: Bool
-
-    /// `images` is the directory of the dump; a link to the earlier set is made there, or an old one removed.
-    init(_ options: DumpOptions, images: borrowing OwnedFD) throws(DumpError) {
-        previous = try options.previousImages.map { (path) throws(DumpError) in
-            try PreviousImages(path, from: images)
-        }
-        isOn = options.tracksMemory || previous != nil
-        do throws(Errno) {
-            try Self.point(images, at: options.previousImages)
-        } catch {
-            throw .image("the link to the earlier images", error)
-        }
-    }
-
-    private static func point(_ images: borrowing OwnedFD, at path: String?) throws(Errno) {
-        if unlinkat(images.rawValue, ImageName.parent, 0) != 0, errno != ENOENT {
-            throw Errno(rawValue: errno)
-        }
-        guard let path else { return }
-        if symlinkat(path, images.rawValue, ImageName.parent) != 0 { throw Errno(rawValue: errno) }
-    }
-
-    func earlierPages(of pagemap: String) throws(DumpError) -> PreviousPages? {
-        try previous?.pages(named: pagemap)
     }
 }

@@ -115,6 +115,14 @@ package struct DumpWorker {
         case .auto: options.ghostLimit = .max
         }
         let images = try staged.images()
+        let earlier = try EarlierCheckpoint.choose(
+            for: request.target, policy, in: store, images: images, log: log)
+        options.tracksMemory = policy.dump.incremental.map { $0.fullEvery > 1 } ?? false
+        var parent: CheckpointName?
+        switch earlier {
+        case .some(let earlier): (parent, options.previousImages) = (earlier.name, earlier.images)
+        case .none: break
+        }
         let calls = DumpCalls(request, staged: staged, images: images.rawValue, log: log)
         var found: [Finding] = []
         var published: Checkpoint?
@@ -137,7 +145,9 @@ package struct DumpWorker {
             } beforeEnd: { (outcome) throws(DumpError) in
                 found += outcome.cutTransfers.map(Finding.init)
                 try seat?.meet(.written)
-                let checkpoint = try publish(&staged, outcome, found)
+                if outcome.pagesInParent == 0 { parent = nil }
+                if parent == nil { try PageTracking.unlink(images) }
+                let checkpoint = try publish(&staged, outcome, found, parent: parent)
                 do throws(DumpError) {
                     try seat?.meet(.published)
                 } catch {
@@ -148,6 +158,7 @@ package struct DumpWorker {
                 published = checkpoint
             }
             state.findings = found
+            withExtendedLifetime(earlier) {}
             if let excess = outcome.pauseExcess { state.warnings.append(excess) }
             guard let published else { return }
             state.record = record(published, outcome)
@@ -185,7 +196,8 @@ package struct DumpWorker {
     }
 
     private func publish(
-        _ staged: inout StagedCheckpoint, _ outcome: DumpOutcome, _ findings: [Finding]
+        _ staged: inout StagedCheckpoint, _ outcome: DumpOutcome, _ findings: [Finding],
+        parent: CheckpointName?
     ) throws(DumpError) -> Checkpoint {
         do throws(StoreError) {
             var manifest = Manifest(
@@ -193,6 +205,7 @@ package struct DumpWorker {
                 policy: .init(name: request.policy.name, digest: try request.policy.digest()),
                 target: request.target, after: request.policy.dump.after,
                 tree: outcome.snapshot.tasks.map(Manifest.Task.init), host: .collect())
+            manifest.parent = parent
             manifest.restore = .init(request.policy.restore)
             manifest.restore.noteCalls(of: request.policy)
             let joins: Set<FindingCode> = [.shellJob, .groupOutside, .controllingTerminal]

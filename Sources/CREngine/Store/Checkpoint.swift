@@ -66,12 +66,34 @@ package struct Checkpoint: Sendable, Equatable {
         }
         var problems = mismatches(manifest)
         problems += try CheckpointFiles.compare(directory, with: manifest)
-        if let parent = manifest.parent, access("\(store.path)/\(policy)/\(target)/\(parent)", F_OK) != 0 {
-            problems.append(.init(Manifest.fileName, "its parent \(parent) is gone"))
-        }
+        problems += try parentProblems(manifest)
         // A file that is damaged is told of once.
         if problems.isEmpty { problems += try Checkpoint.tears(directory) }
         return problems
+    }
+
+    /// What is wrong with the checkpoints that this one continues, and with the link that leads there.
+    private func parentProblems(_ manifest: Manifest) throws(StoreError) -> [CheckpointProblem] {
+        // Images that are gone are told of file by file.
+        guard access(imagesPath, F_OK) == 0 else { return [] }
+        let link = try StoreDirectory.open(imagesPath).linkTarget(ImageName.parent)
+        guard let parent = manifest.parent else {
+            return link == nil
+                ? [] : [.init(CheckpointFiles.parentLink, "is there, and the manifest names no parent")]
+        }
+        guard parent < name else {
+            return [.init(Manifest.fileName, "its parent \(parent) is not older than itself")]
+        }
+        var problems: [CheckpointProblem] = []
+        if link != "../../\(parent)/images" {
+            problems.append(
+                .init(CheckpointFiles.parentLink, "leads to \(link ?? "nothing") and not to \(parent)"))
+        }
+        let earlier = Checkpoint(store: store, policy: policy, target: target, name: parent)
+        guard access(earlier.path, F_OK) == 0 else {
+            return problems + [.init(Manifest.fileName, "its parent \(parent) is gone")]
+        }
+        return try problems + earlier.verify().map { .init("\(parent)/\($0.path)", $0.fact) }
     }
 
     /// Reads the digests back, and if they hold makes `latest` lead here unless it leads to a newer one.

@@ -7,6 +7,9 @@ enum CheckpointFiles {
     /// digest covers them.
     private static let unsealed: Set<String> = ["dump.log", "restore.log", "stats-restore", Pin.fileName]
 
+    /// Leads to the images that those of an increment continue; `Checkpoint.verify` holds it against the manifest.
+    static let parentLink = "images/" + ImageName.parent
+
     /// Whether a file may come and change after the manifest: also the logs of single tasks.
     static func isUnsealed(_ path: String) -> Bool {
         unsealed.contains(path)
@@ -25,7 +28,10 @@ enum CheckpointFiles {
     static func list(_ directory: borrowing StoreDirectory) throws(StoreError) -> [Found] {
         var all: [Found] = []
         try list(directory, prefix: "", into: &all)
-        return all.filter { $0.path != Manifest.fileName && !isUnsealed($0.path) }
+        return all.filter {
+            $0.path != Manifest.fileName && !isUnsealed($0.path)
+                && !($0.path == parentLink && $0.kind == .symbolicLink)
+        }
     }
 
     private static func list(
@@ -67,6 +73,7 @@ enum CheckpointFiles {
                 if isUnsealed(path) { continue }
                 let (digest, size) = try Digest.ofFile(file, name: directory.pathOf(entry.name))
                 files.append(Manifest.File(path: path, size: size, sha256: digest))
+            case .symbolicLink where path == parentLink: break
             case .symbolicLink, .other:
                 throw StoreError(.failed, directory.pathOf(entry.name), "is neither a file nor a directory")
             }
