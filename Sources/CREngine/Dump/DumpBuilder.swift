@@ -131,7 +131,7 @@ struct DumpBuilder: ~Copyable {
 
     /// The contents of a segment, read through one of the kernel's links to it.
     mutating func copySegment(_ id: Int32, _ path: String, _ size: UInt64) throws(DumpError) {
-        let pagemap = try pages.dumpShared(path: path, size: size)
+        let pagemap = try pages.dumpShared(path: path, size: size, shmid: UInt64(id))
         sharedMemory.append(SharedMemoryImage(shmid: UInt64(id), pages: pagemap))
     }
 
