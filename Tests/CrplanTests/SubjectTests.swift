@@ -26,7 +26,7 @@ struct SubjectTests {
         "terminals modes", "terminals bytes", "terminals lines", "terminals closed", "terminals session",
         "terminals leader",
         "tcp plain", "tcp empty", "tcp six", "tcp mapped", "tcp full", "tcp small-full", "tcp options",
-        "tasks seccomp", "tasks strict", "tasks chains", "tasks orphans", "cgroups",
+        "tasks seccomp", "tasks strict", "tasks chains", "tasks orphans", "cgroups", "directories",
         "tasks shared", "tasks signals", "tasks deadline", "tasks policies",
         "sysv", "sysv user", "sysv undo",
         "tcp half", "tcp half-empty", "tcp device", "tcp finwait", "tcp closing", "tcp lastack", "tcp reset",
@@ -54,7 +54,7 @@ struct SubjectTests {
         "events", "deleted-watch", "filesystem-mark", "outside-pidfd", "escaped-epoll",
         "packet-pipe", "flock", "posix-lock",
         "ofd-lock",
-        "lease", "namespace", "proc", "userfaultfd", "perf", "outside-pipe", "landlock", "deleted-cwd",
+        "lease", "namespace", "proc", "userfaultfd", "perf", "outside-pipe", "landlock",
         "packets", "directory-watch", "outside-owner",
     ]
 

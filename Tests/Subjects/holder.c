@@ -304,13 +304,6 @@ static int hold_landlock(void)
     close(rules);
     return no_descriptor;
 }
-static int hold_deleted_cwd(void)
-{
-    MUST(mkdir("holder.cwd", 0700));
-    MUST(chdir("holder.cwd"));
-    MUST(rmdir("../holder.cwd"));
-    return no_descriptor;
-}
 
 static const struct kind {
     const char *name;
@@ -333,7 +326,7 @@ static const struct kind {
     {"posix-lock", hold_posix_lock},   {"ofd-lock", hold_ofd_lock},       {"lease", hold_lease},
     {"namespace", hold_namespace},     {"proc", hold_proc},               {"userfaultfd", hold_userfaultfd},
     {"perf", hold_perf},               {"outside-pipe", hold_outside_pipe},
-    {"landlock", hold_landlock},         {"deleted-cwd", hold_deleted_cwd},
+    {"landlock", hold_landlock},
 };
 static const size_t kind_count = sizeof kinds / sizeof kinds[0];
 

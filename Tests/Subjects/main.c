@@ -39,6 +39,7 @@ static const struct subject subjects[] = {
     {"links", links, "[kept]: files that lost their name and have another"},
     {"devices", devices, "devices whose node is gone or replaced"},
     {"cgroups", cgroups, "a group of its own in each hierarchy, with limits, and a child in a group below; needs root"},
+    {"directories", directories, "removed directories that are open, and a removed working directory; needs root"},
     {"tasks", tasks, "KIND: seccomp, dead leaders, shared tables and other ways of being a task"},
     {"sysv", sysv, "[user|outside|undo]: segments, semaphores and message queues of System V IPC"},
     {"holder", holder, "KIND: holds one object of a kind that blocks a dump"},

@@ -41,7 +41,12 @@ enum NamedFile {
                 Finding(.nameGone, object, path, severity: context.allow.linkRemap ? .allowed : nil)
             ]
         }
-        if facts.type == .directory { return [Finding(.deletedDirectory, object, path)] }
+        if facts.type == .directory {
+            // Nothing of it is left but itself.
+            return facts.links == 0
+                ? [Finding(.ghostFile, object, "\(path), a removed directory")]
+                : [Finding(.deletedDirectory, object, path)]
+        }
         guard facts.type == .regular else { return [Finding(.pathReplaced, object, path)] }
         // Holes cost nothing in the image.
         let bytes = facts.blocks * 512

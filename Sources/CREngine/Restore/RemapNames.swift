@@ -141,13 +141,24 @@ final class RemapNames {
         var made: [String] = []
         try makeParents(of: path, made: &made)
         temporaryDirectories += made
-        try RestoreError.about(path, "deleted directory cannot be made again") { () throws(Errno) -> Void in
-            try Self.call { mkdir(path, 0o700) }
+        var name = path
+        // It may have been made already, for another one inside of it.
+        if !temporaryDirectories.contains(path) {
+            try RestoreError.about(path, "removed directory cannot be made again") { () throws(Errno) -> Void in
+                do throws(Errno) {
+                    try Self.call { mkdir(path, 0o700) }
+                } catch {
+                    // Another one has its path; /proc will show the name that ours had for a moment.
+                    if error != .exists { throw error }
+                    name = path + ".crplan." + String(ghost.number, radix: 16) + ".ghost"
+                    try Self.call { mkdir(name, 0o700) }
+                }
+            }
+            temporaryDirectories.append(name)
         }
-        temporaryDirectories.append(path)
-        try applyAttributes(ghost, name: path, path: path)
-        ghostNames[ghost.number] = path
-        return path
+        try applyAttributes(ghost, name: name, path: path)
+        ghostNames[ghost.number] = name
+        return name
     }
 
     private func applyAttributes(_ ghost: GhostImage, name: String, path: String) throws(RestoreError) {

@@ -43,12 +43,12 @@ extension FindingCode {
                     + "ghost-limit: auto takes any size.")
         case .deletedDirectory:
             Entry(
-                .block, "deleted directory",
-                "The directory has no name left and cannot be opened again; change to another "
-                    + "directory or close it.",
-                kernel: "rmdir(2) takes the last name away while the task keeps the inode, and no call can "
-                    + "give a removed directory a name again.",
-                restore: "Nothing brings it back; the task must leave it.")
+                .block, "directory that no path leads to",
+                "The directory is not removed, and no path leads to it from here, as after a lazy unmount; change to "
+                    + "another directory or close it.",
+                kernel: "A mount that was taken away with MNT_DETACH lives on for those who have files on it open.",
+                restore: "None, it blocks. A directory that was removed is carried: it is made again, opened, and "
+                    + "removed again.")
         case .fifo:
             Entry(
                 .block, "named pipe that a process outside has open", criu: "fifo",
