@@ -3,6 +3,8 @@ import PolicyModel
 /// The sets of cgroup memberships that occur in a tree; set 1 is that of the dumping process.
 struct CgroupSets {
     private var sets: [[CgroupImage.Member]]
+    /// Hierarchies in which a thread is elsewhere than its process.
+    private var threaded: Set<String> = []
 
     init(own: [CgroupRow]) { sets = [Self.members(own)] }
 
@@ -12,6 +14,13 @@ struct CgroupSets {
         if let place = sets.firstIndex(of: members) { return UInt32(place + 1) }
         sets.append(members)
         return UInt32(sets.count)
+    }
+
+    /// Takes down where a thread differs from its process.
+    mutating func note(thread: [CgroupRow], process: [CgroupRow]) {
+        for (one, other) in zip(Self.members(thread), Self.members(process)) where one.path != other.path {
+            threaded.insert(one.hierarchy)
+        }
     }
 
     /// `cgroup.img`; nil where every thread is in the dumping process's own set. With `ignore` nothing is said of the
@@ -25,12 +34,13 @@ struct CgroupSets {
         if mode == .ignore { return image }
         let mounts = try? CgroupMounts.read()
         for hierarchy in sets[0].map(\.hierarchy) {
-            image.controllers.append(
-                CgroupImage.Controller(
-                    names: hierarchy.split(separator: ",", omittingEmptySubsequences: false).map(String.init),
-                    directories: topmost(hierarchy).map {
-                        CgroupDirectories.read(mounts, hierarchy: hierarchy, path: $0)
-                    }))
+            var controller = CgroupImage.Controller(
+                names: hierarchy.split(separator: ",", omittingEmptySubsequences: false).map(String.init),
+                directories: topmost(hierarchy).map {
+                    CgroupDirectories.read(mounts, hierarchy: hierarchy, path: $0)
+                })
+            controller.isThreaded = threaded.contains(hierarchy)
+            image.controllers.append(controller)
         }
         return image
     }

@@ -87,6 +87,9 @@ struct DumpBuilder: ~Copyable {
         adjustments += remote.adjustments
         let assembler = TaskAssembler(facts: facts, frozen: process, remote: remote)
         var task = try assembler.assemble { cgroups.number(of: $0) }
+        for groups in facts.threads.compactMap(\.cgroups) {
+            cgroups.note(thread: groups, process: facts.cgroups)
+        }
         seccomp.add(remote.seccompFilters, to: &task)
         let exeFile = try id(exe, "/proc/\(facts.pid)/exe")
         var memory = assembler.memory(exeFile: exeFile)

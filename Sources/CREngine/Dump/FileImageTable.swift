@@ -293,7 +293,8 @@ struct FileImageTable {
             )
         }
         guard facts.type == .regular || facts.type == .directory else {
-            throw .cannotCarry("\(path) is deleted and neither a regular file nor a directory; it is not carried yet")
+            throw .cannotCarry(
+                "\(path) is deleted and neither a regular file nor a directory; it is not carried yet")
         }
         // A list of any length but of none: an image has no place for extended attributes.
         if content.withCString({ cp_syscall(CP_SYS_listxattr, Int(bitPattern: $0), 0, 0, 0, 0, 0) }) > 0 {

@@ -144,7 +144,8 @@ final class RemapNames {
         var name = path
         // It may have been made already, for another one inside of it.
         if !temporaryDirectories.contains(path) {
-            try RestoreError.about(path, "removed directory cannot be made again") { () throws(Errno) -> Void in
+            try RestoreError.about(path, "removed directory cannot be made again") {
+                () throws(Errno) -> Void in
                 do throws(Errno) {
                     try Self.call { mkdir(path, 0o700) }
                 } catch {

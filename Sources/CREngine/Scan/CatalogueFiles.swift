@@ -46,8 +46,10 @@ extension FindingCode {
                 .block, "directory that no path leads to",
                 "The directory is not removed, and no path leads to it from here, as after a lazy unmount; change to "
                     + "another directory or close it.",
-                kernel: "A mount that was taken away with MNT_DETACH lives on for those who have files on it open.",
-                restore: "None, it blocks. A directory that was removed is carried: it is made again, opened, and "
+                kernel:
+                    "A mount that was taken away with MNT_DETACH lives on for those who have files on it open.",
+                restore:
+                    "None, it blocks. A directory that was removed is carried: it is made again, opened, and "
                     + "removed again.")
         case .fifo:
             Entry(
