@@ -194,11 +194,7 @@ struct DumpCommand: ParsableCommand {
 
     /// Logs everything that a dump of the frozen tree cannot carry, and refuses if there is any.
     private static func judge(_ findings: [Finding], _ log: EngineLog) throws(DumpError) {
-        let lines = findings.filter { $0.severity == .block }.map { finding in
-            let place = finding.object.place.map { " (\($0))" } ?? ""
-            let name = finding.criu.map { " [\($0)]" } ?? ""
-            return "\(finding.code.rawValue)\(name) \(finding.what)\(place): \(finding.why)"
-        }
+        let lines = findings.filter { $0.severity == .block }.map(\.line)
         guard let first = lines.first else { return }
         for line in lines.dropFirst() { log.error(line) }
         throw .cannotCarry(first)

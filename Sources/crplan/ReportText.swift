@@ -183,17 +183,6 @@ struct ReportText {
     }
 }
 
-extension FindingObject {
-    /// Where it is, in one phrase: `pid 4711 fd 6`; nil when it has no place.
-    var place: String? {
-        var parts: [String] = []
-        if let pid { parts.append("pid \(pid)") }
-        if let fd { parts.append("fd \(fd)") }
-        if pid == nil, let path { parts.append(path) }
-        return parts.isEmpty ? nil : parts.joined(separator: " ")
-    }
-}
-
 /// A moment in the host's time zone.
 enum LocalTime {
     /// `2026-11-23 08:17:00 +0100 (CET)`

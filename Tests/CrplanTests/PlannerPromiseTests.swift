@@ -34,7 +34,9 @@ struct PlannerPromiseTests {
     /// asked, and then refused.
     static let seenWhenFrozen: Set<String> = [
         "holder packets", "holder directory-watch", "holder outside-owner", "holder unix-urgent",
-        "holder unix-passed-eventfd", "holder landlock",
+        "holder unix-passed-epoll", "holder unix-passed-inotify", "holder unix-passed-pty",
+        "holder unix-passed-outside-pidfd", "holder unix-passed-connection", "holder tcp-urgent",
+        "holder udp-tunnel", "holder socket-program", "holder landlock",
     ]
     /// What is outside the tree was not touched in between, so for once nothing was lost.
     static let wholeByLuck: Set<String> = ["holder outside-pidfd"]

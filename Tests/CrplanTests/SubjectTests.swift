@@ -20,7 +20,8 @@ struct SubjectTests {
         "tree",
         "creds",
         "identity", "clocks", "timers", "killtarget page",
-        "unix pair", "unix stream", "unix seqpacket", "unix listen", "unix dgram", "inet", "link",
+        "unix pair", "unix stream", "unix seqpacket", "unix listen", "unix dgram", "unix passed", "inet",
+        "link",
         "events", "pidfds", "pidfds thread", "memfds", "epolls", "epolls exact", "notify",
         "notify link", "notify fanotify",
         "terminals modes", "terminals bytes", "terminals lines", "terminals closed", "terminals session",
@@ -49,7 +50,9 @@ struct SubjectTests {
 
     /// Objects that block a dump.
     static let refusedKinds = [
-        "unix-urgent", "unix-passed-eventfd",
+        "unix-urgent", "unix-passed-epoll", "unix-passed-inotify", "unix-passed-pty",
+        "unix-passed-outside-pidfd",
+        "unix-passed-connection", "tcp-urgent", "udp-more", "udp-cork", "udp-tunnel", "socket-program",
         "io_uring", "bpf", "message-queue", "aio", "secret-memory",
         "events", "deleted-watch", "filesystem-mark", "outside-pidfd", "escaped-epoll",
         "packet-pipe", "flock", "posix-lock",

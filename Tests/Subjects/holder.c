@@ -54,10 +54,10 @@ static int hold_unix_urgent(void)
     return ends[1];
 }
 
-// A descriptor of a kind that is not carried in a message.
-static int hold_unix_passed_eventfd(void)
+// A descriptor that the message alone holds.
+static int pass(int passed)
 {
-    int ends[2], passed = MUST(eventfd(7, 0));
+    int ends[2];
     char control[CMSG_SPACE(sizeof passed)] = {0};
     struct iovec part = {"x", 1};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
@@ -69,6 +69,11 @@ static int hold_unix_passed_eventfd(void)
     close(passed);
     return ends[1];
 }
+
+static int hold_unix_passed_epoll(void) { return pass(MUST(epoll_create1(0))); }
+static int hold_unix_passed_inotify(void) { return pass(MUST(inotify_init1(0))); }
+static int hold_unix_passed_pty(void) { return pass(MUST(posix_openpt(O_RDWR | O_NOCTTY))); }
+static int hold_unix_passed_outside_pidfd(void) { return pass(MUST((int)syscall(SYS_pidfd_open, getppid(), 0))); }
 
 static int hold_unix_dgram(void) { return MUST(socket(AF_UNIX, SOCK_DGRAM, 0)); }
 
@@ -96,6 +101,64 @@ static int hold_tcp_established(void)
     MUST(connect(client, (struct sockaddr *)&address, sizeof address));
     MUST(accept(server, NULL, NULL));
     return client;
+}
+
+static int connected(int *server)
+{
+    struct sockaddr_in address;
+    int listener = listening(&address), client = MUST(socket(AF_INET, SOCK_STREAM, 0));
+    MUST(connect(client, (struct sockaddr *)&address, sizeof address));
+    *server = MUST(accept(listener, NULL, NULL));
+    return client;
+}
+static int hold_unix_passed_connection(void)
+{
+    int server;
+    connected(&server);
+    return pass(server);
+}
+// An urgent byte amid others.
+static int hold_tcp_urgent(void)
+{
+    int server, client = connected(&server), waiting = 0;
+    MUST(send(client, "abc", 3, MSG_OOB));
+    for (int i = 0; i < 2000 && waiting < 2; i++, pause_ns(1000000)) MUST(ioctl(server, FIONREAD, &waiting));
+    return server;
+}
+static int udp_with(int name, int value)
+{
+    struct sockaddr_in far = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(9)};
+    int fd = MUST(socket(AF_INET, SOCK_DGRAM, 0));
+    MUST(connect(fd, (struct sockaddr *)&far, sizeof far));
+    if (name) MUST(setsockopt(fd, IPPROTO_UDP, name, &value, sizeof value));
+    return fd;
+}
+static int hold_udp_more(void)
+{
+    int fd = udp_with(0, 0);
+    MUST(send(fd, "half a datagram", 15, MSG_MORE));
+    return fd;
+}
+// UDP_CORK
+static int hold_udp_cork(void)
+{
+    int fd = udp_with(1, 1);
+    MUST(send(fd, "half a datagram", 15, 0));
+    return fd;
+}
+// UDP_ENCAP of L2TP
+static int hold_udp_tunnel(void) { return udp_with(100, 3); }
+static int hold_socket_program(void)
+{
+    // BPF_PROG_LOAD of a socket filter: r0 = -1, exit.
+    static uint64_t code[] = {0xffffffff000000b7, 0x95};
+    static char license[] = "GPL";
+    struct { uint32_t type, count; uint64_t code, license; uint64_t rest[12]; } load = {
+        1, 2, (uintptr_t)code, (uintptr_t)license, {0}};
+    int program = MUST((int)syscall(SYS_bpf, 5, &load, sizeof load)), fd = MUST(socket(AF_INET, SOCK_DGRAM, 0));
+    MUST(setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof program));
+    close(program);
+    return fd;
 }
 
 static int hold_udp(void) { return MUST(socket(AF_INET6, SOCK_DGRAM, 0)); }
@@ -310,7 +373,12 @@ static const struct kind {
     int (*hold)(void);
 } kinds[] = {
     {"unix-pair", hold_unix_pair},     {"unix-listen", hold_unix_listen}, {"unix-dgram", hold_unix_dgram},
-    {"unix-urgent", hold_unix_urgent}, {"unix-passed-eventfd", hold_unix_passed_eventfd},
+    {"unix-urgent", hold_unix_urgent}, {"unix-passed-epoll", hold_unix_passed_epoll},
+    {"unix-passed-inotify", hold_unix_passed_inotify}, {"unix-passed-pty", hold_unix_passed_pty},
+    {"unix-passed-outside-pidfd", hold_unix_passed_outside_pidfd},
+    {"unix-passed-connection", hold_unix_passed_connection}, {"tcp-urgent", hold_tcp_urgent},
+    {"udp-more", hold_udp_more}, {"udp-cork", hold_udp_cork}, {"udp-tunnel", hold_udp_tunnel},
+    {"socket-program", hold_socket_program},
     {"tcp-listen", hold_tcp_listen},   {"tcp-established", hold_tcp_established},
     {"udp", hold_udp},                 {"netlink", hold_netlink},         {"eventfd", hold_eventfd},
     {"inotify", hold_inotify},         {"epoll", hold_epoll},             {"signalfd", hold_signalfd},

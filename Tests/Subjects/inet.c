@@ -54,6 +54,7 @@ static const struct option options[] = {
     {IPPROTO_TCP, TCP_USER_TIMEOUT, 4, "TCP_USER_TIMEOUT"}, {IPPROTO_TCP, TCP_SYNCNT, 4, "TCP_SYNCNT"},
     {IPPROTO_TCP, TCP_DEFER_ACCEPT, 4, "TCP_DEFER_ACCEPT"}, {IPPROTO_TCP, TCP_MAXSEG, 4, "TCP_MAXSEG"},
     {IPPROTO_RAW, icmp_filter, 4, "ICMP_FILTER"},   {136, 10, 4, "UDPLITE_SEND_CSCOV"},
+    {IPPROTO_UDP, 1, 4, "UDP_CORK"},                {IPPROTO_UDP, 100, 4, "UDP_ENCAP"},
     {136, 11, 4, "UDPLITE_RECV_CSCOV"},             {SOL_PACKET, PACKET_VERSION, 4, "PACKET_VERSION"},
     {SOL_PACKET, PACKET_AUXDATA, 4, "PACKET_AUXDATA"}, {SOL_PACKET, PACKET_RESERVE, 4, "PACKET_RESERVE"},
     {SOL_PACKET, PACKET_ORIGDEV, 4, "PACKET_ORIGDEV"}, {SOL_PACKET, PACKET_FANOUT, 4, "PACKET_FANOUT"},
@@ -246,6 +247,10 @@ void inet(int argc, char **argv)
     int pair = keep(bound4(SOCK_DGRAM, 0), "connected udp");
     MUST(connect(pair, (struct sockaddr *)loopback(port_of(udp)), sizeof(struct sockaddr_in)));
     keep(MUST(socket(AF_INET6, SOCK_DGRAM, 0)), "idle udp of IPv6");
+    // Corked with nothing behind it, and for IPsec (UDP_ENCAP_ESPINUDP).
+    int corked = keep(MUST(socket(AF_INET, SOCK_DGRAM, 0)), "corked udp");
+    if (all) set(corked, IPPROTO_UDP, 1, 1);
+    if (all) set(corked, IPPROTO_UDP, 100, 2);
     int group = keep(MUST(socket(AF_INET, SOCK_DGRAM, 0)), "member of a group");
     struct ip_mreqn join = {{htonl(0xe0000142)}, {htonl(INADDR_LOOPBACK)}, (int)if_nametoindex("lo")};
     if (all) MUST(setsockopt(group, IPPROTO_IP, IP_ADD_MEMBERSHIP, &join, sizeof join));

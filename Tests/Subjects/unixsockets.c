@@ -82,7 +82,7 @@ static void pair_kind(void)
 }
 
 // Sends bytes and descriptors in one message.
-static void send_rights(int fd, const char *bytes, size_t n, const int *rights, int count)
+void send_rights(int fd, const char *bytes, size_t n, const int *rights, int count)
 {
     char control[CMSG_SPACE(4 * sizeof(int))] = {0};
     struct iovec part = {(void *)bytes, n};
@@ -94,7 +94,7 @@ static void send_rights(int fd, const char *bytes, size_t n, const int *rights, 
 }
 
 // Receives one message; answers with how many descriptors came.
-static int receive_rights(int fd, char *bytes, size_t n, ssize_t *length, int *rights)
+int receive_rights(int fd, char *bytes, size_t n, ssize_t *length, int *rights)
 {
     char control[CMSG_SPACE(4 * sizeof(int))] = {0};
     struct iovec part = {bytes, n};
@@ -265,7 +265,7 @@ static const struct {
     void (*run)(void);
 } kinds[] = {
     {"pair", pair_kind}, {"stream", stream_kind}, {"seqpacket", seqpacket_kind},
-    {"listen", unix_listen}, {"dgram", unix_dgram},
+    {"listen", unix_listen}, {"dgram", unix_dgram}, {"passed", unix_passed},
 };
 
 void unixsockets(int argc, char **argv)

@@ -17,3 +17,9 @@ void unix_listen(void);
 void unix_dgram(void);
 // KIND outside-dgram, outside-all and outside-closed.
 void unix_outside(const char *which);
+// Sends bytes and descriptors in one message.
+void send_rights(int fd, const char *bytes, size_t n, const int *rights, int count);
+// Receives one message; answers with how many descriptors came.
+int receive_rights(int fd, char *bytes, size_t n, ssize_t *length, int *rights);
+// Descriptors of many kinds that wait in messages.
+void unix_passed(void);

@@ -27,7 +27,6 @@ extension DumpBuilder {
         let (file, facts) = (receiver.file, receiver.facts)
         let listening: SocketFacts.State = .listen
         if facts.state == listening { return }
-        let subject = "process \(file.pid): fd \(file.fd) (\(file.link))"
         let messages: [SocketMessage]
         do throws(SocketQueue.Obstacle) {
             let socket = try queueOwner(file)
@@ -43,31 +42,38 @@ extension DumpBuilder {
             switch error {
             case .kernel(let errno):
                 throw .task(file.pid, "fd \(file.fd) (\(file.link)) cannot be read", errno)
-            case .urgent:
-                throw .cannotCarry("\(subject): holds an urgent byte (MSG_OOB), which is not carried")
-            case .error:
-                throw .cannotCarry(
-                    "\(subject): an error waits there beside unread messages, and reading them would take it; "
-                        + "wait until the program has seen it")
+            case .urgent: throw .found(finding(.urgentBytes, receiver))
+            case .error: throw .found(finding(.waitingError, receiver))
             }
         }
         inFlight.take(messages)
         for message in messages {
-            packets.append(try packet(message, receiver, subject))
+            packets.append(try packet(message, receiver))
         }
     }
 
+    /// What is to be said of a socket that only the frozen tree shows.
+    private mutating func finding(
+        _ code: FindingCode, _ receiver: Receiver, _ detail: String = ""
+    ) -> Finding {
+        let facts = receiver.facts
+        let name = facts.local.isEmpty ? receiver.file.link : facts.local
+        return Finding(
+            code, scanContext().object(receiver.file),
+            "unix \(UnixSocket.typeName(facts.type)) \(name)\(detail)",
+            severity: .block)
+    }
+
     private mutating func packet(
-        _ message: SocketMessage, _ receiver: Receiver, _ subject: String
+        _ message: SocketMessage, _ receiver: Receiver
     ) throws(DumpError) -> SocketPacketImage {
         var packet = SocketPacketImage(receiver: receiver.id, bytes: message.bytes)
-        for right in message.rights { packet.rights.append(try inFlightFile(right, subject)) }
+        for right in message.rights { packet.rights.append(try inFlightFile(right, receiver)) }
         // What the kernel says where it noted nobody: no pid and the overflow user.
         if let credentials = message.credentials, credentials.pid != 0 {
             if snapshot.task(PID(credentials.pid)) == nil {
-                throw .cannotCarry(
-                    "\(subject): a message waits there with the credentials of process \(credentials.pid), "
-                        + "which is not in the tree")
+                throw .found(
+                    finding(.passedCredentials, receiver, ", message of process \(credentials.pid)"))
             }
             packet.credentials = credentials
         }
@@ -77,9 +83,8 @@ extension DumpBuilder {
     }
 
     /// The number of a file whose descriptor is in a message; `fd` is our copy.
-    private mutating func inFlightFile(_ fd: Int32, _ subject: String) throws(DumpError) -> UInt32 {
+    private mutating func inFlightFile(_ fd: Int32, _ receiver: Receiver) throws(DumpError) -> UInt32 {
         let own = PID(getpid())
-        let what = "\(subject): a descriptor that waits in a message"
         let file: OpenFile
         do throws(Errno) {
             let candidate = try InFlightFiles.file(fd, id: OpenFileID(rawValue: snapshot.openFiles.count))
@@ -91,23 +96,36 @@ extension DumpBuilder {
             }
             file = candidate
         } catch {
-            throw .task(own, "\(what) cannot be examined", error)
+            throw .task(
+                receiver.file.pid,
+                "a descriptor in a message that waits in fd \(receiver.file.fd) cannot be examined",
+                error)
         }
         snapshot.openFiles.append(file)
         for (inode, facts) in SocketScan.facts(of: [file], isOurNetwork: true) {
             snapshot.sockets[inode] = facts
         }
         let context = scanContext()
-        if let finding = FileTable.findings(of: file, in: context).first(where: { $0.severity == .block }) {
-            throw .cannotCarry("\(what): \(finding.what): \(finding.why)")
+        let tag = FileTable.tag(of: file, in: snapshot)
+        if !Self.passable.contains(tag) {
+            throw .found(finding(.passedDescriptor, receiver, ", message with a \(tag.rawValue)"))
         }
-        switch FileTable.tag(of: file, in: snapshot) {
-        case .regularFile, .directory, .memoryDevice, .pipe, .unixSocket: break
-        case let tag: throw .cannotCarry("\(what) is of kind \(tag.rawValue), which is not carried there yet")
+        if var found = FileTable.findings(of: file, in: context).first(where: { $0.severity == .block }) {
+            found.what += ", in a message to \(receiver.file.link)"
+            (found.object.pid, found.object.fd) = (receiver.file.pid, receiver.file.fd)
+            throw .found(found)
         }
         let pidfd = try openPidFD(own)
         return try fileID(of: file, pidfd: pidfd.rawValue, descriptor: fd, holder: own)
     }
+
+    /// Kinds that are carried in a message though nobody in the tree has the descriptor. Those that are not bind to a
+    /// process or to its descriptor table, or have to be changed to be read, which must be undone should we die.
+    private static let passable: Set<FileTag> = [
+        .regularFile, .directory, .memoryDevice, .pipe, .fifo, .pathOnly, .pseudoFile, .unixSocket,
+        .tcpSocket,
+        .udpSocket, .rawSocket, .packetSocket, .netlinkSocket, .memfd, .eventFD, .signalFD, .timerFD, .pidFD,
+    ]
 
     /// A copy of a file of the tree, or of one that we took out of a message.
     func duplicate(_ file: OpenFile) throws(Errno) -> OwnedFD {

@@ -205,9 +205,8 @@ struct DumpBuilder: ~Copyable {
             }
         } catch {
             if error == .notSupported {
-                throw .cannotCarry(
-                    "process \(holder): fd \(descriptor) (\(file.link)) holds packets (O_DIRECT), which are not carried"
-                )
+                let object = FindingObject(pid: holder, fd: descriptor, inode: file.inode)
+                throw .found(Finding(.packetPipe, object, "\(file.link) with unread packets"))
             }
             throw .task(holder, "fd \(descriptor) (\(file.link)) cannot be examined", error)
         }
@@ -216,7 +215,9 @@ struct DumpBuilder: ~Copyable {
         if let socket = UnixSocket.recognise(file, in: snapshot) {
             return try unixSocket(file, socket, owner)
         }
-        if let socket = try sockets.read(file, pidfd: pidfd, holder, descriptor, owner: owner) {
+        if let socket = try sockets.read(
+            file, snapshot.sockets[file.inode], pidfd: pidfd, holder, descriptor, owner: owner)
+        {
             return files.add(socket, of: file)
         }
         if let event {
@@ -242,10 +243,8 @@ struct DumpBuilder: ~Copyable {
     /// which show by the owner alone.
     private func refuse(_ owner: OwnerImage, of file: OpenFile, _ pid: PID, _ fd: Int32) throws(DumpError) {
         if owner.pid == 0 { return }
-        let subject = "process \(pid): fd \(fd) (\(file.link))"
-        if file.facts?.type == .directory {
-            throw .cannotCarry("\(subject): a directory watched with F_NOTIFY is not carried; close it")
-        }
+        let object = FindingObject(pid: pid, fd: fd, inode: file.inode)
+        if file.facts?.type == .directory { throw .found(Finding(.directoryWatch, object, file.link)) }
         let id = Int32(truncatingIfNeeded: owner.pid)
         let isInside: Bool =
             switch owner.kind {
@@ -253,9 +252,7 @@ struct DumpBuilder: ~Copyable {
             case 1: snapshot.task(PID(id)) != nil
             default: snapshot.tasks.contains { $0.pgid == PID(id) }
             }
-        if !isInside {
-            throw .cannotCarry("\(subject): its signals go to \(id), which is not in the tree (F_SETOWN)")
-        }
+        if !isInside { throw .found(Finding(.signalOwner, object, "\(file.link), signals to \(id)")) }
     }
 
     /// The rules' view of the tree, made again only when the tree has grown.

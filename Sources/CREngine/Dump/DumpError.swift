@@ -11,6 +11,8 @@ package enum DumpError: Error, Equatable, Sendable {
     case imageFormat(String)
     /// Something that a dump of today cannot carry, met after the freeze; the text is a whole line.
     case cannotCarry(String)
+    /// The same, with what the planner would have said of it, had anything shown it while the tree ran.
+    case found(Finding)
     /// The tree was stopped longer than the policy lets it be; the text is a whole line.
     case pauseTooLong(String)
     /// A program of the operator failed, or asked to be left alone.
@@ -34,7 +36,7 @@ extension DumpError {
             }
         case .task(_, _, let errno): return passes(errno)
         case .image(_, let errno): return errno.rawValue == EAGAIN || errno.rawValue == ENOMEM
-        case .imageFormat, .cannotCarry, .pauseTooLong, .hook, .environment: return false
+        case .imageFormat, .cannotCarry, .found, .pauseTooLong, .hook, .environment: return false
         }
     }
 }
@@ -46,6 +48,7 @@ extension DumpError: CustomStringConvertible {
         case .task(let pid, let fact, let errno): "process \(pid): \(fact): \(errno)"
         case .image(let what, let errno): "\(what) cannot be written: \(errno)"
         case .hook(let failure): "\(failure)"
+        case .found(let finding): finding.line
         case .imageFormat(let line), .cannotCarry(let line), .environment(let line), .pauseTooLong(let line):
             line
         }

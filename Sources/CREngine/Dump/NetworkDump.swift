@@ -106,15 +106,17 @@ final class NetworkDump {
 
     func treatment(of inode: UInt64) -> TCPTreatment { treatments[inode] ?? .plain }
 
-    /// Reads a connection through a duplicate of its descriptor.
+    /// Reads a connection through a duplicate of its descriptor. `unread` is what sock_diag(7) has of it.
     func read(
-        _ fd: Int32, _ image: inout InetSocketImage, at record: UndoJournal.SocketRecord
+        _ fd: Int32, _ image: inout InetSocketImage, unread: Int, at record: UndoJournal.SocketRecord
     ) throws(Errno) -> TCPStreamImage {
         try journal.set(record, at: firstPlace)
         faults.pass("before repair")
         try TCPRepair.enter(fd)
         faults.pass("in repair")
-        let result = Result { () throws(Errno) in try TCPStreamReader(fd: fd).read() }
+        let result = Result { () throws(Errno) in
+            try TCPStreamReader(fd: fd, unread: unread).read()
+        }
         try TCPRepair.leave(fd, reusesAddress: record.reusesAddress)
         faults.pass("after repair")
         try journal.clear(at: firstPlace)

@@ -20,12 +20,12 @@ struct SocketsDump {
         var extras: SocketExtras
     }
 
-    /// Nil where the file is no such socket.
+    /// Nil where the file is no such socket. `facts` may be of one that came up in a message.
     mutating func read(
-        _ file: OpenFile, pidfd: Int32, _ pid: PID, _ descriptor: Int32, owner: OwnerImage
+        _ file: OpenFile, _ facts: SocketFacts?, pidfd: Int32, _ pid: PID, _ descriptor: Int32,
+        owner: OwnerImage
     ) throws(DumpError) -> Row? {
-        guard file.link.hasPrefix("socket:["), let facts = snapshot.sockets[file.inode] else { return nil }
-        let subject = "process \(pid): fd \(descriptor) (\(facts.protocolName) \(file.link))"
+        guard file.link.hasPrefix("socket:["), let facts else { return nil }
         do throws(Errno) {
             switch facts.family {
             case .unix, .other: return nil
@@ -37,36 +37,28 @@ struct SocketsDump {
                 reusesAddress: false)
             return try read(socket.rawValue, file, facts, owner, place)
         } catch {
-            if error == .access {
-                throw .cannotCarry(
-                    "\(subject): has a filter of bpf(2), whose program cannot be read back; detach it (SO_DETACH_BPF) before the dump"
-                )
-            }
-            if error == .notSupported {
-                throw .cannotCarry(
-                    "\(subject): holds a datagram back (UDP_CORK) or carries a tunnel (UDP_ENCAP), which nobody can read; let it finish"
-                )
-            }
-            if error.rawValue == ENODATA {
-                throw .cannotCarry(
-                    "\(subject): has urgent or otherwise unreadable bytes (MSG_OOB); let the program read them"
-                )
-            }
-            if error.rawValue == EINPROGRESS {
-                throw .cannotCarry(
-                    "\(subject): is a connection in flight in a unix socket; let it be received")
-            }
-            if error.rawValue == ECONNRESET {
-                throw .cannotCarry(
-                    "\(subject): its connection has ended, and unread bytes or the error itself wait there; "
-                        + "let the program read them")
-            }
+            if let finding = Self.finding(error, facts, file, pid, descriptor) { throw .found(finding) }
             if error.rawValue == EISCONN {
                 throw .cannotCarry(
-                    "\(subject): is connected, and sock_diag(7) did not show it; load the module tcp_diag")
+                    "process \(pid): fd \(descriptor) (\(facts.protocolName) \(file.link)): is connected, and "
+                        + "sock_diag(7) did not show it; load the module tcp_diag")
             }
             throw .task(pid, "fd \(descriptor) (\(file.link)) cannot be examined", error)
         }
+    }
+
+    /// What an error says of a socket that nothing else tells.
+    private static func finding(
+        _ error: Errno, _ facts: SocketFacts, _ file: OpenFile, _ pid: PID, _ descriptor: Int32
+    ) -> Finding? {
+        let codes: [Int32: FindingCode] = [
+            EACCES: .socketProgram, EOPNOTSUPP: .udpTunnel, ENODATA: .urgentBytes, ECONNRESET: .waitingError,
+            EINPROGRESS: .passedDescriptor,
+        ]
+        guard let code = codes[error.rawValue] else { return nil }
+        let far = facts.remote.isEmpty ? "" : " -> \(facts.remote)"
+        let object = FindingObject(pid: pid, fd: descriptor, inode: file.inode)
+        return Finding(code, object, "\(facts.protocolName) \(facts.local)\(far)", severity: .block)
     }
 
     /// What a unix socket has beyond CRIU's fields for any socket; `fd` is a duplicate.
@@ -101,7 +93,7 @@ struct SocketsDump {
                 isConnected = try TCPPast(fd: fd).hadConnection()
                 try readConnection(fd, &image, place)
             }
-            if facts.family == .udp { try refuseHeldBack(fd) }
+            if facts.family == .udp { try refuseTunnel(fd) }
             content = .inetSocket(image)
             kind = (image.family, image.type, image.proto)
         }
@@ -110,12 +102,13 @@ struct SocketsDump {
         return Row(content: content, extras: extras)
     }
 
-    /// Throws ENOTSUPP for a socket with UDP_CORK or UDP_ENCAP.
-    private func refuseHeldBack(_ fd: Int32) throws(Errno) {
-        let cork: Int32 = 1
+    /// Throws EOPNOTSUPP for a socket of a tunnel other than IPsec's.
+    private func refuseTunnel(_ fd: Int32) throws(Errno) {
         let encapsulation: Int32 = 100
-        for name in [cork, encapsulation]
-        where try SocketCalls.number(fd, SocketOption.udpLevel, name) != 0 { throw .notSupported }
+        let plain: [UInt32] = [0, 2]
+        if !plain.contains(try SocketCalls.number(fd, SocketOption.udpLevel, encapsulation)) {
+            throw .notSupported
+        }
     }
 
     /// A connection that has ended comes back as one that has: its port may be somebody else's by now.
@@ -132,6 +125,10 @@ struct SocketsDump {
     private mutating func readConnection(
         _ fd: Int32, _ image: inout InetSocketImage, _ place: UndoJournal.SocketRecord
     ) throws(Errno) {
+        // In flight in a unix socket: no task has a descriptor by which repair could be undone.
+        if snapshot.task(place.pid) == nil, ![TCPState.close, TCPState.listen].contains(image.state) {
+            throw Errno(rawValue: EINPROGRESS)
+        }
         switch network.treatment(of: place.inode) {
         case .plain, .deny:
             if ![TCPState.close, TCPState.listen].contains(image.state) {
@@ -141,11 +138,10 @@ struct SocketsDump {
         case .close:
             image.close()
         case .inside, .keep:
-            // In flight in a unix socket: no task has a descriptor by which repair could be undone.
-            if snapshot.task(place.pid) == nil { throw Errno(rawValue: EINPROGRESS) }
             var place = place
             place.reusesAddress = image.options.reusesAddress ?? false
-            let stream = try network.read(fd, &image, at: place)
+            let unread = snapshot.sockets[place.inode]?.unread ?? 0
+            let stream = try network.read(fd, &image, unread: Int(unread), at: place)
             // Reset by its peer between the look and the lock.
             if image.state == TCPState.close { return try closeEnded(fd, &image) }
             streams[image.inode] = stream

@@ -7,6 +7,8 @@ import Glibc
 /// tracer dies finds it as it was a moment later.
 struct TCPStreamReader {
     let fd: Int32
+    /// Distance in sequence numbers from what was read last to what came last, a FIN counted.
+    let unread: Int
 
     private static let peek = 2
     private static let dontWait = 0x40
@@ -37,6 +39,8 @@ struct TCPStreamReader {
             if stream.unsent > 0 { stream.unsent -= 1 }
         }
         let incoming = Int(try queued(Self.bytesUnread))
+        // The count of FIONREAD ends before an urgent byte, which no peek crosses.
+        if unread - incoming > (TCPState.hasPeerFIN(state) ? 1 : 0) { throw Errno(rawValue: ENODATA) }
         try setQueue(Self.sendQueue)
         stream.sendSequence = try number(TCPOption.queueSequence)
         stream.sent = try bytes(outgoing)

@@ -44,6 +44,7 @@ extension SockDiag {
             socket.local = endpoint(socket.localAddress, socket.localPort)
             socket.remote = endpoint(socket.remoteAddress, socket.remotePort)
             socket.unread = message.word(56)
+            socket.unsent = message.word(60)
             attributes(message.dropFirst(72)) { type, value in
                 switch type {
                 case 8 where value.count >= 1: socket.shutdown = value.byte(0)

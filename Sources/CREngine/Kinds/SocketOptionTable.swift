@@ -47,8 +47,8 @@ enum SocketOptionTable {
         + [7, 8, 9, 16, 18, 23, 25, 27, 30, 34, 36, 37].map { Row(level: SocketOption.tcpLevel, name: $0) }
         // TCP_CONGESTION
         + [Row(level: SocketOption.tcpLevel, name: 13, size: 16)]
-        // UDP_NO_CHECK6_TX, NO_CHECK6_RX, SEGMENT, GRO
-        + [101, 102, 103, 104].map { Row(level: SocketOption.udpLevel, name: $0) }
+        // UDP_CORK, UDP_ENCAP, NO_CHECK6_TX, NO_CHECK6_RX, SEGMENT, GRO
+        + [1, 100, 101, 102, 103, 104].map { Row(level: SocketOption.udpLevel, name: $0) }
         // UDPLITE_SEND_CSCOV, RECV_CSCOV
         + [10, 11].map { Row(level: 136, name: $0) }
         // ICMPV6_FILTER

@@ -8,7 +8,11 @@ package enum UDPSocket: FileKind {
     }
 
     package static func findings(_ state: State, of file: OpenFile, in context: ScanContext) -> [Finding] {
-        DatagramQueue.findings(state, of: file, in: context)
+        let unread = DatagramQueue.findings(state, of: file, in: context)
+        if state.unsent == 0 { return unread }
+        let far = state.remote.isEmpty ? "" : " -> \(state.remote)"
+        let what = "\(state.protocolName) \(state.local)\(far), \(state.unsent) bytes of memory"
+        return [Finding(.heldDatagram, context.object(file), what)] + unread
     }
 }
 

@@ -13,6 +13,21 @@ package enum UnixSocket: FileKind {
     }
 
     package static func findings(_ state: State, of file: OpenFile, in context: ScanContext) -> [Finding] {
+        passed(state, file, context) + whole(state, file, context)
+    }
+
+    /// What they are only the frozen tree shows.
+    private static func passed(_ state: State, _ file: OpenFile, _ context: ScanContext) -> [Finding] {
+        guard let count = file.info.detail("scm_fds").flatMap({ Int($0) }), count > 0 else { return [] }
+        let name = state.local.isEmpty ? "" : " \(state.local)"
+        return [
+            Finding(
+                .passedDescriptor, context.object(file),
+                "\(count) in messages to unix \(typeName(state.type))\(name)", severity: .info)
+        ]
+    }
+
+    private static func whole(_ state: State, _ file: OpenFile, _ context: ScanContext) -> [Finding] {
         let what = "unix \(typeName(state.type))" + (state.local.isEmpty ? "" : " \(state.local)")
         guard let facts = state.unix else { return [Finding(.unixSocket, context.object(file), what)] }
         let shared = context.outsiders(state.inode)

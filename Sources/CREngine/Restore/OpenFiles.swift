@@ -123,6 +123,13 @@ final class OpenFiles {
         return file.path
     }
 
+    /// Opens what only messages hold, while there is time: memory files are not sealed yet.
+    func openPassed(_ packets: [SocketPacketImage]) throws(RestoreError) {
+        for id in packets.flatMap(\.rights) where !isMadeInTask(id) && needsTask(id) == nil {
+            _ = try descriptor(of: id)
+        }
+    }
+
     /// Forbids what the image's seals forbid; no task may need more mappings after it.
     func seal() throws(RestoreError) { try shared.seal() }
 

@@ -119,6 +119,7 @@ package struct RestoreExecutor {
                 "memory, \(process.image.descriptors.count) files and \(process.threads.count) threads are there"
             )
         }
+        try files.openPassed(tree.socketPackets)
         try files.seal()
         faults.pass("sockets made")
         try systemV.complete(live)

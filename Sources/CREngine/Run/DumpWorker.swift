@@ -164,6 +164,7 @@ package struct DumpWorker {
             state.record = record(published, outcome)
         } catch {
             state.findings = found
+            if case .found(let finding) = error { state.findings.append(finding) }
             log.error("\(error)")
             log.error("Dumping FAILED.")
             if case .hook(let failure) = error, failure.effect == .skip || failure.effect == .notNow {

@@ -140,6 +140,21 @@ extension FindingCode {
                 kernel: "O_PATH gives a place without opening it, and of a socket, a pipe or a link there is "
                     + "no path to give again.",
                 restore: "None, it blocks.")
+        case .directoryWatch:
+            Entry(
+                .block, "directory watched by fcntl(2)",
+                "Watches of F_NOTIFY are not carried; let the program use inotify(7), or close the directory.",
+                kernel: "Which events a directory is watched for can be set and not be read.",
+                restore: "None, it blocks. Only the frozen tree shows it.")
+        case .signalOwner:
+            Entry(
+                .block, "signals of a file that go out of the tree",
+                "The owner that F_SETOWN has set is no process of the tree, and its number may be somebody else's at "
+                    + "the restore.",
+                kernel:
+                    "SIGIO and SIGURG go to a process or group by number, which fcntl(2) tells whoever has the "
+                    + "descriptor.",
+                restore: "None, it blocks. Only the frozen tree shows it.")
         case .memfd:
             Entry(
                 .block, "memory file that cannot be made again", criu: "memfd",

@@ -25,6 +25,24 @@ extension FindingCode {
                     + "connection from the program.",
                 restore: "None, it blocks. Clients inside the tree that have sent nothing connect again in "
                     + "their old order.")
+        case .passedDescriptor:
+            Entry(
+                .block, "descriptor in a message that cannot be carried there", criu: "sk-queues",
+                "It waits in a unix socket (SCM_RIGHTS), and nobody has it but the message; let it be received.",
+                kernel:
+                    "Terminals have to be read to be copied, and connections to be put into TCP_REPAIR, which the "
+                    + "death of the tool must not leave so; epoll sets and watches bind to a process. That descriptors "
+                    + "wait shows in fdinfo, and what they are only to whoever takes the message.",
+                restore:
+                    "None, it blocks. Files, pipes, sockets without a connection, event objects, timers, memfds "
+                    + "and pidfds are carried; so is whatever the tree has open besides.")
+        case .passedCredentials:
+            Entry(
+                .block, "message with the credentials of a process outside the tree", criu: "sk-queues",
+                "It waits in a unix socket (SCM_CREDENTIALS), and the process that it names need not be there at the "
+                    + "restore; let it be received.",
+                kernel: "The kernel takes credentials of another process from root, if the process exists.",
+                restore: "None, it blocks.")
         case .unixOutside:
             Entry(
                 .block, "unix socket whose peer is outside the tree", criu: "ext-unix-sk",
@@ -146,6 +164,44 @@ extension FindingCode {
                     + "not here; install iptables, or let nftables do it, which needs no program.",
                 kernel: "A segment that passes while a connection is read makes what was read wrong.",
                 restore: "A restore takes the rules away, and needs the program for that too.")
+        case .urgentBytes:
+            Entry(
+                .block, "urgent or otherwise unreadable bytes",
+                "Bytes that were sent with MSG_OOB wait in the socket; let the program read them.",
+                kernel: "No peek shows an urgent byte in its place, and a restored queue has no mark for it.",
+                restore: "None, it blocks. Only the frozen tree shows it.")
+        case .heldDatagram:
+            Entry(
+                .block, "datagram that is held back", criu: "udp",
+                "Parts of a datagram wait for the rest (UDP_CORK, MSG_MORE), and nobody can read them; let the "
+                    + "program finish it.",
+                kernel: "What is held back is in the send queue, which is only counted.",
+                restore: "None, it blocks.")
+        case .socketProgram:
+            Entry(
+                .block, "socket with a program of bpf(2)", criu: "socket filter",
+                "The program of its filter cannot be read back; detach it (SO_DETACH_BPF) before the dump.",
+                kernel: "getsockopt(2) gives classic filters and refuses others.",
+                restore: "None, it blocks. Only the frozen tree shows it.")
+        case .waitingError:
+            Entry(
+                .block, "error that waits in a socket",
+                "The program has yet to see an error, or what came before it, and nothing puts either into another "
+                    + "socket; wait until it has looked.",
+                kernel:
+                    "SO_ERROR is cleared by whoever reads it, and set by the network alone. A connection of TCP "
+                    + "that was reset is in no list of sock_diag(7).",
+                restore:
+                    "None, it blocks. Only the frozen tree shows it. Where the program has seen it, the socket "
+                    + "comes back as a closed one.")
+        case .udpTunnel:
+            Entry(
+                .block, "udp socket of a tunnel", criu: "udp",
+                "A module of the kernel takes its datagrams (UDP_ENCAP), and has state that nobody can read.",
+                kernel:
+                    "L2TP, GTP and the like hang their tunnels on a socket; only the type can be read. That of "
+                    + "IPsec (UDP_ENCAP_ESPINUDP) needs no more and is carried.",
+                restore: "None, it blocks. Only the frozen tree shows it.")
         default: nil
         }
     }

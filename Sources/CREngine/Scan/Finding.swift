@@ -36,6 +36,26 @@ package struct Finding: Equatable, Sendable, Codable {
     }
 }
 
+extension Finding {
+    /// `CRP210 [ext-unix-sk] unix dgram -> /run/log (pid 7 fd 3): the sentence`
+    package var line: String {
+        let place = object.place.map { " (\($0))" } ?? ""
+        let name = criu.map { " [\($0)]" } ?? ""
+        return "\(code.rawValue)\(name) \(what)\(place): \(why)"
+    }
+}
+
+extension FindingObject {
+    /// `pid 7 fd 3`, or the path of what no process has; nil where neither is known.
+    package var place: String? {
+        var parts: [String] = []
+        if let pid { parts.append("pid \(pid)") }
+        if let fd { parts.append("fd \(fd)") }
+        if pid == nil, let path { parts.append(path) }
+        return parts.isEmpty ? nil : parts.joined(separator: " ")
+    }
+}
+
 /// What a finding is about; all that is known of it.
 package struct FindingObject: Equatable, Sendable, Codable {
     package var pid: PID?

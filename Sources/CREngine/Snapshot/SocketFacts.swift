@@ -53,6 +53,8 @@ package struct SocketFacts: Equatable, Sendable {
     /// Bytes that wait to be read, with the kernel's overhead where it counts that; of a listening TCP socket the
     /// connections that wait for accept(2).
     package var unread: UInt32 = 0
+    /// Bytes on their way out, with the kernel's overhead; of a datagram that is held back for the rest of it, too.
+    package var unsent: UInt32 = 0
     /// RCV_SHUTDOWN 1, SEND_SHUTDOWN 2.
     package var shutdown: UInt8 = 0
     /// TCP_ULP of tcp(7): `tls`; empty for none.

@@ -1,4 +1,5 @@
 import CPlatform
+import Glibc
 
 /// Facts of the sockets among the open files.
 enum SocketScan {
@@ -8,7 +9,10 @@ enum SocketScan {
         if sockets.isEmpty { return [:] }
         let wanted = Set(sockets.map(\.inode))
         var found: [UInt64: SocketFacts] = [:]
-        if isOurNetwork { found = listed(wanted) }
+        if isOurNetwork {
+            found = listed(wanted)
+            awaitDatagrams(&found)
+        }
         for file in sockets {
             let name = protocolName(file.pid, file.fd)
             if found[file.inode] != nil {
@@ -38,6 +42,18 @@ enum SocketScan {
         others += (try? SockDiag.netlinkSockets()) ?? []
         for socket in others where wanted.contains(socket.inode) { found[socket.inode] = socket }
         return found
+    }
+
+    /// A datagram that goes out is gone in a moment; one that stays is held back.
+    private static func awaitDatagrams(_ found: inout [UInt64: SocketFacts]) {
+        func isBusy(_ socket: SocketFacts) -> Bool { socket.family == .udp && socket.unsent > 0 }
+        for _ in 0..<20 {
+            if !found.values.contains(where: isBusy) { return }
+            usleep(2000)
+            for socket in (try? SockDiag.internetSockets(.udp)) ?? [] {
+                found[socket.inode]?.unsent = socket.unsent
+            }
+        }
     }
 
     private static func family(_ name: String) -> SocketFacts.Family {
