@@ -29,7 +29,7 @@ struct SubjectTests {
         "tcp plain", "tcp empty", "tcp six", "tcp mapped", "tcp full", "tcp small-full", "tcp options",
         "tasks seccomp", "tasks strict", "tasks chains", "tasks orphans", "cgroups", "directories",
         "tasks shared", "tasks signals", "tasks deadline", "tasks policies",
-        "sysv", "sysv user", "sysv undo",
+        "sysv", "sysv user", "sysv undo", "cow",
         "tcp half", "tcp half-empty", "tcp device", "tcp finwait", "tcp closing", "tcp lastack", "tcp reset",
     ]
 

@@ -118,7 +118,8 @@ struct DumpBuilder: ~Copyable {
         for place in tasks.indices {
             guard let areas = tasks[place].memory?.areas else { continue }
             let pid = tasks[place].pid
-            tasks[place].memory?.pages = try pages.dump(pid, areas: areas)
+            let shared = snapshot.task(pid)?.areas.filter(\.hasSharedPages).map { $0.start..<$0.end } ?? []
+            tasks[place].memory?.pages = try pages.dump(pid, areas: areas, shared: shared)
         }
         for (inode, path) in zip(files.memfds, files.memfdContents) where inode.size > 0 {
             let pagemap = try pages.dumpShared(

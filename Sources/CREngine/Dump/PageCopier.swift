@@ -1,11 +1,14 @@
 import CPlatform
 import Dispatch
+import Glibc
 import Synchronization
 
 /// Reads ranges of a stopped process from two threads, to copy them into its pages file or to tell them apart.
 ///
 /// Neither thread traces, and no remote session is open meanwhile. Reads go by process_vm_readv(2) in pieces that fit
-/// a second-level cache, and through /proc/PID/mem where a page may not be read.
+/// a second-level cache, and through /proc/PID/mem where a page may not be read, or where it is shared copy-on-write:
+/// process_vm_readv(2) pins pages, and for that the kernel gives the process copies of its own (gup_must_unshare in
+/// mm/internal.h), which would cost the memory and the time that the sharing saves.
 package struct PageCopier: Sendable {
     /// One read from the process and its place among all that is read.
     struct Piece: Sendable {
@@ -13,6 +16,8 @@ package struct PageCopier: Sendable {
         var count: Int
         /// Bytes of the pieces before it.
         var offset: Int
+        /// Pages of it may be others' as well.
+        var mayBeShared = false
     }
 
     private static let pieceSize = 256 * 1024
@@ -23,17 +28,22 @@ package struct PageCopier: Sendable {
     private let pieces: [Piece]
     let pages: Int
 
-    /// The ranges follow each other in the pages file.
-    init(pid: PID, ranges: [PageScan.Range], pause: PauseClock) {
+    /// The ranges follow each other in the pages file. `shared` are ranges in which others may have the same pages; both
+    /// ascend.
+    init(pid: PID, ranges: [PageScan.Range], shared: [Range<UInt64>] = [], pause: PauseClock) {
         self.pid = pid
         self.pause = pause
         var pieces: [Piece] = []
         var place = 0
+        var next = 0
         for range in ranges {
             var address = range.start
             while address < range.end {
                 let count = min(Self.pieceSize, Int(range.end - address))
-                pieces.append(Piece(address: address, count: count, offset: place))
+                while next < shared.count, shared[next].upperBound <= address { next += 1 }
+                let mayBeShared = next < shared.count && shared[next].lowerBound < address + UInt64(count)
+                pieces.append(
+                    Piece(address: address, count: count, offset: place, mayBeShared: mayBeShared))
                 place += count
                 address += UInt64(count)
             }
@@ -92,6 +102,12 @@ package struct PageCopier: Sendable {
         } catch {
             throw .task(pid, "its memory cannot be opened", error)
         }
+        let map: OwnedFD
+        do throws(Errno) {
+            map = try OwnedFD.open("/proc/\(pid)/pagemap", O_RDONLY)
+        } catch {
+            throw .task(pid, "its page map cannot be opened", error)
+        }
         while true {
             let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
             guard index < pieces.count else { return }
@@ -100,17 +116,39 @@ package struct PageCopier: Sendable {
             let piece = pieces[index]
             let part = UnsafeMutableRawBufferPointer(rebasing: buffer[0..<piece.count])
             do throws(Errno) {
-                do throws(Errno) {
-                    try RemoteMemory.read(pid, RemoteAddress(piece.address), into: part)
-                } catch {
-                    if error != .fault { throw error }
+                if piece.mayBeShared, try Self.isShared(piece, map) {
                     try memory.read(RemoteAddress(piece.address), into: part)
+                } else {
+                    try read(piece, into: part, memory)
                 }
             } catch {
                 throw .task(pid, "its memory at \(RemoteAddress(piece.address)) cannot be read", error)
             }
             try body(piece, UnsafeRawBufferPointer(part))
         }
+    }
+
+    private func read(
+        _ piece: Piece, into part: UnsafeMutableRawBufferPointer, _ memory: borrowing ProcessMemoryFile
+    ) throws(Errno) {
+        do throws(Errno) {
+            try RemoteMemory.read(pid, RemoteAddress(piece.address), into: part)
+        } catch {
+            if error != .fault { throw error }
+            try memory.read(RemoteAddress(piece.address), into: part)
+        }
+    }
+
+    /// Whether a page of the piece is there and not the process's alone (bit 56 of its word). See
+    /// Documentation/admin-guide/mm/pagemap.rst.
+    private static func isShared(_ piece: Piece, _ map: borrowing OwnedFD) throws(Errno) -> Bool {
+        let (present, exclusive): (UInt64, UInt64) = (1 << 63, 1 << 56)
+        var words = [UInt64](repeating: 0, count: piece.count / pageSize)
+        let place = Int(piece.address) / pageSize * 8
+        let count = try words.withUnsafeMutableBufferPointer { (buffer) throws(Errno) -> Int in
+            try map.readAll(into: UnsafeMutableRawBufferPointer(buffer), at: place)
+        }
+        return words[..<(count / 8)].contains { $0 & present != 0 && $0 & exclusive == 0 }
     }
 
     private static func write(

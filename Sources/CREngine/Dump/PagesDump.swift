@@ -32,8 +32,10 @@ struct PagesDump: ~Copyable {
         var flags: UInt32
     }
 
-    /// Private memory of one process.
-    mutating func dump(_ pid: PID, areas: [AreaImage]) throws(DumpError) -> PagemapImage {
+    /// Private memory of one process. `shared` are ranges in which others may have the same pages, ascending.
+    mutating func dump(
+        _ pid: PID, areas: [AreaImage], shared: [Range<UInt64>]
+    ) throws(DumpError) -> PagemapImage {
         var parts: [Part] = []
         var scan = try open(pid)
         for area in areas {
@@ -45,13 +47,13 @@ struct PagesDump: ~Copyable {
         var changed = parts.map(\.range)
         var hashes: PageHashes?
         if var earlier = tracking.earlierPages(of: ImageName.pagemap(pid)) {
-            let present = try PageCopier(pid: pid, ranges: changed, pause: pause).hashes()
+            let present = try PageCopier(pid: pid, ranges: changed, shared: shared, pause: pause).hashes()
             changed = Self.compare(parts, present, &earlier, into: &pagemap)
             hashes = present
         } else {
             for part in parts { pagemap.append(part.range.start, pages: part.range.pages, flags: part.flags) }
         }
-        let copier = PageCopier(pid: pid, ranges: changed, pause: pause)
+        let copier = PageCopier(pid: pid, ranges: changed, shared: shared, pause: pause)
         let isCompared = hashes != nil
         if hashes == nil, tracking.isOn { hashes = PageHashes(count: copier.pages) }
         var writer = try makeWriter(&pagemap)

@@ -16,6 +16,7 @@ package struct PagesReader: ~Copyable {
         /// Which pages file: 0 for that of the set itself, 1 for its parent's and so on.
         package var layer = 0
 
+        /// Exclusive.
         var end: UInt64 { address + pages * UInt64(pageSize) }
     }
 

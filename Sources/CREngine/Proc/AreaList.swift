@@ -92,6 +92,8 @@ package struct AreaRow: Equatable, Sendable {
     package var name: String
     /// Nil where only maps was read.
     package var flags: AreaFlags?
+    /// Whether somebody else maps pages of it, too; of private memory, what is shared copy-on-write.
+    package var hasSharedPages = false
 }
 
 /// Rows of /proc/PID/maps or smaps.
@@ -111,10 +113,17 @@ package enum AreaList {
             if end == begin { continue }
             // Lines of details start with a capital letter, head lines with a hexadecimal digit in lower case.
             if first >= UInt8(ascii: "A") && first <= UInt8(ascii: "Z") {
-                guard !rows.isEmpty, first == UInt8(ascii: "P") || first == UInt8(ascii: "V") else {
+                guard !rows.isEmpty,
+                    first == UInt8(ascii: "P") || first == UInt8(ascii: "V") || first == UInt8(ascii: "S")
+                else { continue }
+                let line = bytes[begin..<end]
+                if first == UInt8(ascii: "S") {
+                    if line.starts(with: "Shared_Clean:") || line.starts(with: "Shared_Dirty:") {
+                        let kilobytes = line.dropFirst("Shared_Clean:".utf8.count).words.first?.decimal
+                        if kilobytes != 0 { rows[rows.count - 1].hasSharedPages = true }
+                    }
                     continue
                 }
-                let line = bytes[begin..<end]
                 if line.starts(with: "ProtectionKey:") {
                     hasKey = line.dropFirst("ProtectionKey:".utf8.count).trimmed.decimal != 0
                 } else if line.starts(with: "VmFlags:") {

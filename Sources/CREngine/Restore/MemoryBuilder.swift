@@ -15,15 +15,64 @@ struct MemoryBuilder {
 
     /// Pages written.
     func build(_ process: StubProcess, _ image: MemoryImage) throws(RestoreError) -> UInt64 {
+        try leaveStrange(process, image)
         try placeVDSO(process, image)
         if image.thpDisabled == true {
             try process.leader.call("prctl", CP_SYS_prctl, 41, 1)
         }
-        try mapAreas(process.leader, image)
-        let count = try fill(process, image)
+        try take(Self.mapped(image), process, image)
         try advise(process.leader, image)
         try describe(process.leader, image)
-        return count
+        return UInt64(process.present.filled)
+    }
+
+    /// Areas that children of a process are to share with it.
+    func handedDown(by process: StubProcess, to children: [TaskImage]) -> [AreaImage] {
+        process.image.memory.map {
+            InheritedMemory.handedDown($0, to: children.compactMap(\.memory))
+        } ?? []
+    }
+
+    /// Fills such areas, before the children are made.
+    func prepare(_ process: StubProcess, _ areas: [AreaImage]) throws(RestoreError) {
+        guard let image = process.image.memory else { return }
+        try leaveStrange(process, image)
+        try take(areas, process, image)
+    }
+
+    /// Unmaps what was inherited and is not the process's own.
+    private func leaveStrange(_ process: StubProcess, _ image: MemoryImage) throws(RestoreError) {
+        let inherited = process.present.inherited
+        if inherited.isEmpty { return }
+        let kept = InheritedMemory.kept(of: inherited, in: image.areas)
+        for area in InheritedMemory.without(inherited, kept) {
+            try process.leader.call("munmap", CP_SYS_munmap, Int(area.start), Int(area.end - area.start))
+        }
+        // With the parent's protection, to tell where it is another.
+        process.present.inherited = kept
+        var next = 0
+        for area in kept {
+            while inherited[next].end <= area.start { next += 1 }
+            if inherited[next].protection == area.protection { continue }
+            try process.leader.call(
+                "mprotect", CP_SYS_mprotect, Int(area.start), Int(area.end - area.start), Int(area.protection)
+            )
+        }
+    }
+
+    /// Makes areas that are not there yet, and gives them and those that were inherited the contents of the image.
+    private func take(
+        _ areas: [AreaImage], _ process: StubProcess, _ image: MemoryImage
+    ) throws(RestoreError) {
+        let present = process.present
+        let there = (present.own + present.inherited).sorted { $0.start < $1.start }
+        let missing = InheritedMemory.without(areas, there)
+        try mapAreas(process.leader, missing, of: image)
+        let fresh = (missing + present.inherited).sorted { $0.start < $1.start }
+        let count = try fill(process, image, areas: fresh)
+        process.present.own = (there + missing).sorted { $0.start < $1.start }
+        process.present.inherited = []
+        process.present.filled += count
     }
 
     /// The areas that take part in building; the vsyscall page is the kernel's own.
@@ -47,9 +96,11 @@ struct MemoryBuilder {
         }
     }
 
-    private func mapAreas(_ thread: StubThread, _ image: MemoryImage) throws(RestoreError) {
+    private func mapAreas(
+        _ thread: StubThread, _ areas: [AreaImage], of image: MemoryImage
+    ) throws(RestoreError) {
         var byFile: [Int32: [AreaImage]] = [:]
-        for area in Self.mapped(image) {
+        for area in areas {
             if area.status.contains(.systemV) {
                 try systemV.attach(area, by: thread)
             } else if let ours = try file(behind: area, in: image) {
@@ -123,17 +174,36 @@ struct MemoryBuilder {
         }
     }
 
-    private func fill(_ process: StubProcess, _ image: MemoryImage) throws(RestoreError) -> UInt64 {
+    /// Pages written. `areas` are those that still have to be filled.
+    private func fill(
+        _ process: StubProcess, _ image: MemoryImage, areas: [AreaImage]
+    ) throws(RestoreError) -> Int {
         let subject = "memory of task \(process.pid)"
         var count = 0
         try pages.withMapped(image.pages, named: ImageName.pagemap(process.pid)) {
             (runs, sources) throws(RestoreError) -> Void in
-            let pieces = try PageFill.pieces(of: runs, areas: image.areas, subject: subject)
+            // The whole map is checked, and then the part that is wanted is taken.
+            let all = try PageFill.pieces(of: runs, areas: image.areas, subject: subject)
+            let pieces = PageFill.within(areas, all)
             let fill = PageFill(subject: subject, sources: sources, affinity: affinity)
-            try fill.run(pieces, areas: image.areas, thread: process.leader)
+            if let base = process.present.base, !process.present.inherited.isEmpty {
+                try pages.withMapped(base.pages, named: base.name) {
+                    (baseRuns, baseSources) throws(RestoreError) -> Void in
+                    let difference = PageDifference(
+                        pieces, base: baseRuns, sources: baseSources, areas: process.present.inherited)
+                    let dontNeed = 4
+                    for range in difference.dropped {
+                        try process.leader.call(
+                            "madvise", CP_SYS_madvise, Int(range.lowerBound), range.count, dontNeed)
+                    }
+                    try fill.run(difference.pieces, areas: image.areas, thread: process.leader)
+                }
+            } else {
+                try fill.run(pieces, areas: image.areas, thread: process.leader)
+            }
             count = pieces.reduce(0) { $0 + $1.count } / pageSize
         }
-        return UInt64(count)
+        return count
     }
 
     /// madvise(2) and mlock(2), after the contents are there.

@@ -15,6 +15,16 @@ struct PageFill {
         var count: Int
         /// True for anonymous memory, which userfaultfd fills.
         var isAnonymous: Bool
+        /// Where in our memory the content is that is there already; 0 where no page is.
+        var base: UInt = 0
+
+        func part(from start: UInt64, to end: UInt64) -> Self {
+            var part = self
+            part.address = start
+            part.offset += start - address
+            part.count = Int(end - start)
+            return part
+        }
     }
 
     /// Below this many bytes more threads cost more than they gain.
@@ -67,6 +77,22 @@ struct PageFill {
         return result
     }
 
+    /// What of the pieces lies in these areas; both ascend.
+    static func within(_ areas: [AreaImage], _ pieces: [Piece]) -> [Piece] {
+        var result: [Piece] = []
+        result.reserveCapacity(pieces.count)
+        var first = 0
+        for piece in pieces {
+            let end = piece.address + UInt64(piece.count)
+            while first < areas.count, areas[first].end <= piece.address { first += 1 }
+            for area in areas[first...] {
+                if area.start >= end { break }
+                result.append(piece.part(from: max(area.start, piece.address), to: min(area.end, end)))
+            }
+        }
+        return result
+    }
+
     /// Fills anonymous memory with UFFDIO_COPY, which needs no page to be zeroed first, and everything else (and
     /// all of it where the kernel gives no userfaultfd) through /proc/PID/mem, which heeds no protection.
     func run(_ pieces: [Piece], areas: [AreaImage], thread: StubThread) throws(RestoreError) {
@@ -109,7 +135,11 @@ struct PageFill {
         var next = 0
         for area in areas {
             while next < pieces.count && pieces[next].address < area.start { next += 1 }
-            guard next < pieces.count, pieces[next].address < area.end, pieces[next].isAnonymous else {
+            var first = next
+            while first < pieces.count, pieces[first].address < area.end, pieces[first].base != 0 {
+                first += 1
+            }
+            guard first < pieces.count, pieces[first].address < area.end, pieces[first].isAnonymous else {
                 continue
             }
             try RestoreError.about(subject, "area \(area.name) takes no userfaultfd") {
@@ -124,12 +154,35 @@ struct PageFill {
         let populateRead = 22
         // Only saves faults; a file that cannot be read shows in the copy.
         _ = cp_syscall(CP_SYS_madvise, Int(from), piece.count, populateRead, 0, 0, 0)
+        if piece.base != 0 {
+            _ = cp_syscall(CP_SYS_madvise, Int(piece.base), piece.count, populateRead, 0, 0, 0)
+            try change(piece, from: from, memory: memory)
+            return
+        }
         if piece.isAnonymous && fault >= 0 {
             try UserFault.copy(fault, to: piece.address, from: UInt64(from), count: UInt64(piece.count))
             return
         }
         let bytes = UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: from), count: piece.count)
         try PositionedWrite.all(memory, bytes, at: piece.address)
+    }
+
+    /// Writes the pages that are not what is there; all others stay shared.
+    private func change(_ piece: Piece, from: UInt, memory: Int32) throws(Errno) {
+        guard let wanted = UnsafeRawPointer(bitPattern: from),
+            let present = UnsafeRawPointer(bitPattern: piece.base)
+        else { throw .fault }
+        func isAlike(_ place: Int) -> Bool { memcmp(wanted + place, present + place, pageSize) == 0 }
+        var place = 0
+        while place < piece.count {
+            let start = place
+            while place < piece.count, !isAlike(place) { place += pageSize }
+            if place > start {
+                let bytes = UnsafeRawBufferPointer(start: wanted + start, count: place - start)
+                try PositionedWrite.all(memory, bytes, at: piece.address + UInt64(start))
+            }
+            while place < piece.count, isAlike(place) { place += pageSize }
+        }
     }
 }
 

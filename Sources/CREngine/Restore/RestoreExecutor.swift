@@ -87,7 +87,17 @@ package struct RestoreExecutor {
         try files.terminals.prepare()
         let sessions = SessionTerminals(lender: lender, terminals: files.terminals)
         try cgroups.make()
-        try makeTree(builder, layout: layout, vdso: vdso, lender: lender, sessions: sessions)
+        let memory = MemoryBuilder(
+            layout: layout, vdso: vdso, lender: lender, files: files, pages: payload,
+            systemV: systemV, affinity: affinity)
+        try makeTree(builder, layout: layout, vdso: vdso, lender: lender, sessions: sessions) {
+            (process, children) throws(RestoreError) in
+            let areas = memory.handedDown(by: process, to: children)
+            if areas.isEmpty { return }
+            // Memory is charged to whoever has it when it is filled.
+            try cgroups.place(process.leader, process.image.threads[0], leader: nil)
+            try memory.prepare(process, areas)
+        }
         let forked = Self.microseconds()
         faults.pass("processes made")
         log.info("made \(builder.processes.count) processes in \(forked - began) us")
@@ -95,9 +105,6 @@ package struct RestoreExecutor {
         let threads = ThreadBuilder(affinity: affinity)
         try endZombies(builder, threads)
         let live = builder.processes.filter { !$0.isZombie }
-        let memory = MemoryBuilder(
-            layout: layout, vdso: vdso, lender: lender, files: files, pages: payload,
-            systemV: systemV, affinity: affinity)
         let descriptors = DescriptorBuilder(lender: lender, files: files)
         var pages: UInt64 = 0
         try systemV.makeSegments(live)
@@ -202,7 +209,9 @@ package struct RestoreExecutor {
     }
 
     private func makeTree(
-        _ builder: TreeBuilder, layout: StubLayout, vdso: OwnVDSO, lender: Lender, sessions: SessionTerminals
+        _ builder: TreeBuilder, layout: StubLayout, vdso: OwnVDSO, lender: Lender,
+        sessions: SessionTerminals,
+        prepare: @escaping (StubProcess, [TaskImage]) throws(RestoreError) -> Void
     ) throws(RestoreError) {
         let image = tree.tasks[0]
         let session = options.shellJob ? nil : tree.deadSession
@@ -215,7 +224,8 @@ package struct RestoreExecutor {
         if image.process?.childSubreaper == true { try root.call("prctl", CP_SYS_prctl, 36, 1) }
         try builder.build(
             root: root, image: image, session: session?.rawValue ?? getsid(0),
-            group: session?.rawValue ?? getpgrp(), sessions: sessions)
+            group: session?.rawValue ?? getpgrp(), sessions: sessions,
+            prepare: prepare)
     }
 
     private func endZombies(_ builder: TreeBuilder, _ threads: ThreadBuilder) throws(RestoreError) {

@@ -11,6 +11,7 @@ final class StubProcess {
     var group: Int32
     /// True when its descriptor table is one that a process before it in the tree made.
     let sharesDescriptors: Bool
+    var present = PresentMemory()
 
     init(image: TaskImage, leader: StubThread, session: Int32, group: Int32, sharesDescriptors: Bool) {
         self.image = image

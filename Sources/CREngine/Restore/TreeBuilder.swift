@@ -15,11 +15,15 @@ final class TreeBuilder {
     private(set) var made: [TID]
     private var helpers: [Helper] = []
     private var sessions: SessionTerminals?
+    /// Called with each process before its children are made.
+    private var prepare: ((StubProcess, [TaskImage]) throws(RestoreError) -> Void)?
 
     private struct Helper {
         var thread: StubThread
         var parent: StubThread
         var session: Int32
+        /// What a task that it makes has of the parent's.
+        var memory = PresentMemory()
     }
 
     init(tree: TreeImage) {
@@ -40,9 +44,11 @@ final class TreeBuilder {
 
     /// Builds everything below the root, then the process groups.
     func build(
-        root: StubThread, image: TaskImage, session: Int32, group: Int32, sessions: SessionTerminals
+        root: StubThread, image: TaskImage, session: Int32, group: Int32, sessions: SessionTerminals,
+        prepare: @escaping (StubProcess, [TaskImage]) throws(RestoreError) -> Void
     ) throws(RestoreError) {
         self.sessions = sessions
+        self.prepare = prepare
         let process = StubProcess(
             image: image, leader: root, session: session, group: group, sharesDescriptors: false)
         processes.append(process)
@@ -67,6 +73,7 @@ final class TreeBuilder {
     private func grow(_ process: StubProcess) throws(RestoreError) {
         let task = process.image
         if case .dead = task.state, task.sid != task.pid { return }
+        if let own = children[task.pid] { try prepare?(process, own) }
         var early: [TaskImage] = []
         var late: [TaskImage] = []
         var adopted: [TaskImage] = []
@@ -106,6 +113,7 @@ final class TreeBuilder {
         let process = StubProcess(
             image: task, leader: thread, session: parent.session, group: parent.group,
             sharesDescriptors: shares)
+        process.present = parent.present.handedDown(by: parent.image)
         processes.append(process)
         return process
     }
@@ -124,17 +132,20 @@ final class TreeBuilder {
         let session = task.sid == task.pid ? birthSession(task) ?? task.sid.rawValue : task.sid.rawValue
         let maker: StubThread
         let group: Int32
+        let memory: PresentMemory
         let cloneParent: UInt64 = 0x8000
         if let brother = processes.first(where: {
             $0.image.parent == parent.pid && $0.session == session && $0.pid != task.pid
         }) {
             maker = brother.leader
             group = brother.group
+            memory = brother.present.handedDown(by: brother.image)
         } else if let helper = helpers.first(where: {
             $0.session == session && $0.parent.tid == parent.leader.tid
         }) {
             maker = helper.thread
             group = session
+            memory = helper.memory
         } else {
             guard byPID[PID(session)] == nil, !helpers.contains(where: { $0.thread.tid.rawValue == session })
             else {
@@ -144,7 +155,9 @@ final class TreeBuilder {
             }
             maker = try makeHelper(TID(session), from: parent)
             try maker.call("setsid", CP_SYS_setsid)
-            helpers.append(Helper(thread: maker, parent: parent.leader, session: session))
+            memory = parent.present.handedDown(by: parent.image)
+            helpers.append(
+                Helper(thread: maker, parent: parent.leader, session: session, memory: memory))
             group = session
         }
         made.append(task.pid.leader)
@@ -152,6 +165,7 @@ final class TreeBuilder {
         let thread = try maker.spawn(task.pid.leader, flags: cloneParent, exitSignal: 0)
         let process = StubProcess(
             image: task, leader: thread, session: session, group: group, sharesDescriptors: false)
+        process.present = memory
         processes.append(process)
         return process
     }

@@ -198,11 +198,12 @@ package struct Collector {
             if row.inode != 0 { file = mappedFile(row, task.pid, isOurView) }
             let kind = AreaKind(
                 row: row, facts: file?.facts, sharedMemoryDevice: snapshot.sharedMemoryDevice)
-            task.areas.append(
-                VMA(
-                    start: row.start, end: row.end, protection: row.protection, isShared: row.isShared,
-                    offset: row.offset, name: file == nil ? row.name : "", file: file?.id, flags: row.flags,
-                    kind: kind))
+            var area = VMA(
+                start: row.start, end: row.end, protection: row.protection, isShared: row.isShared,
+                offset: row.offset, name: file == nil ? row.name : "", file: file?.id, flags: row.flags,
+                kind: kind)
+            area.hasSharedPages = row.hasSharedPages
+            task.areas.append(area)
         }
     }
 
