@@ -59,8 +59,8 @@ let package = Package(
         .testTarget(
             name: "CrplanTests",
             dependencies: [
-                "crplan", "subject", "subject-runner", "loader-fuzzer", "TestSupport", "CREngine",
-                "PolicyModel",
+                "crplan", "subject", "subject-runner", "loader-fuzzer", "TestSupport", "CPlatform",
+                "CREngine", "PolicyModel",
             ],
             swiftSettings: strict),
     ]

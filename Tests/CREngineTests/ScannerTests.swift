@@ -214,7 +214,8 @@ func addFile(
                 "allow: {ext-unix-sk: [{type: any, on-restore: close}]}",
                 "allow: {link-remap: true}", "allow: {evasive-devices: true}", "allow: {shell-job: true}",
                 "allow: {file-locks: owned}", "allow: {file-locks: any}", "allow: {fsnotify: drop}",
-                "allow: {ext-pipes: inherit}", "allow: {stdio: [{on-restore: inherit}]}",
+                "allow: {ext-pipes: inherit}", "allow: {external: [\"file[MNT:INO]\"]}",
+                "allow: {stdio: [{on-restore: inherit}]}",
                 "restore: {pidfile: \"/run/{target}.pid\"}",
                 "allow: {tcp-established: true}",
             ]

@@ -30,6 +30,7 @@ struct SubjectTests {
         "tasks seccomp", "tasks strict", "tasks chains", "tasks orphans", "cgroups", "directories",
         "tasks shared", "tasks signals", "tasks deadline", "tasks policies",
         "sysv", "sysv user", "sysv undo", "cow",
+        "devices own", "ghosts sparse",
         "tcp half", "tcp half-empty", "tcp device", "tcp finwait", "tcp closing", "tcp lastack", "tcp reset",
     ]
 
@@ -58,7 +59,7 @@ struct SubjectTests {
         "packet-pipe", "flock", "posix-lock",
         "ofd-lock",
         "lease", "namespace", "proc", "userfaultfd", "perf", "outside-pipe", "landlock",
-        "packets", "directory-watch", "outside-owner",
+        "packets", "directory-watch", "outside-owner", "async-owner", "kernel-log",
     ]
 
     static var cases: [SubjectCase] {
@@ -69,8 +70,9 @@ struct SubjectTests {
             + refusedCalls.map { SubjectCase(subject: "eintr \($0)", steps: "dump-blocked,check") }
             + refusedKinds.map { SubjectCase(subject: "holder \($0)", steps: "dump-blocked,check") }
             + [
-                "tcp unseen-reset", "tcp unseen-reset-empty", "locks", "locks leases", "notify unnamed",
-                "notify deleted", "sysv outside",
+                "locks", "locks leases", "notify unnamed", "notify deleted", "ghosts big", "outside pipe",
+                "outside stdout", "outside fifo", "terminals given-up", "terminals control", "sysv outside",
+                "tcp unseen-reset", "tcp unseen-reset-empty",
             ].map {
                 SubjectCase(subject: $0, steps: "dump-blocked,check")
             }
@@ -141,7 +143,7 @@ struct SubjectTests {
 struct SubjectsAloneTests {
     @Test(
         arguments: SubjectTests.carried.filter {
-            !["creds", "inet", "link", "sysv user"].contains($0) && !$0.hasPrefix("tcp")
+            !["creds", "inet", "link", "sysv user", "devices own"].contains($0) && !$0.hasPrefix("tcp")
         } + [
             "eintr poll", "eintr write", "holder eventfd",
         ])

@@ -22,6 +22,8 @@ struct Options {
     /// Options handed on to `dump` and to `restore`.
     var dumpOptions: [String] = []
     var restoreOptions: [String] = []
+    /// Descriptors that lead elsewhere after a restore, as the policy says.
+    var elsewhere: Set<Int32> = []
     /// The subject's name and its arguments.
     var subjectArguments: [String] = []
 
@@ -39,6 +41,7 @@ struct Options {
           --tracer WORDS          how the kill steps start the tool; default "internal examine {pid}"
           --dump-option OPTION    handed on to `dump`; may be repeated
           --restore-option OPTION handed on to `restore`; may be repeated
+          --elsewhere FD          a descriptor that leads elsewhere after a restore; may be repeated
           --keep                  leave the run's directory
         """
 
@@ -64,6 +67,11 @@ struct Options {
             case "--tracer": tracer = value.split(separator: " ").map(String.init)
             case "--dump-option": dumpOptions.append(value)
             case "--restore-option": restoreOptions.append(value)
+            case "--elsewhere":
+                guard let number = Int32(value) else {
+                    throw RunFailure("--elsewhere \(value): not a number")
+                }
+                elsewhere.insert(number)
             case "--timeout":
                 guard let seconds = Double(value) else {
                     throw RunFailure("--timeout \(value): not a number")

@@ -39,7 +39,10 @@ enum PastPlanner {
         let policies = try PolicyLoader().load([PolicyFile(name: "past", bytes: Array(text.utf8))])
         var options = DumpOptions(root: PID(root), after: words.contains("-R") ? .leaveRunning : .kill)
         options.allow = policies.first?.allow ?? Allowances()
-        if case .bytes(let limit) = options.allow.ghostLimit { options.ghostLimit = limit.bytes }
+        switch options.allow.ghostLimit {
+        case .bytes(let limit): options.ghostLimit = limit.bytes
+        case .auto: options.ghostLimit = .max
+        }
         let images = try OwnedFD.open(directory, O_RDONLY | O_DIRECTORY)
         let log = try EngineLog(path: directory + "/dump.log", level: .debug)
         do {

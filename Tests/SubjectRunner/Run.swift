@@ -209,7 +209,8 @@ struct Run {
         var differences: [String] = []
         let same = poll(until: min(deadline, now() + 3)) {
             let current = Fingerprint(root: root)
-            differences = current.held() + current.differences(from: dumped)
+            differences =
+                current.held() + current.differences(from: dumped, except: options.elsewhere)
             return differences.isEmpty
         }
         if !same {

@@ -305,6 +305,30 @@ static int hold_outside_owner(void)
     MUST(fcntl(ends[0], F_SETOWN, getppid()));
     return ends[0];
 }
+// That an owner gets SIGIO shows in /proc; who it is does not. The first process of all has nothing to fear of it.
+static int hold_async_owner(void)
+{
+    int ends[2];
+    MUST(pipe(ends));
+    MUST(fcntl(ends[0], F_SETOWN, 1));
+    MUST(fcntl(ends[0], F_SETFL, O_ASYNC));
+    return ends[0];
+}
+// A request to the processor's power management lives as long as the file is open.
+static int hold_device(void)
+{
+    int32_t microseconds = 12345;
+    int fd = MUST(open("/dev/cpu_dma_latency", O_RDWR));
+    CHECK(write(fd, &microseconds, sizeof microseconds) == sizeof microseconds, "write: %s", strerror(errno));
+    return fd;
+}
+static int hold_kernel_log(void)
+{
+    char record[8192];
+    int fd = MUST(open("/dev/kmsg", O_RDONLY | O_NONBLOCK));
+    CHECK(read(fd, record, sizeof record) > 0, "the kernel's log cannot be read: %s", strerror(errno));
+    return fd;
+}
 static int hold_flock(void)
 {
     int fd = MUST(open("holder.lock", O_RDWR | O_CREAT, 0600));
@@ -394,9 +418,28 @@ static const struct kind {
     {"posix-lock", hold_posix_lock},   {"ofd-lock", hold_ofd_lock},       {"lease", hold_lease},
     {"namespace", hold_namespace},     {"proc", hold_proc},               {"userfaultfd", hold_userfaultfd},
     {"perf", hold_perf},               {"outside-pipe", hold_outside_pipe},
+    {"async-owner", hold_async_owner}, {"device", hold_device},           {"kernel-log", hold_kernel_log},
     {"landlock", hold_landlock},
 };
 static const size_t kind_count = sizeof kinds / sizeof kinds[0];
+
+// What the device or the log has for this open file and for no other.
+static void check_state(int fd, const char *kind)
+{
+    if (strcmp(kind, "device") == 0) {
+        int32_t microseconds = 0;
+        CHECK(pread(fd, &microseconds, sizeof microseconds, 0) == sizeof microseconds, "read: %s", strerror(errno));
+        CHECK(microseconds <= 12345, "the request is gone, the limit is %d", microseconds);
+    }
+    if (strcmp(kind, "kernel-log") == 0) {
+        char next[8192], first[8192];
+        ssize_t length = read(fd, next, sizeof next);
+        int fresh = MUST(open("/dev/kmsg", O_RDONLY | O_NONBLOCK));
+        CHECK(length > 0 && read(fresh, first, sizeof first) > 0, "the log has no second record: %s", strerror(errno));
+        // Priority, number, time: `6,339,5140900,-;text`.
+        CHECK(strtol(strchr(next, ',') + 1, NULL, 10) > strtol(strchr(first, ',') + 1, NULL, 10), "the log begins anew");
+    }
+}
 
 // Locks, watches and marks of a descriptor as its fdinfo has them, and how many bytes wait in it.
 static void describe(int fd, char *text, size_t size)
@@ -440,4 +483,5 @@ void holder(int argc, char **argv)
     CHECK(before.st_ino == now.st_ino && before.st_dev == now.st_dev, "fd %d is another object", fd);
     describe(fd, again, sizeof again);
     CHECK(strcmp(described, again) == 0, "fd %d was \"%s\" and is \"%s\"", fd, described, again);
+    check_state(fd, kind->name);
 }

@@ -37,12 +37,14 @@ static const struct subject subjects[] = {
     {"drift", drift, "KIND: changes one thing about itself when asked to, and runs on until it is killed"},
     {"terminals", terminals, "PART: pseudo terminals of which both sides are in the tree"},
     {"links", links, "[kept]: files that lost their name and have another"},
-    {"devices", devices, "devices whose node is gone or replaced"},
+    {"devices", devices, "[own]: devices whose node is gone or replaced, or memory devices by their own; needs root"},
     {"cgroups", cgroups, "a group of its own in each hierarchy, with limits, and a child in a group below; needs root"},
     {"directories", directories, "removed directories that are open, and a removed working directory; needs root"},
     {"tasks", tasks, "KIND: seccomp, dead leaders, shared tables and other ways of being a task"},
     {"cow", cow, "private memory that parent, children and a grandchild share copy-on-write"},
     {"sysv", sysv, "[user|outside|undo]: segments, semaphores and message queues of System V IPC"},
+    {"ghosts", ghosts, "KIND: a deleted file that is large, or sparse"},
+    {"outside", outside, "KIND: a pipe that a process outside reads"},
     {"holder", holder, "KIND: holds one object of a kind that blocks a dump"},
 };
 

@@ -263,6 +263,54 @@ static void session_part(void)
     child_expect(child, 0);
 }
 
+static void member_without(void *unused)
+{
+    (void)unused;
+    int current = MUST(open("/dev/tty", O_RDWR));
+    MUST(ioctl(current, TIOCNOTTY));
+    MUST(close(current));
+    MUST(close(session_pair.slave));
+    child_ready();
+    subject_await_check();
+    CHECK(open("/dev/tty", O_RDWR) < 0 && errno == ENXIO, "the terminal that was given up is there again");
+}
+
+static void leader_with(void *unused)
+{
+    (void)unused;
+    MUST(setsid());
+    MUST(ioctl(session_pair.slave, TIOCSCTTY, 0));
+    pid_t child = child_start(member_without, NULL);
+    child_ready();
+    subject_await_check();
+    CHECK(tcgetsid(session_pair.slave) == getpid(), "session of the slave is %d", tcgetsid(session_pair.slave));
+    child_expect(child, 0);
+}
+
+// A member of a session gives its terminal up, its leader does not.
+static void given_up_part(void)
+{
+    session_pair = open_pair(true);
+    pid_t child = child_start(leader_with, NULL);
+    MUST(close(session_pair.slave));
+    subject_ready();
+    subject_await_check();
+    child_expect(child, 0);
+}
+
+// A control byte waits on a master in packet mode.
+static void control_part(void)
+{
+    struct pair pair = open_pair(true);
+    int on = 1;
+    char byte = 0;
+    MUST(ioctl(pair.master, TIOCPKT, &on));
+    MUST(tcflush(pair.slave, TCIFLUSH));
+    subject_ready();
+    subject_await_check();
+    CHECK(read(pair.master, &byte, 1) == 1 && byte == TIOCPKT_FLUSHREAD, "the control byte is 0x%x", byte);
+}
+
 static void leader_part(void)
 {
     opens_current = false;
@@ -277,6 +325,7 @@ void terminals(int argc, char **argv)
     } parts[] = {
         {"modes", modes_part},   {"bytes", bytes_part},     {"lines", lines_part},
         {"closed", closed_part}, {"session", session_part}, {"leader", leader_part},
+        {"given-up", given_up_part}, {"control", control_part},
     };
     signal(SIGHUP, SIG_IGN);
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
@@ -284,5 +333,5 @@ void terminals(int argc, char **argv)
         parts[i].run();
         return;
     }
-    subject_fail("usage: terminals modes | bytes | lines | closed | session | leader");
+    subject_fail("usage: terminals modes | bytes | lines | closed | session | leader | given-up | control");
 }

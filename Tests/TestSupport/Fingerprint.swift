@@ -134,13 +134,17 @@ package struct Fingerprint {
         }
     }
 
-    /// What differs, one line each, at most `limit`; empty if the tree is what it was.
-    package func differences(from before: Fingerprint, limit: Int = 12) -> [String] {
+    /// What differs, one line each, at most `limit`; empty if the tree is what it was. Descriptors of the numbers in
+    /// `except` are not looked at.
+    package func differences(
+        from before: Fingerprint, except: Set<Int32> = [], limit: Int = 12
+    ) -> [String] {
         var lines: [String] = []
         let gone = Set(before.tasks.map(\.tid)).subtracting(tasks.map(\.tid))
         let new = Set(tasks.map(\.tid)).subtracting(before.tasks.map(\.tid))
         lines += gone.sorted().map { "thread \($0) is gone" } + new.sorted().map { "thread \($0) is new" }
         for key in Set(facts.keys).union(before.facts.keys).sorted() where facts[key] != before.facts[key] {
+            if except.contains(where: { key.hasSuffix("/fd \($0)") }) { continue }
             let parts = key.split(separator: "/")
             if parts.count == 3, let tid = Int32(parts[1]), gone.contains(tid) || new.contains(tid) {
                 continue

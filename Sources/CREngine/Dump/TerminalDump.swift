@@ -121,20 +121,16 @@ struct TerminalDump {
         let inside = Set(snapshot.tasks.map(\.sid.rawValue))
         for image in images where image.isMaster && image.session != 0 {
             guard inside.contains(Int32(bitPattern: image.session)) else {
-                throw .cannotCarry(
-                    "/dev/pts/\(image.id >> 1) is the controlling terminal of session \(image.session), which is outside the tree"
-                )
+                let what =
+                    "/dev/pts/\(image.id >> 1), the controlling terminal of session \(image.session) outside"
+                throw .found(Finding(.terminalMaster, place(of: image), what))
             }
         }
-        for task in snapshot.tasks where task.sid == task.pid && !task.isZombie {
-            guard let terminal = task.terminal else { continue }
-            for member in snapshot.tasks
-            where member.sid == task.sid && member.terminal != terminal && !member.isZombie {
-                throw .cannotCarry(
-                    "process \(member.pid) has given up the controlling terminal of its session \(task.sid) (TIOCNOTTY), which is not carried"
-                )
-            }
-        }
+    }
+
+    private func place(of side: TerminalImage) -> FindingObject {
+        let place = places[side.id]
+        return FindingObject(pid: place?.pid, fd: place?.fd, path: side.pair.map { "/dev/pts/\($0)" })
     }
 
     /// Takes what waits in pairs whose two sides are in the tree, and puts it back at once.
@@ -149,16 +145,19 @@ struct TerminalDump {
                 images[place].unread = try Self.unread(image, modes, owner.pid, owner.fd, notes)
             } catch {
                 if error.rawValue == EBUSY {
-                    throw .cannotCarry(
-                        "fd \(owner.fd) of process \(owner.pid): a control byte of packet mode was not read yet; try again"
-                    )
+                    throw .found(
+                        Finding(
+                            .terminalUnread, self.place(of: image),
+                            "/dev/pts/\(pair), where a control byte of packet mode waits"))
                 }
                 throw .task(owner.pid, "unread bytes of its terminal fd \(owner.fd) cannot be taken", error)
             }
             if images[place].unread.count > TerminalImage.mostUnread {
-                throw .cannotCarry(
-                    "/dev/pts/\(pair) holds \(images[place].unread.count) unread bytes, at most \(TerminalImage.mostUnread) are carried"
-                )
+                throw .found(
+                    Finding(
+                        .terminalUnread, self.place(of: image),
+                        "/dev/pts/\(pair), with \(images[place].unread.count) unread bytes, at most "
+                            + "\(TerminalImage.mostUnread) are carried"))
             }
         }
     }

@@ -16,9 +16,13 @@ package enum Device: FileKind {
 
     package static func findings(_ state: State, of file: OpenFile, in context: ScanContext) -> [Finding] {
         let kind = state.isBlock ? "block" : "character"
+        let (code, what) = (code(state.path), "\(kind) device \(state.device) \(state.path)")
+        guard code == .device else { return [Finding(code, context.object(file), what)] }
+        if let given = ExternalFile.findings(file, in: context) { return given }
         return [
             Finding(
-                code(state.path), context.object(file), "\(kind) device \(state.device) \(state.path)")
+                code, context.object(file), what,
+                remedy: "allow: {external: [\"\(ExternalFile.key(file))\"]}")
         ]
     }
 

@@ -47,7 +47,8 @@ package enum Terminal: FileKind {
                 let all = terminals.directories.sorted().joined(separator: " and ")
                 return [
                     Finding(
-                        .terminalMaster, context.object(file), "\(name), in a tree with terminals of \(all)")
+                        .terminalInstances, context.object(file),
+                        "\(name), in a tree with terminals of \(all)")
                 ]
             }
             let outsiders = context.outsiders(OutsideHolder.key(ofPair: pair.index))

@@ -27,6 +27,7 @@ struct AllowanceCandidates {
         case .lockOutside: [Candidate(change: .fileLocks(.any))]
         case .inotify, .fanotify: [Candidate(change: .fsnotify)]
         case .evasiveDevice: device(finding)
+        case .device: file(finding).map { [Candidate(change: .external(ExternalFile.key($0)))] } ?? []
         default: []
         }
     }

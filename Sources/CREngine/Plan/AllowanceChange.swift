@@ -13,6 +13,7 @@ package enum AllowanceChange: Equatable, Sendable {
     case extPipes(ExternalPipes)
     case fileLocks(PolicyModel.FileLocks)
     case fsnotify
+    case external(String)
 
     /// The key below `allow`.
     package var key: String {
@@ -28,13 +29,14 @@ package enum AllowanceChange: Equatable, Sendable {
         case .extPipes: "ext-pipes"
         case .fileLocks: "file-locks"
         case .fsnotify: "fsnotify"
+        case .external: "external"
         }
     }
 
     /// Whether the key's value is a list of rules, to which this adds one.
     package var isRule: Bool {
         switch self {
-        case .unixSocket, .device, .tcpEstablished, .stdio: true
+        case .unixSocket, .device, .tcpEstablished, .stdio, .external: true
         default: false
         }
     }
@@ -53,6 +55,7 @@ package enum AllowanceChange: Equatable, Sendable {
         case .extPipes(let value): value.rawValue
         case .fileLocks(let value): value.rawValue
         case .fsnotify: FSNotify.drop.rawValue
+        case .external(let name): YAMLText.quoted(name)
         }
     }
 
@@ -69,6 +72,7 @@ package enum AllowanceChange: Equatable, Sendable {
         case .extPipes(let value): allow.extPipes = value
         case .fileLocks(let value): allow.fileLocks = value
         case .fsnotify: allow.fsnotify = .drop
+        case .external(let name): allow.external.append(name)
         case .unixSocket(let rule): return Self.insert(rule, into: &allow.extUnixSockets, fits.unixSocket)
         case .device(let rule): return Self.insert(rule, into: &allow.evasiveDevices, fits.device)
         case .tcpEstablished(let rule): return Self.insert(rule, into: &allow.tcpEstablished, fits.tcp)

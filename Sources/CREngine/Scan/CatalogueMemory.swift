@@ -4,11 +4,16 @@ extension FindingCode {
         switch self {
         case .device:
             Entry(
-                .block, "device", "A device has state that no image can hold.",
+                .block, "device", criu: "external", remedy: "allow: {external: [\"file[MNT:INO]\"]}",
+                "Its driver keeps state for this open file that no image can hold. If the program needs none of it, "
+                    + "whoever restores can hand the device over, opened anew; else close it before the dump.",
                 kernel:
-                    "A driver keeps state for each open file that no general call can read or set. Only a "
-                    + "few, such as null, zero and random, keep none.",
-                restore: "None, it blocks.")
+                    "No general call reads or sets what a driver keeps for an open file. Memory devices keep "
+                    + "nothing but an offset and are carried: null, zero, full, random, urandom, mem, port, and "
+                    + "kmsg where it is not read. So are terminals.",
+                restore:
+                    "external: restore.inherit-fd or --inherit-fd names a descriptor of the device, with which the "
+                    + "program goes on; what the driver had for the old one is lost.")
         case .gpu:
             Entry(
                 .block, "graphics device",

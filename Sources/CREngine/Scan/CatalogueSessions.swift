@@ -68,6 +68,33 @@ extension FindingCode {
                 kernel: "A master is made by opening /dev/ptmx and gets the next free number; the path "
                     + "/dev/pts/N is known to others.",
                 restore: "None, it blocks.")
+        case .terminalInstances:
+            Entry(
+                .block, "pseudo terminals of several devpts file systems", criu: "tty",
+                "Images know a terminal by its number alone, and each devpts file system has numbers of its own; "
+                    + "let the policy select a tree whose terminals are of one, inside the container, say.",
+                kernel:
+                    "Every mount of devpts is a file system of its own, with a ptmx and numbers from 0 on; "
+                    + "the device number of a slave is the same in each.",
+                restore: "None, it blocks.")
+        case .terminalMissing:
+            Entry(
+                .block, "process without the terminal of its session",
+                "It gave the controlling terminal up, or was there before its session had one, and a restored "
+                    + "process gets its session's terminal; a program that calls setsid(2) is free of it.",
+                kernel: "Each process has the terminal by itself, from its parent at fork(2); TIOCNOTTY of "
+                    + "ioctl_tty(2) takes it from the caller alone, unless that leads the session.",
+                restore: "None, it blocks.")
+        case .terminalUnread:
+            Entry(
+                .block, "unread terminal input that cannot be carried", criu: "tty",
+                "More than 16 KiB wait, or a control byte of packet mode, which nobody can put back; try again "
+                    + "when the program has read it. A scan cannot see it, the dump finds it when the tree is "
+                    + "stopped and lets it run on.",
+                kernel:
+                    "Only who holds the terminal can ask what waits in it, and reading takes it out. The line "
+                    + "discipline holds 4095 bytes, and what is above waits in the other side's buffer.",
+                restore: "None, it blocks.")
         case .flock:
             Entry(
                 .block, "flock(2) lock", criu: "file-locks", remedy: "allow: {file-locks: owned}",

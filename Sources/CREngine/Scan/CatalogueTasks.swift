@@ -15,7 +15,8 @@ extension FindingCode {
                     + "in user space is refused when the tree is frozen.")
         case .traced:
             Entry(
-                .block, "traced task", "Only one tracer can hold a task; end the debugger first.",
+                .block, "traced task",
+                "Only one tracer can hold a task; detach the debugger (detach in gdb, SIGINT to strace) or end it.",
                 kernel: "ptrace(2) allows one tracer a task, and a dump is one.",
                 restore: "None, it blocks.")
         case .kernelWorker:

@@ -6,7 +6,7 @@ extension FindingCode {
             .unixBacklog, .tcpListen, .tcpEstablished, .tcpInFlight,
             .datagramsLost, .netlinkAnswers, .packetRing, .multipathTCP, .sharedSocket,
             .tcpLayer, .otherSocket, .shellJob,
-            .groupOutside, .controllingTerminal, .terminal,
+            .groupOutside, .controllingTerminal, .terminal, .terminalMaster, .signalOwner,
             .flock, .posixLock, .openFileLock, .lease, .leaseUnsettled, .lockOutside, .device, .gpu, .kvm,
             .infiniband,
             .fuse, .deviceMapping, .systemV, .ipcOutside,

@@ -47,13 +47,19 @@ package enum Scanner {
         let perFile: Set<FindingCode> = [
             .pathReplaced, .nameGone, .ghostTooLarge, .deletedDirectory, .pathUnknown, .ghostFile,
         ]
-        var seen: Set<Key> = []
-        return findings.filter { finding in
-            guard perFile.contains(finding.code) else { return true }
-            return seen.insert(
-                Key(code: finding.code, path: finding.object.path, inode: finding.object.inode)
-            ).inserted
+        var told: [Finding] = []
+        var places: [Key: Int] = [:]
+        for finding in findings {
+            let key = Key(code: finding.code, path: finding.object.path, inode: finding.object.inode)
+            guard perFile.contains(finding.code), let place = places[key] else {
+                places[key] = told.count
+                told.append(finding)
+                continue
+            }
+            // Of all that lead to a file a descriptor is what its holder knows by number.
+            if told[place].object.fd == nil, finding.object.fd != nil { told[place].object = finding.object }
         }
+        return told
     }
 }
 
@@ -61,7 +67,9 @@ extension FileTable {
     /// The findings of an open file by the row of its kind.
     static func findings(of file: OpenFile, in context: ScanContext) -> [Finding] {
         for row in rows {
-            if let findings = row.findings(file, context) { return findings }
+            if let findings = row.findings(file, context) {
+                return findings + SignalOwner.findings(file, in: context)
+            }
         }
         return []
     }

@@ -77,20 +77,10 @@ enum TaskRules {
     }
 
     private static func identity(_ task: TaskFacts, in context: ScanContext) -> [Finding] {
-        let snapshot = context.snapshot
         var found: [Finding] = []
         let object = FindingObject(pid: task.pid)
-        if let terminal = task.terminal, !TreeTerminals(snapshot).hasMaster(of: terminal) {
-            let name =
-                (136...143).contains(terminal.major)
-                ? "/dev/pts/\((terminal.major - 136) << 20 | terminal.minor)" : "terminal \(terminal)"
-            let isAllowed = context.allow.shellJob && ShellJob(snapshot)?.session == task.sid
-            found.append(
-                Finding(
-                    .controllingTerminal, object, "controlling terminal \(name)",
-                    severity: isAllowed ? .allowed : nil))
-        }
-        if let label = task.securityLabel, label != snapshot.ownSecurityLabel,
+        found += terminal(task, in: context)
+        if let label = task.securityLabel, label != context.snapshot.ownSecurityLabel,
             !label.hasPrefix("unconfined")
         {
             found.append(Finding(.securityLabel, object, "label \(label)"))
@@ -112,6 +102,32 @@ enum TaskRules {
                 Finding(.pendingSignals, object, "signals \(numbers(task.status.sharedPending)) pending"))
         }
         return found
+    }
+
+    /// A process has the terminal of its session, and the tree has its master or is a job on it.
+    private static func terminal(_ task: TaskFacts, in context: ScanContext) -> [Finding] {
+        let snapshot = context.snapshot
+        let object = FindingObject(pid: task.pid)
+        func name(_ terminal: DeviceNumber) -> String {
+            (136...143).contains(terminal.major)
+                ? "/dev/pts/\((terminal.major - 136) << 20 | terminal.minor)" : "terminal \(terminal)"
+        }
+        if let terminal = task.terminal {
+            if TreeTerminals(snapshot).hasMaster(of: terminal) { return [] }
+            let isAllowed = context.allow.shellJob && ShellJob(snapshot)?.session == task.sid
+            return [
+                Finding(
+                    .controllingTerminal, object, "controlling terminal \(name(terminal))",
+                    severity: isAllowed ? .allowed : nil)
+            ]
+        }
+        let leader = snapshot.task(task.sid)
+        guard let terminal = leader?.terminal ?? snapshot.outsideLeaders[task.sid]?.terminal else {
+            return []
+        }
+        return [
+            Finding(.terminalMissing, object, "without \(name(terminal)), which its session \(task.sid) has")
+        ]
     }
 
     private static func sharing(_ task: TaskFacts, _ snapshot: Snapshot) -> [Finding] {

@@ -112,8 +112,9 @@ package struct Collector {
             where !inside.contains(leader) && snapshot.outsideLeaders[leader] == nil {
                 let stat = try? ProcDirectory.open("/proc/\(leader)").read("stat")
                 let facts = stat.flatMap { try? TaskStat(parsing: $0) }
+                let terminal = facts.flatMap { $0.terminal == 0 ? nil : DeviceNumber(encoded: $0.terminal) }
                 snapshot.outsideLeaders[leader] = OutsideProcess(
-                    pid: leader, comm: facts?.comm ?? "", isAlive: facts != nil)
+                    pid: leader, comm: facts?.comm ?? "", isAlive: facts != nil, terminal: terminal)
             }
         }
         findSurvivors(inside)

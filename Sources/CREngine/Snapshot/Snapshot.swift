@@ -82,10 +82,13 @@ package struct OutsideProcess: Equatable, Sendable {
     package var isAlive: Bool
     /// Where it is the gone leader of a group or session: a process outside the tree that is still in that.
     package var survivor: PID?
-    package init(pid: PID, comm: String, isAlive: Bool) {
+    /// Its controlling terminal; nil for none.
+    package var terminal: DeviceNumber?
+    package init(pid: PID, comm: String, isAlive: Bool, terminal: DeviceNumber? = nil) {
         self.pid = pid
         self.comm = comm
         self.isAlive = isAlive
+        self.terminal = terminal
     }
 
     /// What goes behind the name of what it leads.
