@@ -4,5 +4,8 @@ import ArgumentParser
 struct InternalCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "internal", abstract: "Processes that crplan starts of itself.", shouldDisplay: false,
-        subcommands: [SuperviseCommand.self, IdleCommand.self, DumpWorkerCommand.self, ExamineCommand.self])
+        subcommands: [
+            SuperviseCommand.self, IdleCommand.self, DumpWorkerCommand.self, ExamineCommand.self,
+            HoldWritesCommand.self,
+        ])
 }

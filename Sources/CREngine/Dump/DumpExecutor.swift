@@ -113,7 +113,8 @@ package struct DumpExecutor {
         for place in order(of: tree, in: snapshot) {
             let process = tree.processes[place]
             log.debug("Process \(process.pid), \(process.threads.count) threads")
-            let remote = try ask(process, place, snapshot, &tree, supervisor.journal, standIns)
+            let remote = try ask(
+                process, place, snapshot, &tree, tracking.writes, supervisor.journal, standIns)
             try builder.add(remote, tree.processes[place])
         }
         let copied = MonotonicClock.now()
@@ -148,14 +149,14 @@ package struct DumpExecutor {
             try call(.thawed, nil)
             outcome.pauseExcess = try pause.judge(ran)
             if !options.writesWhileFrozen { try write(image, builder, to: directory, outcome) }
-            try publish(links, directory, outcome, beforeEnd)
+            try publish(links, tracking, runID, directory, outcome, beforeEnd)
             // Only now: without a checkpoint, names that were made for it are to go.
             try retire(supervisor)
         case .leaveStopped:
             try write(image, builder, to: directory, outcome)
             try call(.imagesComplete, nil)
             outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
-            try publish(links, directory, outcome, beforeEnd)
+            try publish(links, tracking, runID, directory, outcome, beforeEnd)
             try network.release()
             if wasFrozen { try group?.freezeAgain() }
             tree.thawStopped()
@@ -166,7 +167,7 @@ package struct DumpExecutor {
             try call(.imagesComplete, nil)
             outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
             outcome.lock = network.staying
-            try publish(links, directory, outcome, beforeEnd)
+            try publish(links, tracking, runID, directory, outcome, beforeEnd)
             try kill(tree, supervisor, network)
             outcome.frozenTime = (MonotonicClock.now() - frozen) / 1000
         }
@@ -268,7 +269,7 @@ package struct DumpExecutor {
     /// What only the process can tell; then, as its handlers are known, how interrupted calls of it go on.
     private func ask(
         _ process: FrozenProcess, _ place: Int, _ snapshot: Snapshot, _ tree: inout FrozenTree,
-        _ journal: borrowing UndoJournal, _ standIns: StandIns?
+        _ writes: WriteTracker?, _ journal: borrowing UndoJournal, _ standIns: StandIns?
     ) throws(DumpError) -> RemoteFacts {
         guard process.state != .zombie else { return RemoteFacts() }
         guard let facts = snapshot.task(process.pid), let status = facts.threads.first?.status else {
@@ -303,7 +304,7 @@ package struct DumpExecutor {
             if snapshot.systemV.undoLists.contains(process.pid) {
                 request.semaphores = snapshot.systemV.allSemaphores
             }
-            let probe = RemoteProbe(process: process, request: request, faults: faults)
+            let probe = RemoteProbe(process: process, request: request, faults: faults, writes: writes)
             var remote = try probe.run(tree, journal: journal, place: place)
             remote.seccompFilters = filters
             try tree.lookAgainForSignals(
@@ -345,7 +346,8 @@ package struct DumpExecutor {
 
     /// Names that were made for the images stay from the moment on in which these are published.
     private func publish(
-        _ links: LinkRemaps, _ directory: borrowing OwnedFD, _ outcome: DumpOutcome,
+        _ links: LinkRemaps, _ tracking: PageTracking, _ runID: String, _ directory: borrowing OwnedFD,
+        _ outcome: DumpOutcome,
         _ beforeEnd: (DumpOutcome) throws(DumpError) -> Void
     ) throws(DumpError) {
         if let images = options.publishedImages { try links.announce(images, of: directory) }
@@ -353,6 +355,7 @@ package struct DumpExecutor {
         try beforeEnd(outcome)
         faults.pass("after publishing")
         try links.keep()
+        tracking.writes?.handOver(runID)
     }
 
     /// From the first kill on there is no way back: should we die, the supervisor knows that the rest must die too.

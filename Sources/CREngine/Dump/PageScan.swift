@@ -28,7 +28,7 @@ package struct PageScan: ~Copyable {
 
     private static let isGuard: UInt64 = 1 << 8  // PAGE_IS_GUARD, Linux 6.15
 
-    private let pagemap: OwnedFD
+    let pagemap: OwnedFD
     /// Whether the ioctl exists, and whether it knows guard regions.
     private var hasScan = true
     private var knowsGuards = true

@@ -5,6 +5,8 @@ struct PageTracking {
     let previous: PreviousImages?
     /// Hashes are written, so that a later dump can continue this one.
     let isOn: Bool
+    /// Who knows what was written since; nil where nothing is tracked.
+    let writes: WriteTracker?
     private let log: EngineLog
 
     /// `images` is the directory of the dump; a link to the earlier set is made there, or an old one removed.
@@ -14,6 +16,8 @@ struct PageTracking {
             try PreviousImages(path, from: images)
         }
         isOn = options.tracksMemory || previous != nil
+        let mayRunOn = options.after != .kill && options.tracksMemory
+        writes = isOn ? WriteTracker(root: options.root, runsOn: mayRunOn, log: log) : nil
         do throws(Errno) {
             try Self.point(images, at: options.previousImages)
         } catch {
@@ -29,6 +33,12 @@ struct PageTracking {
         if symlinkat(path, images.rawValue, ImageName.parent) != 0 { throw Errno(rawValue: errno) }
     }
 
+    /// Whether what a task wrote since the earlier set is known.
+    func knowsWrites(of pid: PID) -> Bool {
+        guard let writes, let base = writes.base, let watch = writes.watch(pid) else { return false }
+        return !watch.isFresh && base == previous?.runID
+    }
+
     /// What the earlier set has of one pagemap. Damage there is told in the log, and everything stored anew: that makes
     /// the new set larger and no less whole.
     func earlierPages(of pagemap: String) -> PreviousPages? {
@@ -38,6 +48,13 @@ struct PageTracking {
             log.warning("The earlier images at \(previous?.path ?? "") are not continued: \(error)")
             return nil
         }
+    }
+
+    /// Tells the log how the changed pages of a process were found.
+    func note(_ pid: PID, _ pagemap: PagemapImage, _ manner: String) {
+        if previous == nil { return }
+        let all = pagemap.extents.reduce(0) { $0 + $1.pages }
+        log.info("Process \(pid): \(all - pagemap.pagesInParent) of \(all) pages changed, \(manner)")
     }
 
     /// Gives up a link that nothing needs.

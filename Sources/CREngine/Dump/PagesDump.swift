@@ -25,68 +25,81 @@ struct PagesDump: ~Copyable {
         }
     }
 
-    /// Pages that are stored alike.
-    private struct Part {
-        var range: PageScan.Range
-        /// Of their extent.
-        var flags: UInt32
-    }
-
     /// Private memory of one process. `shared` are ranges in which others may have the same pages, ascending.
     mutating func dump(
         _ pid: PID, areas: [AreaImage], shared: [Range<UInt64>]
     ) throws(DumpError) -> PagemapImage {
-        var parts: [Part] = []
+        let name = ImageName.pagemap(pid)
         var scan = try open(pid)
+        var pages = ContentPages()
         for area in areas {
             guard let ranges = try ranges(of: area, &scan, pid) else { continue }
             pagesScanned += (area.end - area.start) / UInt64(pageSize)
-            parts += ranges.map { Part(range: $0, flags: Self.flags(in: area)) }
+            pages.add(ranges, flags: Self.flags(in: area))
+            // What the kernel itself maps is never written.
+            if area.status.contains(.vdso) || ranges.isEmpty { continue }
+            pages.addWritten(try written(pid, area, scan) ?? ranges)
         }
         var pagemap = PagemapImage()
-        var changed = parts.map(\.range)
         var hashes: PageHashes?
-        if var earlier = tracking.earlierPages(of: ImageName.pagemap(pid)) {
-            let present = try PageCopier(pid: pid, ranges: changed, shared: shared, pause: pause).hashes()
-            changed = Self.compare(parts, present, &earlier, into: &pagemap)
+        var changed: ContentPages.Changed
+        switch (tracking.earlierPages(of: name), tracking.knowsWrites(of: pid)) {
+        case (.some(var earlier), true):
+            changed = pages.changed(into: &pagemap) { (page, address, written) in
+                written ? nil : earlier.number(of: address)
+            }
+            hashes =
+                try copy(pid, changed, shared, &pagemap, hashes: true).map { copied in
+                    changed.hashes(copied: copied, earlier: earlier.hashes)
+                } ?? nil
+            tracking.note(pid, pagemap, "as the kernel noted")
+        case (.some(var earlier), false) where earlier.hashes != nil:
+            let present = try PageCopier(
+                pid: pid, ranges: pages.ranges, shared: shared, pause: pause
+            ).hashes()
+            changed = pages.changed(into: &pagemap) { (page, address, _) in
+                earlier.has(present[page], at: address) ? 0 : nil
+            }
+            _ = try copy(pid, changed, shared, &pagemap, hashes: false)
             hashes = present
-        } else {
-            for part in parts { pagemap.append(part.range.start, pages: part.range.pages, flags: part.flags) }
+            tracking.note(pid, pagemap, "as their hashes tell")
+        default:
+            changed = pages.all(into: &pagemap)
+            hashes = try copy(pid, changed, shared, &pagemap, hashes: tracking.isOn)
+            tracking.note(pid, pagemap, "as the earlier images do not tell")
         }
-        let copier = PageCopier(pid: pid, ranges: changed, shared: shared, pause: pause)
-        let isCompared = hashes != nil
-        if hashes == nil, tracking.isOn { hashes = PageHashes(count: copier.pages) }
-        var writer = try makeWriter(&pagemap)
-        let offset = writer.reserve(pages: copier.pages)
-        try copier.copy(to: writer.rawFD, at: offset, hashes: isCompared ? nil : hashes)
-        pagesWritten += UInt64(copier.pages)
         pagesInParent += pagemap.pagesInParent
-        try finish(writer)
-        try keep(hashes, of: ImageName.pagemap(pid))
+        try keep(hashes, of: name)
         return pagemap
     }
 
-    /// Gives each page to the pagemap, as its own or its parent's, and returns those that changed.
-    private static func compare(
-        _ parts: [Part], _ hashes: PageHashes, _ earlier: inout PreviousPages,
-        into pagemap: inout PagemapImage
-    ) -> [PageScan.Range] {
-        var changed: [PageScan.Range] = []
-        var number = 0
-        for part in parts {
-            for address in stride(from: part.range.start, to: part.range.end, by: pageSize) {
-                let isKnown = earlier.has(hashes[number], at: address)
-                number += 1
-                pagemap.append(address, pages: 1, flags: isKnown ? PagemapImage.Extent.parent : part.flags)
-                if isKnown { continue }
-                if changed.last?.end == address {
-                    changed[changed.count - 1].end += UInt64(pageSize)
-                } else {
-                    changed.append(PageScan.Range(start: address, end: address + UInt64(pageSize)))
-                }
-            }
+    /// Copies pages into a new pages file; with `hashes`, tells them apart on the way.
+    private mutating func copy(
+        _ pid: PID, _ changed: ContentPages.Changed, _ shared: [Range<UInt64>],
+        _ pagemap: inout PagemapImage, hashes isHashing: Bool
+    ) throws(DumpError) -> PageHashes? {
+        let copier = PageCopier(pid: pid, ranges: changed.ranges, shared: shared, pause: pause)
+        let hashes = isHashing ? PageHashes(count: copier.pages) : nil
+        var writer = try makeWriter(&pagemap)
+        let offset = writer.reserve(pages: copier.pages)
+        try copier.copy(to: writer.rawFD, at: offset, hashes: hashes)
+        pagesWritten += UInt64(copier.pages)
+        try finish(writer)
+        return hashes
+    }
+
+    /// Pages of an area that were written since the image set before; nil where nobody knows.
+    private func written(
+        _ pid: PID, _ area: AreaImage, _ scan: borrowing PageScan
+    ) throws(DumpError) -> [PageScan.Range]? {
+        guard let tracker = tracking.writes, let watch = tracker.watch(pid) else { return nil }
+        try tracker.doubt()
+        do throws(Errno) {
+            return try scan.writes(from: area.start, to: area.end, watch.protection)
+        } catch {
+            if error == .noProcess { tracker.drop(pid) }
+            return nil
         }
-        return changed
     }
 
     /// A shared segment, read through the kernel's own file for it, so that pages which no task has touched are seen.

@@ -35,7 +35,7 @@ final class PreviousImages: Sendable {
         return fstat(directory.rawValue, &status) == 0 ? [UInt64(status.st_dev), UInt64(status.st_ino)] : []
     }
 
-    /// What the set has of one pagemap; nil where it has none of that name, or nothing to compare with.
+    /// What the set has of one pagemap; nil where it has none of that name.
     func pages(named name: String) throws(ImageError) -> PreviousPages? {
         guard let file = try ImageFileReader.openIfPresent(.pagemap, name: name, in: directory) else {
             return nil
@@ -44,8 +44,9 @@ final class PreviousImages: Sendable {
             $0.flags & (PagemapImage.Extent.present | PagemapImage.Extent.parent) != 0
         }
         let count = extents.reduce(0) { $0 + Int($1.pages) }
-        let hashes = try PageHashes.read(name: ImageName.hashes(of: name), pages: count, in: directory)
-        return hashes.map { PreviousPages(extents: extents, hashes: $0) }
+        return PreviousPages(
+            extents: extents,
+            hashes: try PageHashes.read(name: ImageName.hashes(of: name), pages: count, in: directory))
     }
 }
 
@@ -53,26 +54,32 @@ final class PreviousImages: Sendable {
 struct PreviousPages {
     /// Those with content, ascending.
     private let extents: [PagemapImage.Extent]
-    /// In the order of the extents.
-    private let hashes: PageHashes
+    /// In the order of the extents; nil where nobody wrote them down.
+    let hashes: PageHashes?
     private var index = 0
     /// Pages before the extent at `index`.
     private var before = 0
 
-    init(extents: [PagemapImage.Extent], hashes: PageHashes) {
+    init(extents: [PagemapImage.Extent], hashes: PageHashes?) {
         self.extents = extents
         self.hashes = hashes
     }
 
-    /// Whether the set has this page at this address. Addresses must not descend from call to call.
-    mutating func has(_ hash: cp_page_hash, at address: UInt64) -> Bool {
+    /// The number of the page at an address; nil where the set has none. Addresses must not descend from call to call.
+    mutating func number(of address: UInt64) -> Int? {
         let size = UInt64(pageSize)
         while index < extents.count, extents[index].address + extents[index].pages * size <= address {
             before += Int(extents[index].pages)
             index += 1
         }
-        guard index < extents.count, extents[index].address <= address else { return false }
-        let earlier = hashes[before + Int((address - extents[index].address) / size)]
+        guard index < extents.count, extents[index].address <= address else { return nil }
+        return before + Int((address - extents[index].address) / size)
+    }
+
+    /// Whether the set has this page at this address. Addresses must not descend from call to call.
+    mutating func has(_ hash: cp_page_hash, at address: UInt64) -> Bool {
+        guard let hashes, let number = number(of: address) else { return false }
+        let earlier = hashes[number]
         return earlier.low == hash.low && earlier.high == hash.high
     }
 }

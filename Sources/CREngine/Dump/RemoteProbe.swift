@@ -35,12 +35,17 @@ package struct RemoteProbe: ~Copyable {
     private let process: FrozenProcess
     private let request: Request
     private let faults: FaultPoints
+    /// Gets a userfaultfd of the process, where it has none yet.
+    private let writes: WriteTracker?
 
     private var stub: RemoteAddress { request.places.stub }
     private var scratch: RemoteAddress { request.places.scratch }
     private static var scratchSize: UInt64 { RemotePlaces.scratchSize }
 
-    package init(process: FrozenProcess, request: Request, faults: FaultPoints) {
+    package init(
+        process: FrozenProcess, request: Request, faults: FaultPoints, writes: WriteTracker? = nil
+    ) {
+        self.writes = writes
         self.process = process
         self.request = request
         self.faults = faults
@@ -54,6 +59,7 @@ package struct RemoteProbe: ~Copyable {
         record.stub = stub.rawValue
         record.scratch = scratch.rawValue
         record.scratchSize = Self.scratchSize
+        record.mayHoldUserfault = writes?.needsWatch(process.pid) ?? false
         try write(journal, record, place)
 
         let writer = StubWriter(pid: process.pid, place: stub, scratch: scratch, faults: faults)
@@ -80,6 +86,7 @@ package struct RemoteProbe: ~Copyable {
                             scratchSize: Self.scratchSize,
                             isStrict: request.strictThreads.contains(thread.tid))
                         try askProcess(&session, &known)
+                        try writes?.begin(&session, process)
                         try askForAdjustments(&session, &known)
                     }
                     known.threads[thread.tid] = try askThread(&session)

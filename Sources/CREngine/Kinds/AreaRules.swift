@@ -34,6 +34,7 @@ enum AreaRules {
         var found: [Finding] = []
         for area in task.areas {
             for row in rows where row.applies(area) {
+                if row.code == .userfaultMapping, isOurs(area, task, context) { continue }
                 found.append(Finding(row.code, object(area, task, context), text(area, context)))
             }
         }
@@ -50,6 +51,11 @@ enum AreaRules {
                 Finding(.areasNotExamined, FindingObject(pid: task.pid), "\(task.areas.count) mappings"))
         }
         return found
+    }
+
+    /// Whether it was a dump that registered the area, to know what is written there.
+    private static func isOurs(_ area: VMA, _ task: TaskFacts, _ context: ScanContext) -> Bool {
+        context.snapshot.watchedTasks.contains(task.pid) && !area.has([.faultsMissing, .faultsMinor])
     }
 
     private static func object(_ area: VMA, _ task: TaskFacts, _ context: ScanContext) -> FindingObject {

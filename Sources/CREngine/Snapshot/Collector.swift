@@ -79,6 +79,7 @@ package struct Collector {
         snapshot.epollTargets = EpollScan.targets(of: snapshot)
         snapshot.watches = WatchScan.facts(of: &snapshot)
         snapshot.locks = LockScan.locks(of: snapshot)
+        snapshot.watchedTasks = WriteTracker.watched(root: snapshot.root)
         snapshot.systemV = try SystemVScan.facts(of: snapshot)
         findOutsideLeaders()
         if let parent = snapshot.task(snapshot.root)?.parent,

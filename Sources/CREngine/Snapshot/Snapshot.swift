@@ -22,6 +22,8 @@ package struct Snapshot: Equatable, Sendable {
     package var locks: [HeldLock] = []
     /// Members of the tree's epoll sets.
     package var epollTargets: [OpenFileID: [EpollTarget]] = [:]
+    /// Tasks the mappings of which we have registered with a userfaultfd, to know what they write.
+    package var watchedTasks: Set<PID> = []
     /// Objects of System V IPC that the tree uses.
     package var systemV = SystemVFacts()
     /// Holders outside the tree of its pipes, of its sockets and their far ends, and of its memory files and

@@ -91,12 +91,24 @@ package struct TreeUndo {
             pid: record.pid, place: stub, scratch: RemoteAddress(record.scratch), faults: faults)
         if keepsScratch {
             try writer.write(for: thread)
+            let userfault = record.mayHoldUserfault ? Self.userfault(of: record.pid) : nil
             try tree.withSession(thread, stub: stub, faults: faults) { (session) throws(TraceError) in
                 try session.require("munmap", CP_SYS_munmap, record.scratch, record.scratchSize)
+                if let userfault { try session.require("close", CP_SYS_close, userfault) }
             }
         }
         try writer.erase()
         return true
+    }
+
+    /// The number of a userfaultfd in the table of a process. A program that has one of its own is never dumped.
+    private static func userfault(of pid: PID) -> UInt64? {
+        guard let directory = try? ProcDirectory.open("/proc/\(pid)/fd"),
+            let numbers = try? directory.numbers(".")
+        else { return nil }
+        return numbers.first { (try? directory.link("\($0)")) == "anon_inode:[userfaultfd]" }.map {
+            UInt64($0)
+        }
     }
 
     private func isStub(_ pid: PID, _ stub: RemoteAddress) throws(Errno) -> Bool {

@@ -30,6 +30,8 @@ package struct UndoJournal: ~Copyable {
             }
         }
         package var socket = PeekedSocket()
+        /// The process may have a userfaultfd of ours in its table.
+        package var mayHoldUserfault = false
 
         package init(
             pid: PID, startTime: UInt64, stub: UInt64 = 0, scratch: UInt64 = 0, scratchSize: UInt64 = 0
@@ -53,6 +55,7 @@ package struct UndoJournal: ~Copyable {
     }
 
     private static let wordsPerRecord = 7
+    private static let userfaultBit: UInt64 = 1 << 63
     private let file: OwnedFD
 
     /// A new, empty journal in the phase `examining`.
@@ -85,7 +88,7 @@ package struct UndoJournal: ~Copyable {
             [
                 UInt64(UInt32(bitPattern: record.pid.rawValue)), record.startTime, record.stub,
                 record.scratch,
-                record.scratchSize, record.socket.inode,
+                record.scratchSize | (record.mayHoldUserfault ? Self.userfaultBit : 0), record.socket.inode,
                 UInt64(UInt32(bitPattern: record.socket.descriptor)) << 32
                     | UInt64(UInt32(bitPattern: record.socket.peekOffset)),
             ], at: 1 + index * Self.wordsPerRecord)
@@ -103,7 +106,8 @@ package struct UndoJournal: ~Copyable {
             guard words[0] >> 32 == Self.processKind else { return nil }
             var record = Record(
                 pid: PID(Int32(truncatingIfNeeded: words[0])), startTime: words[1], stub: words[2],
-                scratch: words[3], scratchSize: words[4])
+                scratch: words[3], scratchSize: words[4] & ~Self.userfaultBit)
+            record.mayHoldUserfault = words[4] & Self.userfaultBit != 0
             record.socket = .init(
                 descriptor: Int32(truncatingIfNeeded: words[6] >> 32), inode: words[5],
                 peekOffset: Int32(truncatingIfNeeded: words[6]))
