@@ -248,7 +248,7 @@ func addFile(
 
     @Test func `areas that no image can hold block at their address`() throws {
         for (flag, code): (AreaFlags, FindingCode) in [
-            (.sealed, .sealedMapping), (.droppable, .droppable), (.faultsMissing, .userfaultMapping),
+            (.faultsMissing, .userfaultMapping),
             (.pureFrameNumbers, .deviceMapping), (.unknown, .unknownAreaFlag),
         ] {
             var snapshot = ordinarySnapshot()

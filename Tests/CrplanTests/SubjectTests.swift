@@ -29,7 +29,7 @@ struct SubjectTests {
         "tcp plain", "tcp empty", "tcp six", "tcp mapped", "tcp full", "tcp small-full", "tcp options",
         "tasks seccomp", "tasks strict", "tasks chains", "tasks orphans", "cgroups", "directories",
         "tasks shared", "tasks signals", "tasks deadline", "tasks policies",
-        "sysv", "sysv user", "sysv undo", "cow",
+        "sysv", "sysv user", "sysv undo", "cow", "areas",
         "devices own", "ghosts sparse",
         "tcp half", "tcp half-empty", "tcp device", "tcp finwait", "tcp closing", "tcp lastack", "tcp reset",
     ]
@@ -96,6 +96,7 @@ struct SubjectTests {
                 // What was restored can be dumped again.
                 SubjectCase(subject: "tree", steps: "dump-running,cycle:3,dump-running,check"),
                 SubjectCase(subject: "memory", steps: "cycle:3,check"),
+                SubjectCase(subject: "areas", steps: "cycle:2,check"),
                 SubjectCase(subject: "threads", steps: "dump-stopped,cycle:2,check"),
                 SubjectCase(subject: "creds", steps: "cycle:2,check"),
                 SubjectCase(subject: "timers", steps: "cycle:2,check"),

@@ -41,6 +41,7 @@ static const struct subject subjects[] = {
     {"cgroups", cgroups, "a group of its own in each hierarchy, with limits, and a child in a group below; needs root"},
     {"directories", directories, "removed directories that are open, and a removed working directory; needs root"},
     {"tasks", tasks, "KIND: seccomp, dead leaders, shared tables and other ways of being a task"},
+    {"areas", areas, "[huge]: areas that the kernel treats in ways of their own: guarded, sealed, locked, droppable, huge"},
     {"cow", cow, "private memory that parent, children and a grandchild share copy-on-write"},
     {"sysv", sysv, "[user|outside|undo]: segments, semaphores and message queues of System V IPC"},
     {"ghosts", ghosts, "KIND: a deleted file that is large, or sparse"},

@@ -70,7 +70,7 @@ struct AreaAssembler {
             image.backing = UInt64(snapshot.segment(of: area))
             image.offset = area.offset
             image.openMode = area.flags?.contains(.mayWrite) == true ? 2 : 0
-        case .anonymous, .heap, .stack, .vdso, .vvar, .vsyscall:
+        case .anonymous, .hugeAnonymous, .heap, .stack, .vdso, .vvar, .vsyscall:
             break
         default:
             throw .cannotCarry(
@@ -80,13 +80,20 @@ struct AreaAssembler {
             area.flags?.contains(row.flag) == true ? bits | 1 << row.number : bits
         }
         if advice != 0 { image.advice = advice }
+        image.isSealed = area.flags?.contains(.sealed) == true
         image.locksOnFault = area.flags?.contains(.lockedOnFault) == true
         return image
     }
 
     private func flags(of area: VMA) -> UInt32 {
         var flags = UInt32(area.isShared ? MAP_SHARED : MAP_PRIVATE)
-        if area.file == nil { flags |= UInt32(MAP_ANONYMOUS) }
+        let droppable: UInt32 = 0x8
+        if area.flags?.contains(.droppable) == true { flags = droppable }
+        if area.file == nil || area.kind == .hugeAnonymous { flags |= UInt32(MAP_ANONYMOUS) }
+        if area.kind == .hugeAnonymous {
+            // MAP_HUGETLB, with the size as its logarithm.
+            flags |= 0x4_0000 | UInt32(area.pageSize.trailingZeroBitCount) << 26
+        }
         if area.flags?.contains(.growsDown) == true { flags |= 0x100 }
         if area.flags?.contains(.locked) == true { flags |= 0x2000 }
         if area.flags?.contains(.noReserve) == true { flags |= 0x4000 }

@@ -120,6 +120,10 @@ struct DumpBuilder: ~Copyable {
             let pid = tasks[place].pid
             let shared = snapshot.task(pid)?.areas.filter(\.hasSharedPages).map { $0.start..<$0.end } ?? []
             tasks[place].memory?.pages = try pages.dump(pid, areas: areas, shared: shared)
+            // CRIU has them behind all areas.
+            tasks[place].memory?.areas += pages.guards.map {
+                AreaImage(start: $0.start, end: $0.end, protection: 0, flags: 0, status: .guardRegion)
+            }
         }
         for (inode, path) in zip(files.memfds, files.memfdContents) where inode.size > 0 {
             let pagemap = try pages.dumpShared(

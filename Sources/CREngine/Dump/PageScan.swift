@@ -15,74 +15,72 @@ package struct PageScan: ~Copyable {
         package var pages: Int { Int((end - start) / UInt64(pageSize)) }
     }
 
-    /// A range that MADV_GUARD_INSTALL protects; no content can be read there.
-    package struct GuardRegion: Error, Equatable, Sendable {
-        package var start: UInt64
-    }
-
-    /// What a scan can end in.
-    package enum Failure: Error {
-        case kernel(Errno)
-        case guardRegion(GuardRegion)
-    }
-
     private static let isGuard: UInt64 = 1 << 8  // PAGE_IS_GUARD, Linux 6.15
 
     let pagemap: OwnedFD
     /// Whether the ioctl exists, and whether it knows guard regions.
     private var hasScan = true
     private var knowsGuards = true
+    /// Ranges that MADV_GUARD_INSTALL protects, of all areas that were looked at; no content can be read there.
+    package private(set) var guards: [Range] = []
 
     package init(_ pid: PID) throws(Errno) {
         pagemap = try OwnedFD.open("/proc/\(pid)/pagemap", O_RDONLY)
     }
 
     /// Ranges in ascending order, adjacent ones joined.
-    package mutating func ranges(from start: UInt64, to end: UInt64) throws(Failure) -> [Range] {
+    package mutating func ranges(from start: UInt64, to end: UInt64) throws(Errno) -> [Range] {
         if hasScan {
-            do throws(Failure) {
+            do throws(Errno) {
                 return try scan(start, end)
             } catch {
-                guard case .kernel(let errno) = error else { throw error }
                 // A kernel without guard regions refuses their bit; one without the ioctl refuses it all.
-                if errno == .invalid && knowsGuards {
+                if error == .invalid && knowsGuards {
                     knowsGuards = false
                     return try ranges(from: start, to: end)
                 }
-                if errno.rawValue != ENOTTY && errno != .invalid { throw error }
+                if error.rawValue != ENOTTY && error != .invalid { throw error }
                 hasScan = false
             }
         }
-        do throws(Errno) {
-            return try readPagemap(start, end)
-        } catch {
-            throw .kernel(error)
+        return try readPagemap(start, end)
+    }
+
+    /// Finds the guard regions of an area whose content nobody asks for. Kernels before 6.15 have none in such areas.
+    package mutating func findGuards(from start: UInt64, to end: UInt64) throws(Errno) {
+        var regions = [cp_page_region](repeating: cp_page_region(), count: 64)
+        var position = start
+        while position < end, hasScan, knowsGuards {
+            var argument = cp_pm_scan_arg()
+            argument.size = UInt64(MemoryLayout<cp_pm_scan_arg>.size)
+            argument.start = position
+            argument.end = end
+            argument.vec_len = UInt64(regions.count)
+            argument.category_mask = Self.isGuard
+            argument.return_mask = Self.isGuard
+            let count = scan(&argument, into: &regions)
+            if count < 0 {
+                let errno = Errno(rawValue: Int32(-count))
+                if errno == .invalid || errno.rawValue == ENOTTY { return }
+                throw errno
+            }
+            for region in regions[0..<count] { Self.append(region.start, region.end, to: &guards) }
+            if argument.walk_end <= position { break }
+            position = argument.walk_end
         }
     }
 
-    /// Throws `guardRegion` where there is one; for areas whose content nobody asks for. Kernels before 6.15 have none
-    /// in such areas.
-    package func requireNoGuards(from start: UInt64, to end: UInt64) throws(Failure) {
-        var region = cp_page_region()
-        var argument = cp_pm_scan_arg()
-        argument.size = UInt64(MemoryLayout<cp_pm_scan_arg>.size)
-        argument.start = start
-        argument.end = end
-        argument.vec_len = 1
-        argument.max_pages = 1
-        argument.category_mask = Self.isGuard
-        argument.return_mask = Self.isGuard
-        let count = withUnsafeMutablePointer(to: &region) { place in
-            argument.vec = UInt64(UInt(bitPattern: place))
+    private func scan(_ argument: inout cp_pm_scan_arg, into regions: inout [cp_page_region]) -> Int {
+        regions.withUnsafeMutableBufferPointer { buffer in
+            argument.vec = UInt64(UInt(bitPattern: buffer.baseAddress))
             return withUnsafeMutablePointer(to: &argument) {
                 cp_syscall(
                     CP_SYS_ioctl, Int(pagemap.rawValue), Int(CP_PAGEMAP_SCAN), Int(bitPattern: $0), 0, 0, 0)
             }
         }
-        if count > 0 { throw .guardRegion(GuardRegion(start: region.start)) }
     }
 
-    private func scan(_ start: UInt64, _ end: UInt64) throws(Failure) -> [Range] {
+    private mutating func scan(_ start: UInt64, _ end: UInt64) throws(Errno) -> [Range] {
         var found: [Range] = []
         var regions = [cp_page_region](repeating: cp_page_region(), count: 1024)
         var position = start
@@ -96,20 +94,14 @@ package struct PageScan: ~Copyable {
             argument.category_mask = argument.category_inverted
             argument.category_anyof_mask = UInt64(CP_PAGE_IS_PRESENT | CP_PAGE_IS_SWAPPED)
             argument.return_mask = UInt64(CP_PAGE_IS_PRESENT) | (knowsGuards ? Self.isGuard : 0)
-            let count = regions.withUnsafeMutableBufferPointer { buffer in
-                argument.vec = UInt64(UInt(bitPattern: buffer.baseAddress))
-                return withUnsafeMutablePointer(to: &argument) {
-                    cp_syscall(
-                        CP_SYS_ioctl, Int(pagemap.rawValue), Int(CP_PAGEMAP_SCAN), Int(bitPattern: $0), 0, 0,
-                        0)
-                }
-            }
-            if count < 0 { throw .kernel(Errno(rawValue: Int32(-count))) }
+            let count = scan(&argument, into: &regions)
+            if count < 0 { throw Errno(rawValue: Int32(-count)) }
             for region in regions[0..<count] {
                 if region.categories & Self.isGuard != 0 {
-                    throw .guardRegion(GuardRegion(start: region.start))
+                    Self.append(region.start, region.end, to: &guards)
+                } else {
+                    Self.append(region.start, region.end, to: &found)
                 }
-                Self.append(region.start, region.end, to: &found)
             }
             if argument.walk_end <= position { break }
             position = argument.walk_end

@@ -8,6 +8,8 @@ struct PagesDump: ~Copyable {
     private var nextID: UInt32 = 1
     private let tracking: PageTracking
     private(set) var pagesScanned: UInt64 = 0
+    /// Guard regions of the process that was dumped last.
+    private(set) var guards: [PageScan.Range] = []
     private(set) var pagesInParent: UInt64 = 0
     private(set) var pagesWritten: UInt64 = 0
 
@@ -40,6 +42,7 @@ struct PagesDump: ~Copyable {
             if area.status.contains(.vdso) || ranges.isEmpty { continue }
             pages.addWritten(try written(pid, area, scan) ?? ranges)
         }
+        guards = scan.guards
         var pagemap = PagemapImage()
         var hashes: PageHashes?
         var changed: ContentPages.Changed
@@ -200,7 +203,7 @@ struct PagesDump: ~Copyable {
         }
     }
 
-    /// Nil for areas whose content is elsewhere or is the kernel's.
+    /// Nil for areas whose content is elsewhere, is the kernel's, or is better lost.
     private func ranges(of area: AreaImage, _ scan: inout PageScan, _ pid: PID) throws(DumpError) -> [PageScan
         .Range]?
     {
@@ -208,29 +211,24 @@ struct PagesDump: ~Copyable {
         let isOurs = area.status.contains(.anonymousPrivate) || area.status.contains(.filePrivate)
         let isKernels = area.status.contains(.vvar) || area.status.contains(.vsyscall)
         if isKernels { return nil }
-        do throws(PageScan.Failure) {
-            if !isOurs {
-                try scan.requireNoGuards(from: area.start, to: area.end)
+        do throws(Errno) {
+            // What may be dropped is what no image should hold: state of random generators, say.
+            if !isOurs || area.isDroppable {
+                try scan.findGuards(from: area.start, to: area.end)
                 return nil
             }
             return try scan.ranges(from: area.start, to: area.end)
         } catch {
-            switch error {
-            case .kernel(let errno): throw .task(pid, "its page map cannot be read", errno)
-            case .guardRegion(let region):
-                throw .cannotCarry(
-                    "process \(pid): guard region at \(RemoteAddress(region.start)) (MADV_GUARD_INSTALL) is not carried yet"
-                )
-            }
+            throw .task(pid, "its page map cannot be read", error)
         }
     }
 
-    /// CRIU marks what a lazy restore may fetch later: anonymous private memory that is not locked.
+    /// CRIU marks what a lazy restore may fetch later: anonymous private memory that is not locked and of small pages.
     private static func flags(in area: AreaImage) -> UInt32 {
         let present = PagemapImage.Extent.present
         let mayWait =
             area.flags & UInt32(MAP_ANONYMOUS) != 0 && area.flags & 0x2000 == 0
-            && !area.status.contains(.vdso)
+            && !area.status.contains(.vdso) && !area.isHuge
         return mayWait ? present | PagemapImage.Extent.lazy : present
     }
 

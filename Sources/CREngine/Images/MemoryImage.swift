@@ -44,6 +44,12 @@ package struct AreaImage: Equatable, Sendable {
     package var openMode: UInt32?
     /// With MAP_LOCKED: MLOCK_ONFAULT of mlock2(2). In our own `crplan.json`.
     package var locksOnFault = false
+    /// By mseal(2); in our own `crplan.json`.
+    package var isSealed = false
+    /// MAP_HUGETLB of mmap(2).
+    package var isHuge: Bool { flags & 0x4_0000 != 0 }
+    /// MAP_DROPPABLE of mmap(2), which takes the place of MAP_PRIVATE.
+    package var isDroppable: Bool { flags & 0xf == 0x8 }
     package init(start: UInt64, end: UInt64, protection: UInt32, flags: UInt32, status: AreaStatus) {
         self.start = start
         self.end = end

@@ -19,8 +19,7 @@ enum AreaRules {
                 || area.has([.deviceMemory, .pureFrameNumbers])
                     && ![.vvar, .vdso, .vsyscall, .uprobes].contains(area.kind)
         },
-        Row(code: .sealedMapping) { $0.has(.sealed) },
-        Row(code: .droppable) { $0.has(.droppable) },
+        Row(code: .sealedMapping) { $0.has(.sealed) && [.vdso, .vvar].contains($0.kind) },
         Row(code: .userfaultMapping) {
             $0.has([.faultsMissing, .faultsMinor, .faultsWriteProtected])
         },

@@ -94,6 +94,8 @@ package struct AreaRow: Equatable, Sendable {
     package var flags: AreaFlags?
     /// Whether somebody else maps pages of it, too; of private memory, what is shared copy-on-write.
     package var hasSharedPages = false
+    /// Bytes; other than 4096 for what is of hugetlbfs.
+    package var pageSize: UInt64 = 4096
 }
 
 /// Rows of /proc/PID/maps or smaps.
@@ -113,15 +115,10 @@ package enum AreaList {
             if end == begin { continue }
             // Lines of details start with a capital letter, head lines with a hexadecimal digit in lower case.
             if first >= UInt8(ascii: "A") && first <= UInt8(ascii: "Z") {
-                guard !rows.isEmpty,
-                    first == UInt8(ascii: "P") || first == UInt8(ascii: "V") || first == UInt8(ascii: "S")
-                else { continue }
+                guard !rows.isEmpty, Self.initials.contains(first) else { continue }
                 let line = bytes[begin..<end]
-                if first == UInt8(ascii: "S") {
-                    if line.starts(with: "Shared_Clean:") || line.starts(with: "Shared_Dirty:") {
-                        let kilobytes = line.dropFirst("Shared_Clean:".utf8.count).words.first?.decimal
-                        if kilobytes != 0 { rows[rows.count - 1].hasSharedPages = true }
-                    }
+                if first == UInt8(ascii: "S") || first == UInt8(ascii: "K") {
+                    take(line, into: &rows[rows.count - 1])
                     continue
                 }
                 if line.starts(with: "ProtectionKey:") {
@@ -139,6 +136,24 @@ package enum AreaList {
             hasKey = false
         }
         return rows
+    }
+
+    /// Of the lines that are looked at.
+    private static let initials: [UInt8] = [0x4b, 0x50, 0x53, 0x56]
+
+    /// How large pages are, and how much others have of it as well.
+    private static func take(_ line: Field, into row: inout AreaRow) {
+        let isSize = line.starts(with: "KernelPageSize:")
+        guard
+            isSize || line.starts(with: "Shared_Clean:") || line.starts(with: "Shared_Dirty:")
+                || line.starts(with: "Shared_Hugetlb:"),
+            let (_, value) = line.cut(at: UInt8(ascii: ":")), let kilobytes = value.words.first?.decimal
+        else { return }
+        if isSize {
+            row.pageSize = kilobytes << 10
+        } else if kilobytes > 0 {
+            row.hasSharedPages = true
+        }
     }
 
     /// Where the line that begins here ends: at the line feed, or at the end of all.

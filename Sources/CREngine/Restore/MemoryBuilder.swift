@@ -135,7 +135,7 @@ struct MemoryBuilder {
 
     private func map(_ thread: StubThread, _ area: AreaImage, fd: Int) throws(RestoreError) {
         let fixedNoReplace: UInt32 = 0x10_0000
-        let kept: UInt32 = 0x3 | 0x100 | 0x4000 | 0x2_0000
+        let kept: UInt32 = 0x3 | 0x100 | 0x4000 | 0x2_0000 | (area.isHuge ? 0x4_0000 | 0x3f << 26 : 0)
         // A droppable mapping has a type of its own in place of MAP_PRIVATE.
         let droppable: UInt32 = area.flags & 0x3 == 0 ? area.flags & 0x8 : 0
         let anonymous: UInt32 = fd < 0 ? 0x20 : 0
@@ -148,6 +148,12 @@ struct MemoryBuilder {
         case .success(let address) where address == Int(area.start): return
         case .success:
             throw RestoreError("task \(thread.tid)", "area \(area.name) came out at another address")
+        case .failure(.noMemory) where area.isHuge:
+            throw RestoreError(
+                "task \(thread.tid)", "area \(area.name) finds too few free huge pages",
+                remedy:
+                    "raise vm.nr_hugepages, or what is its like for the size, by \(area.end - area.start) bytes"
+            )
         case .failure(.noMemory)
         where area.protection & 2 != 0 && flags & 2 != 0 && area.end - area.start > Self.part:
             try mapInParts(thread, area, flags: flags, fd: fd)
@@ -226,6 +232,14 @@ struct MemoryBuilder {
             let guardInstall = 102
             try thread.call(
                 "madvise", CP_SYS_madvise, Int(area.start), Int(area.end - area.start), guardInstall)
+        }
+    }
+
+    /// mseal(2), after which nothing can be done to an area.
+    static func seal(_ process: StubProcess) throws(RestoreError) {
+        let mseal = 462
+        for area in process.image.memory?.areas ?? [] where area.isSealed {
+            try process.leader.call("mseal", mseal, Int(area.start), Int(area.end - area.start), 0)
         }
     }
 

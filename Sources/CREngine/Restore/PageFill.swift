@@ -58,8 +58,10 @@ struct PageFill {
                 let isPrivate = !area.status.isDisjoint(with: [.filePrivate, .anonymousPrivate])
                 let isKernels = !area.status.isDisjoint(with: [.vvar, .vsyscall, .vdso])
                 if isPrivate && !isKernels {
-                    // A droppable mapping has no MAP_PRIVATE and takes no userfaultfd.
-                    let isAnonymous = area.status.contains(.anonymousPrivate) && area.flags & 0x3 == 0x2
+                    // A droppable mapping has no MAP_PRIVATE and takes no userfaultfd; of huge pages that fills whole
+                    // ones only.
+                    let isAnonymous =
+                        area.status.contains(.anonymousPrivate) && area.flags & 0x3 == 0x2 && !area.isHuge
                     for start in stride(from: 0, to: part, by: chunkSize) {
                         result.append(
                             Piece(

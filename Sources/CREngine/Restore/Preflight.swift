@@ -116,7 +116,7 @@ struct Preflight {
                     RestoreError(
                         subject, "area \(area.name) maps segment \(area.backing), which is not in the image"))
             }
-            if area.flags & 0x4_0000 != 0 {
+            if area.isHuge, !area.status.contains(.anonymousPrivate) {
                 found.append(
                     RestoreError(subject, "area \(area.name) is in huge pages, which cannot be restored yet"))
             }

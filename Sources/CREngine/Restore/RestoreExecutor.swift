@@ -323,6 +323,7 @@ package struct RestoreExecutor {
 
     /// No system call can be made in the process after this.
     private func finish(_ process: StubProcess) throws(RestoreError) {
+        try MemoryBuilder.seal(process)
         let scratch = Int(process.leader.scratch.rawValue)
         try process.leader.call("munmap", CP_SYS_munmap, scratch, StubLayout.scratchSize)
         for (thread, image) in zip(process.threads, process.image.threads) {

@@ -56,8 +56,8 @@ extension FindingCode {
                 restore: "None, it blocks.")
         case .hugeTLB:
             Entry(
-                .block, "mapping of huge pages from hugetlbfs",
-                "This build does not carry hugetlb pages yet.",
+                .block, "file or shared mapping of huge pages",
+                "This build carries huge pages (hugetlb) only where they are private and anonymous.",
                 kernel:
                     "Huge pages are reserved in a pool of their own, by size, and must be free at restore.",
                 restore: "None today, it blocks.")
@@ -99,19 +99,13 @@ extension FindingCode {
                 restore: "None, it blocks. Adjustments of a process are carried.")
         case .sealedMapping:
             Entry(
-                .block, "sealed mapping",
-                "mseal(2) forbids what a restore has to do to put the mapping where it was.",
+                .block, "sealed vdso",
+                "The kernel seals the vdso of every program (CONFIG_MSEAL_SYSTEM_MAPPINGS), which a restore has to "
+                    + "move to its old place; use a kernel that does not.",
                 kernel:
                     "From mseal(2) on neither munmap, mremap, mprotect nor mmap over it is permitted, for "
                     + "good.",
-                restore: "None, it blocks.")
-        case .droppable:
-            Entry(
-                .block, "mapping that the kernel may drop",
-                "This build does not carry MAP_DROPPABLE memory yet.",
-                kernel: "The kernel may drop such pages at any time and gives zeroes then; they are never "
-                    + "written out.",
-                restore: "None today, it blocks.")
+                restore: "None, it blocks. Mappings that the program sealed are carried and sealed again.")
         case .shadowStack:
             Entry(
                 .block, "shadow stack",

@@ -98,7 +98,6 @@ package enum FindingCode: String, CaseIterable, Sendable, Codable {
     case aio = "CRP512"
     case systemV = "CRP513"
     case sealedMapping = "CRP514"
-    case droppable = "CRP515"
     case shadowStack = "CRP516"
     case userfaultMapping = "CRP517"
     case uprobes = "CRP518"

@@ -17,6 +17,9 @@ package enum AreaKind: Equatable, Sendable {
     /// shmat(2)
     case systemV
     case aioRing
+    /// MAP_PRIVATE|MAP_ANONYMOUS|MAP_HUGETLB
+    case hugeAnonymous
+    /// Any other mapping of huge pages from hugetlbfs.
     case hugeTLB
     case shadowStack
     case device
@@ -38,7 +41,7 @@ package enum AreaKind: Equatable, Sendable {
         } else if row.inode == 0 {
             self = Self.nameless(row)
         } else if row.flags?.contains(.hugePages) == true {
-            self = .hugeTLB
+            self = !row.isShared && row.name.hasPrefix("/anon_hugepage") ? .hugeAnonymous : .hugeTLB
         } else if let sharedMemoryDevice, row.device == sharedMemoryDevice {
             self =
                 row.name.hasPrefix("/memfd:")
@@ -88,7 +91,7 @@ package enum AreaKind: Equatable, Sendable {
     /// CRIU's status bits for it; nil where no image can hold it.
     package func status(isShared: Bool) -> AreaStatus? {
         switch self {
-        case .anonymous, .stack: [.regular, .anonymousPrivate]
+        case .anonymous, .stack, .hugeAnonymous: [.regular, .anonymousPrivate]
         case .heap: [.regular, .heap, .anonymousPrivate]
         case .vdso: [.regular, .vdso, .anonymousPrivate]
         case .vvar: [.regular, .vvar, .anonymousPrivate]

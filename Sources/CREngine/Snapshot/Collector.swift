@@ -205,6 +205,7 @@ package struct Collector {
                 offset: row.offset, name: file == nil ? row.name : "", file: file?.id, flags: row.flags,
                 kind: kind)
             area.hasSharedPages = row.hasSharedPages
+            area.pageSize = row.pageSize
             task.areas.append(area)
         }
     }

@@ -45,6 +45,8 @@ package struct VMA: Equatable, Sendable {
     package var kind: AreaKind
     /// Whether somebody else maps pages of it, too. False where only maps was read.
     package var hasSharedPages = false
+    /// Bytes.
+    package var pageSize: UInt64 = 4096
 
     package init(
         start: UInt64, end: UInt64, protection: UInt32, isShared: Bool, offset: UInt64 = 0, name: String = "",

@@ -31,6 +31,8 @@ struct ImageExtras: Codable, Equatable {
         var futureLocks: UInt32?
         /// Start addresses of areas locked with MLOCK_ONFAULT.
         var lockedOnFault: [UInt64]?
+        /// Start addresses of areas sealed with mseal(2).
+        var sealed: [UInt64]?
         /// What tells the parent of its end; 0 for nothing.
         var exitSignal: Int32?
     }
@@ -78,12 +80,14 @@ struct ImageExtras: Codable, Equatable {
                     deadline: thread.deadline, isKilledEarly: thread.isKilledEarly)
                 if row != Thread(tid: thread.tid.rawValue, affinity: []) { threads.append(row) }
             }
+            let sealed = (task.memory?.areas ?? []).filter(\.isSealed).map(\.start)
             let onFault = (task.memory?.areas ?? []).filter(\.locksOnFault).map(\.start)
             let row = Process(
                 pid: task.pid.rawValue, coredumpFilter: task.process?.coredumpFilter,
                 deniesWriteExecute: task.process?.deniesWriteExecute,
                 mergesMemory: task.process?.mergesMemory, futureLocks: task.process?.futureLocks,
-                lockedOnFault: onFault.isEmpty ? nil : onFault, exitSignal: task.process?.exitSignal)
+                lockedOnFault: onFault.isEmpty ? nil : onFault, sealed: sealed.isEmpty ? nil : sealed,
+                exitSignal: task.process?.exitSignal)
             if row != Process(pid: task.pid.rawValue) { processes.append(row) }
         }
         if !processes.isEmpty { self.processes = processes }
@@ -206,9 +210,13 @@ struct ImageExtras: Codable, Equatable {
             tree.tasks[task].process?.futureLocks = row.futureLocks
             tree.tasks[task].process?.exitSignal = row.exitSignal
             let onFault = Set(row.lockedOnFault ?? [])
+            let sealed = Set(row.sealed ?? [])
             for area in (tree.tasks[task].memory?.areas ?? []).indices {
-                guard let start = tree.tasks[task].memory?.areas[area].start else { continue }
-                tree.tasks[task].memory?.areas[area].locksOnFault = onFault.contains(start)
+                guard let known = tree.tasks[task].memory?.areas[area],
+                    !known.status.contains(.guardRegion)
+                else { continue }
+                tree.tasks[task].memory?.areas[area].locksOnFault = onFault.contains(known.start)
+                tree.tasks[task].memory?.areas[area].isSealed = sealed.contains(known.start)
             }
         }
     }
