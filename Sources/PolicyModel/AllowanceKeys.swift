@@ -35,7 +35,7 @@ enum AllowanceKeys {
         Key("fsnotify", \.fsnotify, .choice, "Watches on objects that cannot be named.", default: "deny")
         Key("ext-mount-map", \.extMountMap, .externalMounts, "Mount point inside to source at restore.")
         Key("veth", \.veth, .list(of: veth.type(), "rules"), "Network pairs with one end inside.")
-        Key("external", \.external, .list(of: .text, "texts"), "CRIU's --external spellings.")
+        Key("external", \.external, .list(of: .external, "texts"), "CRIU's --external spellings.")
     }
 
     static let unixSocket: KeyTable<UnixSocketRule> = KeyTable("a rule of 'ext-unix-sk'", UnixSocketRule()) {

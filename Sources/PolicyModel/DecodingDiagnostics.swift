@@ -216,6 +216,15 @@ extension Diagnostic {
             location, "'\(keyPath)' is written as criu's --inherit-fd, \"fd[3]:pipe[12345]\", not \(text)")
     }
 
+    static func notAnExternal(
+        _ keyPath: String, _ text: String, _ why: String, _ location: Location
+    ) -> Diagnostic {
+        Diagnostic(
+            location,
+            "'\(keyPath)' is written as criu's --external, \"dev[8/1]:data\" or \"tty[8803:17]\"; \(text) \(why)"
+        )
+    }
+
     static func emptyText(_ keyPath: String, _ location: Location) -> Diagnostic {
         Diagnostic(location, "'\(keyPath)' is empty; write something, or remove the key")
     }

@@ -112,8 +112,9 @@ struct DumpCommand: ParsableCommand {
             throw ValidationError("--tcp-established and --tcp-close exclude each other")
         }
         guard !(leaveRunning && leaveStopped) else { throw ValidationError("-R and -s exclude each other") }
-        for resource in external where !ExternalResource.isKnown(resource) {
-            throw ValidationError("--external \(resource) \(ExternalResource.refusal(resource))")
+        for resource in external {
+            guard let why = ExternalResource.refusal(resource) else { continue }
+            throw ValidationError("--external \(resource) \(why)")
         }
         guard Self.bytes(ghostLimit) != nil else {
             throw ValidationError(

@@ -37,6 +37,10 @@ struct RestoreCommand: ParsableCommand {
         name: .customLong("inherit-fd"),
         help: "fd[N]:NAME, descriptor N of crplan for what criu calls NAME; may be given again.")
     var inheritedFDs: [String] = []
+    @Option(
+        name: .customLong("external"),
+        help: "dev[NAME]:PATH, a device for what the dump called NAME; may be given again.")
+    var external: [String] = []
     @Flag(name: .customLong("log-pid"), help: "A log of each task, LOG.PID.")
     var logsTasks = false
     @Option(name: .customLong("pidfile"), help: "Write the root's pid to this file.")
@@ -87,6 +91,13 @@ struct RestoreCommand: ParsableCommand {
         }
         for text in inheritedFDs where GivenDescriptor(text) == nil {
             throw ValidationError("--inherit-fd takes fd[NUMBER]:NAME, not \(text)")
+        }
+        for text in external where ExternalResource.place(ofDevice: text) == nil {
+            let why =
+                ExternalResource.isOfNamespaces(text)
+                ? "is of a container's namespaces, which this build does not restore"
+                : "is not dev[NAME]:PATH; all else is given by --inherit-fd"
+            throw ValidationError("--external \(text) \(why)")
         }
         guard timeout >= 0 else { throw ValidationError("--timeout takes a number of seconds") }
     }
@@ -231,6 +242,11 @@ struct RestoreCommand: ParsableCommand {
         options.keepsHelperNames = place.keepsHelperNames
         for text in place.inherited + inheritedFDs {
             if let given = GivenDescriptor(text) { options.inherited[given.resource] = given.fd }
+        }
+        for text in external {
+            guard let place = ExternalResource.place(ofDevice: text) else { continue }
+            // Opened for the tree by what is behind it, with the flags that it had.
+            options.inherited["dev[\(place.name)]"] = try OwnedFD.open(place.path, O_PATH).release()
         }
         options.timeout = timeout
         options.fileCheck = fileValidation == "filesize" ? .size : .buildID

@@ -202,7 +202,8 @@ func addFile(
     @Test func `every allowance that the catalogue names is one that this build acts on`() throws {
         for code in FindingCode.allCases {
             guard let remedy = code.entry.remedy, !remedy.hasPrefix("dump:") else { continue }
-            let line = remedy.replacing("SIZE", with: "2MiB").replacing("COUNT", with: "70")
+            let line = remedy.replacing("SIZE", with: "2MiB").replacing("COUNT", with: "70").replacing(
+                "MAJOR/MINOR", with: "8/1")
             let text = "version: 1\nname: x\nselect: [{comm: solver}]\n\(line)\n"
             let policies = try PolicyLoader().load([PolicyFile(name: "x.yaml", bytes: Array(text.utf8))])
             #expect(policies.allSatisfy { $0.unsupportedKeys().isEmpty }, "\(code): \(remedy)")
@@ -214,7 +215,8 @@ func addFile(
                 "allow: {ext-unix-sk: [{type: any, on-restore: close}]}",
                 "allow: {link-remap: true}", "allow: {evasive-devices: true}", "allow: {shell-job: true}",
                 "allow: {file-locks: owned}", "allow: {file-locks: any}", "allow: {fsnotify: drop}",
-                "allow: {ext-pipes: inherit}", "allow: {external: [\"file[MNT:INO]\"]}",
+                "allow: {ext-pipes: inherit}", "allow: {external: [\"dev[8/1]:NAME\"]}",
+                "dump: {network-lock: nftables}",
                 "allow: {stdio: [{on-restore: inherit}]}",
                 "restore: {pidfile: \"/run/{target}.pid\"}",
                 "allow: {tcp-established: true}",

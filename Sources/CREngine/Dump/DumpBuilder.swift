@@ -239,6 +239,8 @@ struct DumpBuilder: ~Copyable {
         let terminal = side.flatMap { id in terminals.images.first { $0.id == id } }
         var named = file
         if !EvasiveDevice.allows(allow.evasiveDevices, file) { named.otherName = nil }
+        // Where it is by now is a matter of the restore.
+        if case .device? = endings[file.id] { named.otherName = file.link }
         let id = try files.id(of: named, owner: owner, terminal: terminal)
         if let ending = endings[file.id] { streams[id] = ending }
         return id

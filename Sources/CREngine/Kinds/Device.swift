@@ -19,11 +19,14 @@ package enum Device: FileKind {
         let (code, what) = (code(state.path), "\(kind) device \(state.device) \(state.path)")
         guard code == .device else { return [Finding(code, context.object(file), what)] }
         if let given = ExternalFile.findings(file, in: context) { return given }
-        return [
-            Finding(
-                code, context.object(file), what,
-                remedy: "allow: {external: [\"\(ExternalFile.key(file))\"]}")
-        ]
+        if let name = ExternalDevice.name(file, allow: context.allow) {
+            return [
+                Finding(
+                    .device, context.object(file), "\(what), external as dev[\(name)]", severity: .allowed)
+            ]
+        }
+        let key = ExternalDevice.key(file).map { "allow: {external: [\"\($0)\"]}" }
+        return [Finding(code, context.object(file), what, remedy: key)]
     }
 
     static func code(_ path: String) -> FindingCode {

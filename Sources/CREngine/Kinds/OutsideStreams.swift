@@ -9,6 +9,8 @@ package enum StreamEnding: Equatable, Sendable {
     case null
     /// An absolute path.
     case file(String)
+    /// A device: its name in the policy, where it was, and its number.
+    case device(name: String, path: String, DeviceNumber)
 }
 
 /// The rules of `allow.stdio` and `allow.ext-pipes` for one open file. Pure.
@@ -27,7 +29,7 @@ package enum OutsideStreams {
                     ", at restore that of whoever restores (\(["stdin", "stdout", "stderr"][Int(number)]))"
             case .given: finding.what += ", at restore what inherit-fd names"
             case .null: finding.what += ", at restore /dev/null"
-            case .file(let path): finding.what += ", at restore \(path)"
+            case .file(let path), .device(_, let path, _): finding.what += ", at restore \(path)"
             }
             return finding
         }
@@ -62,6 +64,10 @@ package enum OutsideStreams {
         var endings: [OpenFileID: StreamEnding] = [:]
         for file in context.snapshot.openFiles {
             let kind: StdioRule.Kind
+            if let device = ExternalDevice.ending(file, in: context) {
+                endings[file.id] = device
+                continue
+            }
             if let socket = UnixSocket.recognise(file, in: context.snapshot) {
                 if case .outside = UnixPeer(of: socket, in: context),
                     let rule = UnixSocket.streamRule(socket, of: file, in: context)

@@ -27,7 +27,8 @@ struct AllowanceCandidates {
         case .lockOutside: [Candidate(change: .fileLocks(.any))]
         case .inotify, .fanotify: [Candidate(change: .fsnotify)]
         case .evasiveDevice: device(finding)
-        case .device: file(finding).map { [Candidate(change: .external(ExternalFile.key($0)))] } ?? []
+        case .device:
+            file(finding).flatMap(ExternalDevice.key).map { [Candidate(change: .external($0))] } ?? []
         default: []
         }
     }

@@ -54,6 +54,11 @@ final class GivenFiles {
             if case .regular(let image) = file.content { position = image.position }
             return try Self.copy(fd, subject, flags, position: position)
         case .null: return try Self.opened("/dev/null", subject, flags & ~O_APPEND)
+        case .device(_, let path, _):
+            if let problem = deviceProblem(file) { throw problem }
+            let device = try Self.opened(path, subject, flags)
+            if case .regular(let image) = file.content { Self.seek(device, image.position) }
+            return device
         case .file(let path):
             let access = flags & O_ACCMODE
             return try Self.opened(
@@ -72,7 +77,8 @@ final class GivenFiles {
             throw RestoreError(subject, "descriptor \(fd) that was given for it is not open")
         }
         let type = status.st_mode & S_IFMT
-        let canOpen = type == S_IFIFO || isatty(fd) != 0 || position != nil && type == S_IFREG
+        let isDevice = position != nil && (type == S_IFCHR || type == S_IFBLK)
+        let canOpen = type == S_IFIFO || isatty(fd) != 0 || position != nil && type == S_IFREG || isDevice
         return try RestoreError.about(subject, "descriptor \(fd) that was given for it cannot be used") {
             () throws(Errno) -> OwnedFD in
             guard canOpen else {
@@ -84,7 +90,30 @@ final class GivenFiles {
                 try systemCall(
                     CP_SYS_lseek, Int(opened.rawValue), Int(truncatingIfNeeded: position), Int(SEEK_SET))
             }
+            if isDevice, let position { seek(opened, position) }
             return opened
+        }
+    }
+
+    /// Many devices have no offset.
+    private static func seek(_ file: borrowing OwnedFD, _ position: UInt64) {
+        if position == 0 || position == .max { return }
+        _ = cp_syscall(
+            CP_SYS_lseek, Int(file.rawValue), Int(truncatingIfNeeded: position), Int(SEEK_SET), 0, 0, 0)
+    }
+
+    /// Why a device cannot be opened again where it was; nil where it can.
+    func deviceProblem(_ file: FileImage) -> RestoreError? {
+        guard case .device(let name, let path, let number)? = ending(of: file) else { return nil }
+        let remedy = "restore with --external dev[\(name)]:PATH"
+        do throws(Errno) {
+            let facts = try FileFacts.of(path, followingLinks: true)
+            let isDevice = facts.type == .characterDevice || facts.type == .blockDevice
+            if isDevice, facts.represents == number { return nil }
+            let now = isDevice ? "device \(facts.represents)" : "no device"
+            return RestoreError(path, "was device \(number) and is \(now) now", remedy: remedy)
+        } catch {
+            return RestoreError(path, "device \(number) is not there any more", errno: error, remedy: remedy)
         }
     }
 
@@ -112,7 +141,9 @@ final class GivenFiles {
     private static func names(of file: FileImage, _ tree: TreeImage) -> [String] {
         switch file.content {
         case .regular(let image):
-            return [image.isExternal == true ? image.path : String(image.path.dropFirst())]
+            let path = image.isExternal == true ? image.path : String(image.path.dropFirst())
+            guard case .device(let name, _, _)? = tree.streams[file.id] else { return [path] }
+            return ["dev[\(name)]", path]
         case .pipe(let image): return ["pipe:[\(image.pipe)]"]
         case .unixSocket(let image): return ["socket:[\(image.inode)]"]
         case .terminal(let image):

@@ -21,6 +21,7 @@ struct PreflightTerminals {
                     given.name(of: file), "is outside the tree and was not given",
                     remedy: "restore with --inherit-fd fd[N]:\(given.name(of: file))"))
         }
+        found += tree.files.compactMap(given.deviceProblem)
         for name in names() where access(name, F_OK) == 0 {
             found.append(
                 RestoreError(name, "is taken by somebody else", remedy: "end whoever has this terminal"))

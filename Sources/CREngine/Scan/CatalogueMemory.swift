@@ -4,16 +4,18 @@ extension FindingCode {
         switch self {
         case .device:
             Entry(
-                .block, "device", criu: "external", remedy: "allow: {external: [\"file[MNT:INO]\"]}",
+                .block, "device", criu: "external", remedy: "allow: {external: [\"dev[MAJOR/MINOR]:NAME\"]}",
                 "Its driver keeps state for this open file that no image can hold. If the program needs none of it, "
-                    + "whoever restores can hand the device over, opened anew; else close it before the dump.",
+                    + "it can be opened anew by the restore, or handed over by whoever restores (file[MNT:INO]); else "
+                    + "close it before the dump.",
                 kernel:
                     "No general call reads or sets what a driver keeps for an open file. Memory devices keep "
                     + "nothing but an offset and are carried: null, zero, full, random, urandom, mem, port, and "
                     + "kmsg where it is not read. So are terminals.",
                 restore:
-                    "external: restore.inherit-fd or --inherit-fd names a descriptor of the device, with which the "
-                    + "program goes on; what the driver had for the old one is lost.")
+                    "dev: the path is opened again, with the flags and the offset of before, if it is the same device "
+                    + "still, or what --external dev[NAME]:PATH names. file: restore.inherit-fd or --inherit-fd names "
+                    + "a descriptor of the device. What the driver had for the old one is lost.")
         case .gpu:
             Entry(
                 .block, "graphics device",

@@ -45,11 +45,15 @@ struct ImageExtras: Codable, Equatable {
     struct Stream: Codable, Equatable {
         /// Its id in files.img.
         var file: UInt32
-        /// `standard-stream`, `given`, `null`, `file`.
+        /// `standard-stream`, `given`, `null`, `file`, `device`.
         var ending: String
         /// 0, 1 or 2 for a standard stream.
         var number: Int32?
         var path: String?
+        /// Of a device, in the policy.
+        var name: String?
+        var major: UInt32?
+        var minor: UInt32?
     }
     /// Raised when a reader of an older version would misunderstand the file.
     var version = 1
@@ -230,12 +234,19 @@ extension ImageExtras.Stream {
         case .given: self.ending = "given"
         case .null: self.ending = "null"
         case .file(let path): (self.ending, self.path) = ("file", path)
+        case .device(let name, let path, let device):
+            (self.ending, self.name, self.path) = ("device", name, path)
+            (major, minor) = (device.major, device.minor)
         }
     }
 
     /// Nil where a value that belongs to the word is missing.
     var value: StreamEnding? {
-        switch (ending, number, path) {
+        if ending == "device" {
+            guard let name, let path, let major, let minor else { return nil }
+            return .device(name: name, path: path, DeviceNumber(major, minor))
+        }
+        return switch (ending, number, path) {
         case ("standard-stream", let number?, _) where (0...2).contains(number): .standardStream(number)
         case ("given", _, _): .given
         case ("null", _, _): .null

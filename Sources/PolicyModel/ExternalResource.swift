@@ -1,0 +1,45 @@
+/// CRIU's spellings of --external, and `pipe:[INODE]` for a pipe whose far end is outside, which CRIU asks nobody about.
+package enum ExternalResource {
+    /// `dev[8/1]:data`: a device by its number, and the name that a restore knows it by.
+    package struct Device: Equatable, Sendable {
+        package var major: UInt32
+        package var minor: UInt32
+        package var name: String
+    }
+    /// What a tree of a host can have.
+    private static let kinds = ["tty[", "file[", "unix[", "pipe:["]
+    /// What belongs to a container's namespaces.
+    private static let contained = ["mnt[", "veth[", "macvlan[", "netdev[", "net[", "pid["]
+
+    /// Why it is not taken at a dump, as the end of a sentence; nil where it is.
+    package static func refusal(_ text: String) -> String? {
+        if isOfNamespaces(text) { return "is of a container's namespaces, which this build does not dump" }
+        if text.hasPrefix("dev[") {
+            return device(text) == nil ? "is to be dev[MAJOR/MINOR]:NAME" : nil
+        }
+        let isKnown = kinds.contains { text.hasPrefix($0) } && text.contains("]")
+        return isKnown ? nil : "is none of criu's spellings"
+    }
+
+    package static func isOfNamespaces(_ text: String) -> Bool { contained.contains { text.hasPrefix($0) } }
+
+    /// Nil for another spelling.
+    package static func device(_ text: String) -> Device? {
+        guard text.hasPrefix("dev["), let close = text.firstIndex(of: "]") else { return nil }
+        let numbers = text[..<close].dropFirst(4).split(separator: "/", omittingEmptySubsequences: false)
+        let name = text[text.index(after: close)...]
+        guard numbers.count == 2, let major = UInt32(numbers[0]), let minor = UInt32(numbers[1]),
+            name.hasPrefix(":"), name.count > 1, !name.dropFirst().contains(where: { "[]:/".contains($0) })
+        else { return nil }
+        return Device(major: major, minor: minor, name: String(name.dropFirst()))
+    }
+
+    /// `dev[data]:/dev/sdb1`, as a restore is given it; nil for another spelling.
+    package static func place(ofDevice text: String) -> (name: String, path: String)? {
+        guard text.hasPrefix("dev["), let close = text.firstIndex(of: "]") else { return nil }
+        let name = text[..<close].dropFirst(4)
+        let path = text[text.index(after: close)...].dropFirst()
+        guard !name.isEmpty, text[text.index(after: close)...].hasPrefix(":/") else { return nil }
+        return (String(name), String(path))
+    }
+}
