@@ -26,7 +26,8 @@ struct UnixSocketReader {
             image.peerCredentials = try Self.peerCredentials(socket)
         } catch {
             if error == .access {
-                throw .cannotCarry("\(subject(file)): has an eBPF filter, which is not carried")
+                throw .found(
+                    Finding(.socketProgram, context.object(file), "unix \(UnixSocket.typeName(facts.type))"))
             }
             throw .task(file.pid, "fd \(file.fd) (\(file.link)) cannot be examined", error)
         }
