@@ -225,6 +225,92 @@ func addFile(
         }
     }
 
+    @Test func `a process without its session's terminal blocks, whoever leads the session`() {
+        var snapshot = ordinarySnapshot()
+        addFile(&snapshot, fd: 3, link: "/dev/ptmx", mode: 0o020666) {
+            $0.facts?.represents = DeviceNumber(5, 2)
+            $0.info.details = ["tty-index:\t7"]
+        }
+        var member = snapshot.tasks[0]
+        member.pid = PID(101)
+        member.parent = PID(100)
+        member.descriptors = []
+        member.sharing = TaskFacts.Sharing(self: PID(101))
+        snapshot.tasks.append(member)
+        #expect(codes(snapshot) == [])
+        snapshot.tasks[0].terminal = DeviceNumber(136, 7)
+        let found = Scanner.scan(snapshot, allow: Allowances())
+        #expect(found.map(\.code) == [.terminalMissing] && found[0].object.pid == PID(101))
+        #expect(found[0].what == "without /dev/pts/7, which its session 100 has")
+        snapshot.tasks[1].terminal = DeviceNumber(136, 7)
+        #expect(codes(snapshot) == [])
+        // A job of a shell that is on a terminal, itself on none.
+        var job = ordinarySnapshot()
+        job.tasks[0].sid = PID(50)
+        job.outsideLeaders = [PID(50): OutsideProcess(pid: PID(50), comm: "bash", isAlive: true)]
+        #expect(codes(job) == [.shellJob])
+        job.outsideLeaders[PID(50)]?.terminal = DeviceNumber(136, 3)
+        #expect(codes(job) == [.shellJob, .terminalMissing])
+    }
+
+    @Test func `terminals of two devpts file systems block with both named`() throws {
+        var snapshot = ordinarySnapshot()
+        for (fd, link) in [(Int32(3), "/dev/ptmx"), (4, "/srv/pts/ptmx")] {
+            addFile(&snapshot, fd: fd, link: link, mode: 0o020666, inode: UInt64(fd)) {
+                $0.facts?.represents = DeviceNumber(5, 2)
+                $0.info.details = ["tty-index:\t0"]
+            }
+        }
+        let found = Scanner.scan(snapshot, allow: Allowances())
+        #expect(found.map(\.code) == [.terminalInstances, .terminalInstances])
+        #expect(
+            found[0].what.hasSuffix("in a tree with terminals of /dev/pts and /srv/pts"), "\(found[0].what)")
+        #expect(found[0].why.contains("Images know a terminal by its number alone"))
+    }
+
+    @Test func `an owner of signals that cannot be known yet is a warning, and of a frozen tree none`() {
+        var snapshot = ordinarySnapshot()
+        addFile(&snapshot, fd: 3, link: "pipe:[77]", mode: 0o010600, inode: 77, reach: .notAPath) {
+            $0.info.flags = 0o20000
+        }
+        let found = Scanner.scan(snapshot, allow: Allowances())
+        #expect(found.map(\.code) == [.signalOwner] && found[0].severity == .warn)
+        snapshot.isFrozen = true
+        #expect(codes(snapshot) == [])
+    }
+
+    @Test(arguments: [
+        (UInt32(1), UInt32(2), true), (4, 0, true), (8, 2, true), (11, 1, true), (11, 0, false),
+        (11, 2, false),
+        (2, 0, false), (12, 0, false),
+    ])
+    func `memory devices are carried by their number`(_ minor: UInt32, _ flags: UInt32, _ isCarried: Bool) {
+        var snapshot = ordinarySnapshot()
+        addFile(&snapshot, fd: 3, link: "/dev/x", mode: 0o020666) {
+            $0.facts?.represents = DeviceNumber(1, minor)
+            $0.info.flags = flags
+            $0.info.mount = 0x1d
+        }
+        #expect(codes(snapshot) == (isCarried ? [] : [.device]))
+        if isCarried { return }
+        var allow = Allowances()
+        #expect(Scanner.scan(snapshot, allow: allow)[0].remedy == "allow: {external: [\"file[1d:2a]\"]}")
+        allow.external = ["file[1d:2a]"]
+        let given = Scanner.scan(snapshot, allow: allow)
+        #expect(given.map(\.code) == [.externalFile] && given[0].severity == .allowed)
+    }
+
+    @Test func `a file that is mapped and open is told once, by its descriptor`() throws {
+        var snapshot = ordinarySnapshot()
+        addFile(&snapshot, fd: 9, link: "/tmp/held", mode: 0o100600, reach: .gone)
+        let file = MappedFile(
+            id: MappedFileID(rawValue: 0), path: "/tmp/held", device: DeviceNumber(254, 0), inode: 42,
+            facts: snapshot.openFiles[0].facts, reach: .gone, pid: PID(100), start: 0x1000, end: 0x2000)
+        snapshot.mappedFiles = [file]
+        let found = Scanner.scan(snapshot, allow: Allowances())
+        #expect(found.map(\.code) == [.nameGone] && found[0].object.fd == 9)
+    }
+
     @Test func `sessions and groups led from outside block`() {
         var snapshot = ordinarySnapshot()
         snapshot.tasks[0].sid = PID(50)

@@ -127,6 +127,36 @@ struct FailureTableTests {
         #expect(load.contents("status") == "pass\n")
     }
 
+    /// `Can't dump ghost file, increase limit`: holes take no room, neither in the checkpoint nor afterwards.
+    @Test func `a deleted file of 1 GiB that is nearly all holes keeps them`() throws {
+        var load = try Workload()
+        try load.start([BuiltPrograms.subject, "--status", load.place + "/status", "ghosts", "sparse"])
+        let place = load.place
+        try #require(load.await { text(of: place + "/status") == "ready\n" })
+        let tree = processTree(of: load.root)
+        let policy = try load.writePolicy("sparse", pids: [load.root])
+        let select = text(of: policy) ?? ""
+        try write(select + "allow: {ghost-limit: 64KiB}\n", to: policy)
+        let denied = try PlannedFindings(of: policy)
+        let finding = try #require(denied.blocker("CRP103"), "\(denied.text)")
+        #expect(finding.remedy == "allow: {ghost-limit: 128KiB}")
+        try write(select + "allow: {ghost-limit: auto}\n", to: policy)
+        let applied = try Command.run([BuiltPrograms.crplan, "apply", policy])
+        try #require(applied.ending == .exit(0), "\(applied.output)")
+        #expect(reap(tree, session: load.root, until: now() + 10))
+        let images = try #require(load.checkpoints(of: "sparse").first) + "/images"
+        let ghost = try #require(names(in: images).first { $0.hasPrefix("ghost-file-") })
+        var status = stat()
+        #expect(stat(images + "/" + ghost, &status) == 0)
+        // Two pieces of 64 KiB and a few words.
+        #expect(status.st_size > 128 << 10 && status.st_size < 132 << 10, "\(status.st_size)")
+        #expect(status.st_blocks * 512 < 256 << 10)
+        let restored = try load.restore("sparse")
+        try #require(restored.ending == .exit(0), "\(restored.output)")
+        try write("", to: place + "/status.check")
+        #expect(load.ended() == .exit(0), "\(load.contents("status"))")
+    }
+
     /// `Can't fork for N: File exists`, `Pid X do not match expected Y`.
     @Test func `ids that are taken are told before a restore begins`() throws {
         let subject = try DumpedSubject(["tree"])

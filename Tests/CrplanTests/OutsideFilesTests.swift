@@ -8,7 +8,8 @@ import Testing
 struct OutsideFilesTests {
     @Test(arguments: [
         "file", "null", "inherit", "ext-null", "ext-inherit", "tty", "pipe", "link", "failed-link",
-        "killed-link", "unpublished-link", "published-link", "published-link-kill", "pidfiles",
+        "killed-link", "unpublished-link", "published-link", "published-link-kill", "link-twice", "device",
+        "pidfiles",
     ])
     func `what leads out of a tree comes back as its rule says`(_ name: String) throws {
         let directory = try makeDirectory(in: "/tmp")
@@ -241,6 +242,48 @@ struct OutsideFilesTests {
                     crp("restore", published[0])
                 open("stop", "w")
                 wait(lambda: contents("answer") == "content")
+            elif case == "link-twice":
+                # Each dump has a name of its own; a restore of plain images takes its name away, as criu's does.
+                job = holding()
+                os.mkdir("again")
+                crp("dump", "-t", str(job.pid), "-D", "images", "--link-remap", "-R")
+                first = names()
+                crp("dump", "-t", str(job.pid), "-D", "again", "--link-remap", "-R")
+                second = [name for name in names() if name not in first]
+                assert len(first) == 1 and len(second) == 1, (first, second)
+                for images, name in ("again", second), ("images", first):
+                    os.kill(job.pid, signal.SIGKILL)
+                    wait(lambda: gone(job.pid))
+                    crp("restore", "-D", images, "-d")
+                    wait(lambda: not os.path.exists(name[0]), names())
+                assert names() == [], names()
+                os.kill(job.pid, signal.SIGKILL)
+                wait(lambda: gone(job.pid))
+                assert second[0] in crp("restore", "-D", "again", "-d", code=1)
+                assert open("other").read() == "content"
+            elif case == "device":
+                path = "/dev/cpu_dma_latency"
+                if not os.path.exists(path):
+                    return
+                held = os.open(path, os.O_RDWR)
+                job = start(worker, subprocess.DEVNULL, pass_fds=[held])
+                os.close(held)
+                plan = crp("plan", policy([job.pid], ""), code=3)
+                assert "CRP501" in plan and path in plan and f"pid {job.pid} fd {held}" in plan, plan
+                suggested = crp("suggest", str(job.pid))
+                name = suggested.split('- "')[1].split('"')[0]
+                assert f'external: ["{name}"]' in " ".join(plan.split()), (plan, suggested)
+                rules = policy([job.pid], suggested)
+                crp("plan", rules)
+                crp("apply", rules)
+                job.wait()
+                refused = crp("restore", "--store", "store", "rule", code=1)
+                assert f"--inherit-fd fd[N]:{name}" in refused, refused
+                assert not os.path.exists(f"/proc/{job.pid}"), "half of it was restored"
+                anew = os.open(path, os.O_RDWR)
+                crp("restore", "--store", "store", "rule", "--inherit-fd", f"fd[{anew}]:{name}", pass_fds=[anew])
+                assert os.readlink(f"/proc/{job.pid}/fd/{held}") == path
+                assert not os.path.exists("turn")
             elif case == "pidfiles":
                 jobs = [start(worker, subprocess.DEVNULL) for _ in range(2)]
                 pids = [job.pid for job in jobs]

@@ -95,7 +95,12 @@ struct ShellJobTests {
                         f"version: 1\nname: job\nselect: [{{pid: {pid}}}]\nstore: {{path: {directory}/store}}\n{allow}")
                 write("")
                 plan = subprocess.run([crplan, "plan", policy], stdout=subprocess.PIPE, text=True)
-                assert plan.returncode == 3 and "CRP401" in plan.stdout and "shell-job" in plan.stdout, plan.stdout
+                assert plan.returncode == 3, plan.stdout
+                # The session, its terminal, and the descriptors, each by whose it is and by the key.
+                terminal = os.readlink(f"/proc/{pid}/fd/0")
+                for part in [f"CRP401 session {shell.pid} of bash[{shell.pid}]", f"CRP405 controlling terminal {terminal}",
+                             f"CRP109 stdin on terminal {terminal}", f"pid {pid} fd 0", "allow: {shell-job: true}"]:
+                    assert part in " ".join(plan.stdout.split()), (part, plan.stdout)
                 write("allow: {shell-job: true}\nrestore: {pidfile: \"" + directory + "/{target}.pid\"}\n")
                 subprocess.run([crplan, "apply", policy], check=True)
                 shell.expect(b"Killed")
