@@ -15,6 +15,9 @@ let strictC: [CSetting] = [
     .define("_GNU_SOURCE"), .enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error),
 ]
 
+// As FAULT_POINTS of the Swift code: calls that can be told to fail.
+let strictEngineC = strictC + [.define("FAULT_POINTS", .when(configuration: .debug))]
+
 let package = Package(
     name: "crplan",
     dependencies: [
@@ -22,7 +25,7 @@ let package = Package(
     ],
     targets: [
         .target(
-            name: "CPlatform", cSettings: strictC,
+            name: "CPlatform", cSettings: strictEngineC,
             linkerSettings: [
                 .linkedLibrary("yaml"), .linkedLibrary("cap"), .linkedLibrary("protobuf-c"),
                 .linkedLibrary("crypto"), .linkedLibrary("nftables"), .linkedLibrary("xxhash"),

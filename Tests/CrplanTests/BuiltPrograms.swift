@@ -26,6 +26,15 @@ enum BuiltPrograms {
         }
     }
 
+    /// A debug build has fault points, and calls that can be told to fail.
+    static var isDebugBuild: Bool {
+        #if DEBUG
+            true
+        #else
+            false
+        #endif
+    }
+
     /// Whether `scripts/test --long` asked for the long loops.
     static var wantsLongTests: Bool { getenv("CRPLAN_LONG_TESTS") != nil }
 

@@ -58,10 +58,11 @@ struct Workload: ~Copyable {
     }
 
     /// Runs `crplan apply` on a policy of this program alone, and waits until the whole tree is gone.
-    mutating func checkpoint(_ name: String) throws(Errno) -> Command {
+    mutating func checkpoint(_ name: String, allow: String? = nil) throws(Errno) -> Command {
         let tree = processTree(of: root)
         known.formUnion(tree)
         let policy = try writePolicy(name, pids: [root])
+        if let allow { try write((text(of: policy) ?? "") + "allow: \(allow)\n", to: policy) }
         let command = try Command.run([BuiltPrograms.crplan, "apply", policy])
         if command.ending == .exit(0), !reap(tree, session: root, until: now() + 10) { throw .timedOut }
         return command

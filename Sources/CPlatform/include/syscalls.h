@@ -8,4 +8,9 @@
 /// errno itself is left alone, so no other code can come between the call and the reading of its error.
 long cp_syscall(long nr, long a, long b, long c, long d, long e, long f);
 
+/// -errno for a call that a debug build is to do without, as an older kernel would answer it, else 0. See `KernelFeature`.
+///
+/// `cp_syscall` asks this by itself; calls that are made in other tasks must ask before.
+long cp_masked_call(long nr, long a, long b, long c);
+
 #endif

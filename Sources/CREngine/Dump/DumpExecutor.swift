@@ -86,6 +86,7 @@ package struct DumpExecutor {
             }
         let frozen = MonotonicClock.now()
         log.info("Seized \(tree.processes.count) processes")
+        faults.pass("the tree is seized")
         var snapshot = try collect(.frozen)
         paths.resolve(&snapshot)
         buildIDs.spare(snapshot)
@@ -117,8 +118,10 @@ package struct DumpExecutor {
                 process, place, snapshot, &tree, tracking.writes, supervisor.journal, standIns)
             try builder.add(remote, tree.processes[place])
         }
+        faults.pass("every process was asked")
         let copied = MonotonicClock.now()
         try builder.copyContents(supervisor.journal)
+        faults.pass("contents are copied")
         let memoryTime = (MonotonicClock.now() - copied) / 1000
         let image = try builder.finish(clocks: clocks, runID: runID, lockMethod: network.method)
         try meet(.copied)
@@ -325,6 +328,7 @@ package struct DumpExecutor {
     ) throws(DumpError) {
         do throws(ImageError) {
             try ImageSet.write(image, to: directory)
+            faults.pass("images are written")
             var stats = DumpStatsImage()
             stats.freezingTime = UInt32(clamping: outcome.freezingTime)
             stats.frozenTime = UInt32(clamping: outcome.frozenTime)

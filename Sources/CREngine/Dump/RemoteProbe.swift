@@ -78,8 +78,14 @@ package struct RemoteProbe: ~Copyable {
                         if request.places.scratchIsLeftBehind { try unmapScratch(&session) }
                         isMapped = false
                         let locked = lockedKilobytes()
-                        try mapScratch(&session)
+                        // Where a step after the call itself fails, the page is there.
                         isMapped = true
+                        do throws(TraceError) {
+                            try mapScratch(&session)
+                        } catch {
+                            if case .remoteCall = error { isMapped = false }
+                            throw error
+                        }
                         if lockedKilobytes() != locked { known.futureLocks = futureLocks() }
                         known.refusals = try RemoteOddities.ask(
                             &session, pid: process.pid, scratch: scratch,

@@ -117,9 +117,8 @@ final class RemapNames {
         try RestoreError.about(path, "deleted file cannot be made again") { () throws(Errno) -> Void in
             switch ghost.mode & UInt32(S_IFMT) {
             case UInt32(S_IFREG):
-                let file = try OwnedFD.open(name, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+                try Self.create(name)
                 temporaryFiles.append(name)
-                _ = file
             case UInt32(S_IFLNK):
                 throw .notSupported
             default:
@@ -134,6 +133,18 @@ final class RemapNames {
         try applyAttributes(ghost, name: name, path: path)
         ghostNames[ghost.number] = name
         return name
+    }
+
+    /// Of a restore that was killed the name may still be there; nobody else has such names.
+    private static func create(_ name: String) throws(Errno) {
+        let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
+        do throws(Errno) {
+            _ = try OwnedFD.open(name, flags, mode: 0o600)
+        } catch {
+            if error != .exists { throw error }
+            try call { unlink(name) }
+            _ = try OwnedFD.open(name, flags, mode: 0o600)
+        }
     }
 
     private func ghostDirectory(_ ghost: GhostImage, path: String) throws(RestoreError) -> String {

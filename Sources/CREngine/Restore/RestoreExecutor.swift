@@ -46,6 +46,7 @@ package struct RestoreExecutor {
             for problem in found.dropFirst() { log.error(problem.description) }
             throw first
         }
+        faults.pass("nothing is made yet")
         let environment = try OwnEnvironment()
         let cgroups = try CgroupBuilder(tree: tree, mode: options.cgroups)
         let builder = TreeBuilder(tree: tree)
@@ -87,6 +88,7 @@ package struct RestoreExecutor {
         try files.terminals.prepare()
         let sessions = SessionTerminals(lender: lender, terminals: files.terminals)
         try cgroups.make()
+        faults.pass("control groups are made")
         let memory = MemoryBuilder(
             layout: layout, vdso: vdso, lender: lender, files: files, pages: payload,
             systemV: systemV, affinity: affinity)
@@ -104,6 +106,7 @@ package struct RestoreExecutor {
 
         let threads = ThreadBuilder(affinity: affinity)
         try endZombies(builder, threads)
+        faults.pass("zombies have ended")
         let live = builder.processes.filter { !$0.isZombie }
         let descriptors = DescriptorBuilder(lender: lender, files: files)
         var pages: UInt64 = 0
@@ -113,10 +116,12 @@ package struct RestoreExecutor {
             if let image = process.image.process { try setLoginID(process, image) }
             try cgroups.place(process.leader, process.image.threads[0], leader: nil)
             if let image = process.image.memory { pages += try memory.build(process, image) }
+            faults.pass("a process has its memory")
             if let fs = process.image.fs { try descriptors.placeDirectories(process, fs) }
             if !process.sharesDescriptors {
                 try descriptors.placeDescriptors(process) { !files.isMadeInTask($0.file) }
             }
+            faults.pass("a process has its files")
             try threads.makeOthers(process, noting: builder.note)
             for (thread, image) in zip(process.others, process.image.threads.dropFirst()) {
                 try cgroups.place(thread, image, leader: process.image.threads[0])
@@ -135,6 +140,7 @@ package struct RestoreExecutor {
             try setProcessState(process, threads, lender: lender)
             log.task(process.pid, .debug, "signals, timers, limits and flags are set")
         }
+        faults.pass("signals and limits are set")
         let socketNames = SocketNames()
         func taskFiles(_ lender: Lender) -> TaskFiles {
             TaskFiles(tree: tree, live: live, files: files, socketNames: socketNames, lender: lender)
@@ -151,7 +157,9 @@ package struct RestoreExecutor {
             try setCredentials(process)
             log.task(process.pid, .debug, "credentials of \(process.threads.count) threads are set")
         }
+        faults.pass("credentials are set")
         try taskFiles(channel.lender(at: lender.number)).make()
+        faults.pass("tasks have made their files")
         for process in live { try setOwners(process) }
         for process in live where !process.sharesDescriptors {
             try process.leader.call("close", CP_SYS_close, Int(lender.number))
@@ -164,9 +172,11 @@ package struct RestoreExecutor {
         faults.pass("descriptors placed")
         try FileLockBuilder(tree: tree).take(live)
         try cgroups.limit()
+        faults.pass("all is there")
         try call(.complete, live[0].pid)
         try checkTime()
         if let pidfile = options.pidfile { try writePidfile(pidfile, live[0].pid) }
+        faults.pass("the pidfile is written")
         var handover: TerminalHandover?
         do throws(RestoreError) {
             try call(.beforeResume, live[0].pid)
@@ -192,6 +202,7 @@ package struct RestoreExecutor {
             if let image = process.image.process { try TimerBuilder.arm(process.leader, image) }
         }
         try files.armTimers()
+        faults.pass("timers are armed")
         try checkTime()
         try commit(live, network, cgroups)
     }
@@ -315,6 +326,7 @@ package struct RestoreExecutor {
         }
         let running = live.filter { !$0.isStopped }
         for process in running { try finish(process) }
+        faults.pass("registers are set")
         try cgroups.freeze()
         faults.pass("before unlocking")
         try network.release()

@@ -32,6 +32,8 @@ struct StubThread: Sendable {
         _ name: String, _ number: Int, _ a: Int = 0, _ b: Int = 0, _ c: Int = 0, _ d: Int = 0, _ e: Int = 0,
         _ f: Int = 0
     ) throws(RestoreError) -> Result<Int, Errno> {
+        func word(_ value: Int) -> UInt64 { UInt64(bitPattern: Int64(value)) }
+        if let refusal = KernelFeature.refusal(number, word(a), word(b), word(c)) { return .failure(refusal) }
         var registers = template
         registers.ip = gadget.rawValue
         registers.ax = UInt64(number)

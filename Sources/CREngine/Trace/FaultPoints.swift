@@ -4,7 +4,7 @@ import Glibc
 ///
 /// A debug build counts each pass. When the count reaches the number in the environment variable it stops itself
 /// (`12`: SIGSTOP, to be killed or continued by the test), traps (`trap@12`), or makes an invalid access (`segv@12`).
-/// In a release build `pass` is empty.
+/// The names of the places that were passed are added to the file in CRPLAN_LIST_POINTS, each once. In a release build `pass` is empty.
 package final class FaultPoints {
     #if FAULT_POINTS
         private enum Action: String { case stop, trap, segv }
@@ -17,6 +17,8 @@ package final class FaultPoints {
         package private(set) var passed = 0
         /// The stub is to be useless (`CRPLAN_BREAK_STUB` is set), so that a test sees what it is needed for.
         package let breaksStub: Bool
+        private let listing: String?
+        private var listed: Set<String> = []
 
         package init(variable: String = "CRPLAN_STOP_AT") {
             let words = getenv(variable).map { String(cString: $0).split(separator: "@") } ?? []
@@ -24,11 +26,15 @@ package final class FaultPoints {
             actAt = words.last.flatMap { Int($0) } ?? 0
             actAtPlace = words.last.flatMap { $0.hasPrefix("=") ? String($0.dropFirst()) : nil }
             breaksStub = getenv("CRPLAN_BREAK_STUB") != nil
+            listing = getenv("CRPLAN_LIST_POINTS").map { String(cString: $0) }
         }
 
         /// Marks one step; `place` names it for whoever debugs.
         package func pass(_ place: StaticString) {
             passed += 1
+            if let listing, listed.insert(place.description).inserted {
+                Self.add(place.description, to: listing)
+            }
             if let actAtPlace {
                 if place.description != actAtPlace { return }
             } else if passed != actAt {
@@ -38,6 +44,15 @@ package final class FaultPoints {
             case .stop: raise(SIGSTOP)
             case .trap: fatalError("told to trap at: \(place)")
             case .segv: UnsafeMutablePointer<Int>(bitPattern: 8)?.pointee = 0
+            }
+        }
+
+        private static func add(_ name: String, to path: String) {
+            do throws(Errno) {
+                let file = try OwnedFD.open(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+                try file.writeAll(Array("\(name)\n".utf8))
+            } catch {
+                fatalError("\(path): \(error)")
             }
         }
     #else

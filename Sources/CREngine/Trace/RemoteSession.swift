@@ -54,6 +54,7 @@ package struct RemoteSession: ~Copyable {
         _ number: Int, _ a: UInt64 = 0, _ b: UInt64 = 0, _ c: UInt64 = 0, _ d: UInt64 = 0, _ e: UInt64 = 0,
         _ f: UInt64 = 0
     ) throws(TraceError) -> Result<UInt64, Errno> {
+        if let refusal = KernelFeature.refusal(number, a, b, c) { return .failure(refusal) }
         var registers = own
         registers.ip = stub.rawValue
         registers.flags &= ~0x100
