@@ -89,7 +89,8 @@ static void work(void *argument)
 
 void cow(int argc, char **argv)
 {
-    (void)argc, (void)argv;
+    // CRIU shares only areas that are alike from end to end.
+    bool is_common = argc > 1 && strcmp(argv[1], "common") == 0;
     report = MUST((volatile struct report *)mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
     heap = MUST((char *)mmap(NULL, (size_t)pages * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     MUST(madvise(heap, (size_t)pages * page, MADV_NOHUGEPAGE));
@@ -124,7 +125,7 @@ void cow(int argc, char **argv)
     for (int i = 1; i <= workers; i++) CHECK(report->is_known[i], "worker %d does not answer", i);
     report->go = 1;
     for (int i = 1; i <= 3; i++) child_expect(children[i], 0);
-    for (int i = 0; i <= workers; i++)
+    for (int i = 0; i <= workers && !is_common; i++)
         CHECK(report->own[i] < (size_t)pages * page / 8, "worker %d has %zu KiB of the heap for itself", i,
               report->own[i] >> 10);
 }
