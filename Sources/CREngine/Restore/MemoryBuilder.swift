@@ -88,11 +88,36 @@ struct MemoryBuilder {
         else {
             throw RestoreError("task \(process.pid)", "has no vdso in its image")
         }
+        let dataSize = image.areas.filter { $0.status.contains(.vvar) }.reduce(0) { $0 + $1.end - $1.start }
+        let bytes = pages.bytes(
+            of: image.pages, named: ImageName.pagemap(process.pid), in: code.start..<code.end)
+        let parkedCode = zip(vdso.pieces, layout.parking).first { $0.0.isCode }?.1 ?? 0
+        switch VDSOFit.of(
+            bytes, size: code.end - code.start, dataSize: dataSize, own: vdso, at: parkedCode)
+        {
+        case .same: break
+        case .proxy(let contents): return try putProxy(process, contents, at: code)
+        case .none(let why):
+            throw RestoreError("task \(process.pid)", "has the vdso of another kernel build, \(why)")
+        }
         var nextData = data.start
         for (piece, parked) in zip(vdso.pieces, layout.parking) {
             let now = OwnVDSO.Piece(start: parked, end: parked + piece.size, isCode: piece.isCode)
             try VDSOMove.move(&process.leader, now, to: piece.isCode ? code.start : nextData, vdso: vdso)
             if !piece.isCode { nextData += piece.size }
+        }
+    }
+
+    /// Puts memory in the place of the image's vdso that leads to ours, which stays where it is.
+    private func putProxy(
+        _ process: StubProcess, _ contents: [UInt8], at code: AreaImage
+    ) throws(RestoreError) {
+        // Read and run, private, anonymous, at this place and no other.
+        try process.leader.call(
+            "mmap", CP_SYS_mmap, Int(code.start), Int(code.end - code.start), 5, 0x10_0022, -1, 0)
+        try RestoreError.about("task \(process.pid)", "the vdso of its image cannot be put back") {
+            () throws(Errno) -> Void in
+            try ProcessMemoryFile(process.pid).write(RemoteAddress(code.start), contents)
         }
     }
 

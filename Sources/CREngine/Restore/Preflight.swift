@@ -85,13 +85,8 @@ struct Preflight {
         var found: [RestoreError] = []
         let code = memory.areas.first { $0.status.contains(.vdso) }
         let dataSize = memory.areas.filter { $0.status.contains(.vvar) }.reduce(0) { $0 + $1.end &- $1.start }
-        let remedy = "restore on the kernel that the image was made on"
         if let code {
-            if code.end &- code.start != vdso.code.size || dataSize != vdso.dataSize
-                || !sameVDSO(task.pid, memory, code)
-            {
-                found.append(RestoreError(subject, "has the vdso of another kernel build", remedy: remedy))
-            }
+            found += fit(task, memory, code, dataSize: dataSize)
         } else {
             found.append(RestoreError(subject, "has no vdso in its image"))
         }
@@ -124,14 +119,27 @@ struct Preflight {
         return found
     }
 
-    /// True also when the image has no page of the vdso to compare.
-    private func sameVDSO(_ pid: PID, _ memory: MemoryImage, _ area: AreaImage) -> Bool {
-        // A pages file that cannot be read is reported by `contents`.
-        guard
-            let bytes = payload.bytes(
-                of: memory.pages, named: ImageName.pagemap(pid), in: area.start..<area.end)
-        else { return true }
-        return OwnVDSO.sameBuild(bytes, vdso.bytes)
+    /// A pages file that cannot be read is reported by `contents`.
+    private func fit(
+        _ task: TaskImage, _ memory: MemoryImage, _ area: AreaImage, dataSize: UInt64
+    ) -> [RestoreError] {
+        let subject = "task \(task.pid)"
+        let remedy = "restore on the kernel that the image was made on"
+        let bytes = payload.bytes(
+            of: memory.pages, named: ImageName.pagemap(task.pid), in: area.start..<max(area.start, area.end))
+        switch VDSOFit.of(bytes, size: area.end &- area.start, dataSize: dataSize, own: vdso, at: 0) {
+        case .same: return []
+        case .none(let why):
+            return [
+                RestoreError(subject, "has the vdso of another kernel build, \(why)", remedy: remedy)
+            ]
+        case .proxy:
+            return task.threads.filter { $0.registers.ip >= area.start && $0.registers.ip < area.end }.map {
+                RestoreError(
+                    "task \($0.tid)", "was amid a function of the vdso of another kernel build",
+                    remedy: remedy)
+            }
+        }
     }
 
     private func process(_ task: TaskImage) -> [RestoreError] {
