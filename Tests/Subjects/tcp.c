@@ -28,6 +28,42 @@ static int state_of(int fd)
     return info.tcpi_state;
 }
 
+// What an end agreed on with its peer: options, scales and segments, and the clock of its timestamps.
+struct agreement {
+    int options, scales, clock;
+    unsigned segment, offered;
+};
+
+static struct agreement agreed(int fd)
+{
+    struct tcp_info info;
+    struct agreement found = {0};
+    socklen_t length = sizeof info;
+    MUST(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length));
+    found.options = info.tcpi_options;
+    found.scales = info.tcpi_snd_wscale << 4 | info.tcpi_rcv_wscale;
+    found.segment = info.tcpi_snd_mss;
+    // tcpi_rcv_wnd of linux/tcp.h, since Linux 6.2.
+    unsigned char words[236];
+    length = sizeof words;
+    MUST(getsockopt(fd, IPPROTO_TCP, TCP_INFO, words, &length));
+    if (length == sizeof words) memcpy(&found.offered, words + 232, sizeof found.offered);
+    length = sizeof found.clock;
+    MUST(getsockopt(fd, IPPROTO_TCP, TCP_TIMESTAMP, &found.clock, &length));
+    return found;
+}
+
+static void expect_agreement(int fd, struct agreement before)
+{
+    struct agreement now = agreed(fd);
+    CHECK(now.options == before.options && now.scales == before.scales,
+          "fd %d: options %x and scales %x, not %x and %x", fd, now.options, now.scales, before.options, before.scales);
+    CHECK(now.offered >= before.offered, "fd %d: offers %u bytes and had offered %u", fd, now.offered, before.offered);
+    // Milliseconds, from a start that each connection has for itself.
+    unsigned passed = (unsigned)now.clock - (unsigned)before.clock;
+    CHECK(passed < 600000, "fd %d: its timestamps jumped by %u", fd, passed);
+}
+
 static void await_state(int fd, int state)
 {
     int64_t deadline = monotonic_ns() + 5000000000;
@@ -140,6 +176,12 @@ void tcp(int argc, char **argv)
         MUST(setsockopt(a, IPPROTO_TCP, TCP_CONGESTION, "reno", 4));
         MUST(fcntl(b, F_SETFL, O_NONBLOCK));
     }
+    if (strstr(kind, "unacked")) {
+        // A hears nothing any more, so B has to keep all of it.
+        turn_deaf(deaf = a);
+        put(b, bytes + 1000 + to_a, 20000);
+        to_a += 20000;
+    }
     // A: close-wait, B: fin-wait-2.
     if (strstr(kind, "half")) {
         MUST(shutdown(b, SHUT_WR));
@@ -192,9 +234,16 @@ void tcp(int argc, char **argv)
     }
     int state[2] = {strstr(kind, "orphan") || strstr(kind, "reset") ? 0 : state_of(a), state_of(b)};
 
+    struct agreement with_b = {0}, with_a = {0};
+    bool agrees = state[0] == TCP_ESTABLISHED && state[1] == TCP_ESTABLISHED;
+    if (agrees) with_b = agreed(a), with_a = agreed(b);
+    // What is in a full queue may take more of the kernel's memory afterwards, which leaves less to offer.
+    if (strstr(kind, "full")) with_b.offered = with_a.offered = 0;
+
     subject_ready();
     subject_await_check();
 
+    if (agrees) expect_agreement(a, with_b), expect_agreement(b, with_a);
     if (state[0]) CHECK(state_of(a) == state[0], "the client is in state %d, not %d", state_of(a), state[0]);
     CHECK(state_of(b) == state[1], "the server is in state %d, not %d", state_of(b), state[1]);
     if (deaf >= 0) set(deaf, SOL_SOCKET, SO_DETACH_FILTER, 0);
@@ -240,6 +289,7 @@ void tcp(int argc, char **argv)
     }
     put(a, bytes, 100000);
     expect(b, 0, 100000);
+    if (agrees) CHECK(agreed(a).segment >= with_b.segment / 2, "segments of %u bytes, not %u", agreed(a).segment, with_b.segment);
     if (strstr(kind, "half") || strstr(kind, "finwait")) {
         expect_end(a);
         close(a);
