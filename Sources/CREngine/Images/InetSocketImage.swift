@@ -37,8 +37,10 @@ package struct InetSocketImage: Equatable, Sendable {
         remote = local
     }
 
-    /// Whether it is an end of a TCP connection, of whatever state.
-    package var isConnection: Bool { type == 1 && remote.port != 0 }
+    /// Whether it is an end of a TCP connection, of whatever state but CLOSE.
+    package var isConnection: Bool { type == 1 && remote.port != 0 && state != 7 }
+    /// Whether it has been one. CRIU writes the peer of a connection that was reset, with the state CLOSE.
+    package var wasConnection: Bool { type == 1 && remote.port != 0 && state == 7 }
     /// TCP that waits for connections.
     package var listens: Bool { type == 1 && state == 10 }
 }

@@ -18,7 +18,7 @@ final class InetSockets {
         streams = tree.tcpStreams
         images = tree.files.compactMap { file in
             guard case .inetSocket(var image) = file.content else { return nil }
-            if image.isConnection, !network.comesBack(image) { image.close() }
+            if image.wasConnection || image.isConnection && !network.comesBack(image) { image.close() }
             return (file.id, image)
         }
         extras = tree.socketExtras
