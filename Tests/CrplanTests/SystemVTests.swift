@@ -111,6 +111,26 @@ struct SystemVTests {
             subject, saying: "message queue \(queue.object.id)", "process \(getpid()), which lives")
     }
 
+    /// Who killed it cannot be asked to clean up: the next restore takes over what is there.
+    @Test func `a restore that is killed when all is made`() throws {
+        let subject = try dumped()
+        let image = try objects(of: subject)
+        defer { removeAll(image) }
+        removeAll(image)
+        let killed = try subject.restore([
+            "--action-script", "[ $CRTOOLS_SCRIPT_ACTION != post-restore ] || kill -9 $PPID",
+        ])
+        #expect(killed.ending == .signal(SIGKILL), "\(killed.output)")
+        let isGone = subject.reapAll()
+        #expect(isGone)
+        for (kind, id) in lasting(image) { #expect(try ids(kind).contains(id)) }
+        let again = try subject.restore()
+        #expect(again.ending == .exit(0), "\(again.output)")
+        try write("", to: subject.place + "/status.check")
+        #expect(wait(for: subject.root, until: now() + 60) == .exit(0))
+        #expect(text(of: subject.place + "/status") == "pass\n")
+    }
+
     /// A program of the operator that fails comes when all is made.
     @Test(arguments: [false, true])
     func `a restore that fails late`(_ survived: Bool) throws {

@@ -304,9 +304,7 @@ package struct DumpExecutor {
                 places: places, nonDefaultSignals: status.caught | status.ignored, posixTimers: timers,
                 strangers: standIns?.strangers(facts) ?? [:])
             request.strictThreads = Set(facts.threads.filter { $0.status.seccompMode == 1 }.map(\.tid))
-            if snapshot.systemV.undoLists.contains(process.pid) {
-                request.semaphores = snapshot.systemV.allSemaphores
-            }
+            request.semaphores = snapshot.systemV.adjustable(by: facts)
             let probe = RemoteProbe(process: process, request: request, faults: faults, writes: writes)
             var remote = try probe.run(tree, journal: journal, place: place)
             remote.seccompFilters = filters

@@ -40,7 +40,32 @@ package struct SystemVFacts: Equatable, Sendable {
     package var allSemaphores: [SemaphoreSetRow] = []
     package init() {}
 
+    /// Semaphore sets that a process may have adjustments of.
+    ///
+    /// Those of others it can only have changed by a privilege, and whoever used one is marked (PF_SUPERPRIV). To ask for
+    /// such a set would use one.
+    package func adjustable(by task: TaskFacts) -> [SemaphoreSetRow] {
+        guard undoLists.contains(task.pid) else { return [] }
+        let superPrivileges: UInt32 = 0x100
+        if task.threads.contains(where: { $0.flags & superPrivileges != 0 }) { return allSemaphores }
+        return allSemaphores.filter { set in
+            set.object.mayBeChanged(by: task.status)
+                || semaphores.contains { $0.row.object.id == set.object.id }
+        }
+    }
+
     package var isEmpty: Bool { segments.isEmpty && semaphores.isEmpty && queues.isEmpty }
+}
+
+extension SystemVObjectRow {
+    /// Whether a task may change the object without a privilege. See ipcperms in ipc/util.c.
+    fileprivate func mayBeChanged(by task: TaskStatus) -> Bool {
+        let ids = [task.groups.effective] + task.supplementaryGroups
+        let shift =
+            [uid, cuid].contains(task.users.effective) ? 6 : ids.contains(gid) || ids.contains(cgid) ? 3 : 0
+        let write: UInt32 = 2
+        return mode >> UInt32(shift) & write != 0
+    }
 }
 
 extension Snapshot {
