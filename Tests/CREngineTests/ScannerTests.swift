@@ -294,10 +294,13 @@ func addFile(
         #expect(codes(snapshot) == (isCarried ? [] : [.device]))
         if isCarried { return }
         var allow = Allowances()
-        #expect(Scanner.scan(snapshot, allow: allow).first?.remedy == "allow: {external: [\"file[1d:2a]\"]}")
-        allow.external = ["file[1d:2a]"]
-        let given = Scanner.scan(snapshot, allow: allow)
-        #expect(given.map(\.code) == [.externalFile] && given.first?.severity == .allowed)
+        let remedy = Scanner.scan(snapshot, allow: allow).first?.remedy
+        #expect(remedy == "allow: {external: [\"dev[1/\(minor)]:x\"]}")
+        for (name, code) in [("file[1d:2a]", FindingCode.externalFile), ("dev[1/\(minor)]:x", .device)] {
+            allow.external = [name]
+            let given = Scanner.scan(snapshot, allow: allow)
+            #expect(given.map(\.code) == [code] && given.first?.severity == .allowed)
+        }
     }
 
     @Test func `a file that is mapped and open is told once, by its descriptor`() throws {

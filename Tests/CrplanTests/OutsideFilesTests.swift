@@ -266,8 +266,10 @@ struct OutsideFilesTests {
                 if not os.path.exists(path):
                     return
                 held = os.open(path, os.O_RDWR)
-                job = start(worker, subprocess.DEVNULL, pass_fds=[held])
-                os.close(held)
+                def hold():
+                    return start(worker, subprocess.DEVNULL, pass_fds=[held])
+                # As it is suggested: opened anew.
+                job = hold()
                 plan = crp("plan", policy([job.pid], ""), code=3)
                 assert "CRP501" in plan and path in plan and f"pid {job.pid} fd {held}" in plan, plan
                 suggested = crp("suggest", str(job.pid))
@@ -277,13 +279,20 @@ struct OutsideFilesTests {
                 crp("plan", rules)
                 crp("apply", rules)
                 job.wait()
-                refused = crp("restore", "--store", "store", "rule", code=1)
-                assert f"--inherit-fd fd[N]:{name}" in refused, refused
-                assert not os.path.exists(f"/proc/{job.pid}"), "half of it was restored"
-                anew = os.open(path, os.O_RDWR)
-                crp("restore", "--store", "store", "rule", "--inherit-fd", f"fd[{anew}]:{name}", pass_fds=[anew])
+                crp("restore", "--store", "store", "rule")
                 assert os.readlink(f"/proc/{job.pid}/fd/{held}") == path
-                assert not os.path.exists("turn")
+                # Handed over.
+                other = hold()
+                mount = [line.split()[1] for line in open(f"/proc/self/fdinfo/{held}") if line.startswith("mnt_id")][0]
+                name = f"file[{int(mount):x}:{os.fstat(held).st_ino:x}]"
+                crp("apply", policy([other.pid], f'allow: {{external: ["{name}"]}}\n', "given"))
+                other.wait()
+                refused = crp("restore", "--store", "store", "given", code=1)
+                assert f"--inherit-fd fd[N]:{name}" in refused, refused
+                assert not os.path.exists(f"/proc/{other.pid}"), "half of it was restored"
+                anew = os.open(path, os.O_RDWR)
+                crp("restore", "--store", "store", "given", "--inherit-fd", f"fd[{anew}]:{name}", pass_fds=[anew])
+                assert os.readlink(f"/proc/{other.pid}/fd/{held}") == path
             elif case == "pidfiles":
                 jobs = [start(worker, subprocess.DEVNULL) for _ in range(2)]
                 pids = [job.pid for job in jobs]
