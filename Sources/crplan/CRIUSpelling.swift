@@ -13,6 +13,10 @@ enum CRIUSpelling {
         var rest = words.dropFirst()
         while let word = rest.popFirst() {
             let letters = word.dropFirst()
+            if word == "--cpu-cap" {
+                result.append("--cpu-cap=all")
+                continue
+            }
             if word == "--manage-cgroups" {
                 // Alone it is the default, and takes no word behind it.
                 result.append("--manage-cgroups=soft")
@@ -37,6 +41,11 @@ enum CRIUSpelling {
             }
         }
         return result
+    }
+
+    /// For words of --cpu-cap that there are not.
+    static func processorRefusal(_ words: String) -> String {
+        "--cpu-cap takes fpu, ins, cpu, all and none with commas between, each perhaps after ^, not \(words)"
     }
 
     /// For a mode of --manage-cgroups that there is not.

@@ -69,6 +69,10 @@ struct DumpCommand: ParsableCommand {
         name: .customLong("freeze-cgroup"),
         help: "Directory of a control group to freeze while the tree is seized.")
     var freezeCgroup: String?
+    @Option(
+        name: .customLong("cpu-cap"),
+        help: "Take down what the processor can do, unless it is none.")
+    var cpuCap: String?
     @Option(name: .customLong("file-validation"), help: "filesize or buildid: what of files is taken down.")
     var fileValidation = "buildid"
     @Option(
@@ -104,6 +108,9 @@ struct DumpCommand: ParsableCommand {
         }
         guard DumpSettings.Cgroups(rawValue: manageCgroups) != nil else {
             throw ValidationError(CRIUSpelling.cgroupRefusal(manageCgroups))
+        }
+        if let cpuCap, ProcessorCheck(words: cpuCap) == nil {
+            throw ValidationError(CRIUSpelling.processorRefusal(cpuCap))
         }
         guard ["filesize", "buildid"].contains(fileValidation) else {
             throw ValidationError("--file-validation takes filesize or buildid")
@@ -169,6 +176,7 @@ struct DumpCommand: ParsableCommand {
         options.networkLock = DumpSettings.NetworkLock(rawValue: networkLock) ?? .nftables
         options.cgroups = DumpSettings.Cgroups(rawValue: manageCgroups) ?? .soft
         options.freezeCgroup = freezeCgroup
+        options.notesProcessor = cpuCap.flatMap { ProcessorCheck(words: $0) }?.isEmpty == false
         options.findsBuildIDs = fileValidation == "buildid"
         let protected = try ProcessList.collect().protected
         // As criu has it, the one that was given last comes first.

@@ -56,6 +56,10 @@ struct RestoreCommand: ParsableCommand {
     @Flag(name: .customLong("tcp-close"), help: "Bring TCP connections back as closed ones.")
     var tcpClose = false
     @Option(
+        name: .customLong("cpu-cap"),
+        help: "Compare this processor with the dump's: fpu, ins, cpu, all, none, with commas; ^ takes away.")
+    var cpuCap: String?
+    @Option(
         name: .customLong("manage-cgroups"),
         help: "What becomes of control groups: ignore, none, props, soft (the default), full or strict.")
     var manageCgroups: String?
@@ -85,6 +89,9 @@ struct RestoreCommand: ParsableCommand {
         guard (0...4).contains(verbosity) else { throw ValidationError("-v takes 0 to 4") }
         guard ["filesize", "buildid"].contains(fileValidation) else {
             throw ValidationError("--file-validation takes filesize or buildid")
+        }
+        if let cpuCap, ProcessorCheck(words: cpuCap) == nil {
+            throw ValidationError(CRIUSpelling.processorRefusal(cpuCap))
         }
         if let manageCgroups, DumpSettings.Cgroups(rawValue: manageCgroups) == nil {
             throw ValidationError(CRIUSpelling.cgroupRefusal(manageCgroups))
@@ -238,6 +245,12 @@ struct RestoreCommand: ParsableCommand {
         options.pidfile = pidfile.map(place.inWork) ?? place.pidfile
         options.replacesPidfile = pidfile == nil
         options.shellJob = shellJob || place.shellJob
+        if let check = cpuCap.flatMap({ ProcessorCheck(words: $0) }), !check.isEmpty {
+            guard let processor = try ProcessorImage.read(from: directory) else {
+                throw ValidationError("--cpu-cap: the images have no cpuinfo.img; dump with --cpu-cap")
+            }
+            options.processorProblems = processor.problems(on: .ofThisMachine(), check)
+        }
         options.cgroups = manageCgroups.flatMap { DumpSettings.Cgroups(rawValue: $0) } ?? place.cgroups
         options.keepsHelperNames = place.keepsHelperNames
         for text in place.inherited + inheritedFDs {

@@ -33,7 +33,6 @@ struct FaultTests {
         Failure(name: "process_vm_readv", number: 310, error: ENOMEM),
         Failure(name: "ioctl", number: 16, error: EIO),
         Failure(name: "fcntl", number: 72, error: ENOMEM),
-        Failure(name: "ptrace", number: 101, error: EIO),
         Failure(name: "memfd_create", number: 319, error: ENOMEM),
         Failure(name: "pidfd_getfd", number: 438, error: EMFILE),
         Failure(name: "clone3", number: 435, error: ENOMEM),

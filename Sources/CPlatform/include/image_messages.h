@@ -4,6 +4,7 @@
 
 #include "images/cgroup.pb-c.h"
 #include "images/core.pb-c.h"
+#include "images/cpuinfo.pb-c.h"
 #include "images/files.pb-c.h"
 #include "images/ipc.pb-c.h"
 #include "images/memory.pb-c.h"

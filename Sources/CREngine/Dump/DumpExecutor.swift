@@ -326,6 +326,7 @@ package struct DumpExecutor {
     ) throws(DumpError) {
         do throws(ImageError) {
             try ImageSet.write(image, to: directory)
+            if options.notesProcessor { try ProcessorImage.ofThisMachine().write(to: directory) }
             faults.pass("images are written")
             var stats = DumpStatsImage()
             stats.freezingTime = UInt32(clamping: outcome.freezingTime)

@@ -20,6 +20,8 @@ package struct DumpOptions: Sendable {
     package var cgroups = DumpSettings.Cgroups.soft
     /// Group to freeze while the tree is seized: CRIU's --freeze-cgroup.
     package var freezeCgroup: String?
+    /// What the processor can do is taken down: CRIU's --cpu-cap.
+    package var notesProcessor = false
     /// Build ids of files are looked for, and not their sizes alone taken: CRIU's --file-validation.
     package var findsBuildIDs = true
     /// The image set that this one continues, seen from the image directory: CRIU's --prev-images-dir.

@@ -25,6 +25,7 @@ package enum ImageKind: UInt32, Sendable {
     case sharedSegments = 0x4628_3044
     case semaphoreSets = 0x5957_3019
     case messageQueues = 0x5545_3737
+    case processor = 0x6140_4013
     case stats = 0x5709_3306
 
     static let common: UInt32 = 0x5456_4319
@@ -50,6 +51,7 @@ package enum ImageName {
     package static let fifoData = "fifo-data.img"
     package static let socketQueues = "sk-queues.img"
     package static let cgroup = "cgroup.img"
+    package static let processor = "cpuinfo.img"
     package static let seccomp = "seccomp.img"
     package static let memfd = "memfd.img"
     package static let fileLocks = "filelocks.img"

@@ -1,4 +1,10 @@
 extension ImageSet {
+    /// How the files of a set are framed, by its inventory.
+    static func framing(of directory: borrowing OwnedFD) throws(ImageError) -> ImageFileReader.Framing {
+        var first = try ImageFileReader.open(.inventory, name: ImageName.inventory, in: directory)
+        return try InventoryImage.read(try first.single()).1
+    }
+
     /// Reads a whole set, written by us or by CRIU, except page contents and the contents of deleted files.
     ///
     /// Floating point state comes in the layout of this CPU. Throws when a file is missing, damaged, or says what

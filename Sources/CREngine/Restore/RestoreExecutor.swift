@@ -32,7 +32,8 @@ package struct RestoreExecutor {
         let preflight = Preflight(
             tree: tree, options: options, payload: payload, vdso: try OwnVDSO(),
             credentials: try CredentialsBuilder())
-        return preflight.problems() + NetworkRestore(tree: tree, options: options).problems()
+        let processor = options.processorProblems.map { RestoreError("this processor", $0) }
+        return processor + preflight.problems() + NetworkRestore(tree: tree, options: options).problems()
             + (try CgroupBuilder(tree: tree, mode: options.cgroups).problems(tree))
     }
 

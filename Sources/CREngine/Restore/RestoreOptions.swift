@@ -40,6 +40,8 @@ package struct RestoreOptions: Sendable {
     package var shellJob = false
     /// Descriptors of ours that stand in for files of the image, by CRIU's names of those.
     package var inherited: [String: Int32] = [:]
+    /// Why this processor cannot take the tree, by what was to be compared.
+    package var processorProblems: [String] = []
     /// What becomes of the groups that the tree was in: CRIU's --manage-cgroups.
     package var cgroups = DumpSettings.Cgroups.soft
     /// Hard links that the dump made stay, for the next restore.
