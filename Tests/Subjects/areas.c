@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { page = 4096, droppable = 8, guard_install = 102, seal = 462, huge = 2 << 20 };
+enum { page = 4096, droppable = 8, guard_install = 102, seal = 462, bind_memory = 2, static_nodes = 1 << 15, huge = 2 << 20 };
 
 static char *map(size_t size, int flags)
 {
@@ -118,6 +118,9 @@ void areas(int argc, char **argv)
     part();
     char *dropped = mmap(NULL, 4 * page, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | droppable, -1, 0);
     if (dropped != MAP_FAILED) memset(dropped, 1, 4 * page);
+    // New memory comes from node 0 alone.
+    unsigned long nodes[16] = {1};
+    bool has_nodes = syscall(SYS_set_mempolicy, bind_memory | static_nodes, nodes, 1025L) == 0;
     part();
     char *locked = map(4 * page, MAP_PRIVATE);
     MUST(mlock(locked, 4 * page));
@@ -153,6 +156,12 @@ void areas(int argc, char **argv)
         CHECK(has_flag(dropped, "dp"), "the droppable area is none any more");
         for (int i = 0; i < 4 * page; i++) CHECK(dropped[i] == 0 || dropped[i] == 1, "the droppable area has other bytes");
         dropped[page] = 7;
+    }
+    int policy = 0;
+    if (has_nodes && !is_common) {
+        unsigned long now[16] = {0};
+        MUST(syscall(SYS_get_mempolicy, &policy, now, 1025L, 0L, 0L));
+        CHECK(policy == (bind_memory | static_nodes) && now[0] == 1, "the memory policy is %x of nodes %lx", policy, now[0]);
     }
     CHECK(has_flag(locked, "lo"), "the area is not locked any more");
     CHECK(is_common || smaps_has(locked, "Rss:", "16"), "pages of the locked area are missing");

@@ -11,6 +11,8 @@ package struct RemoteFacts: Equatable, Sendable {
         package var securebits: UInt32 = 0
         /// Nanoseconds.
         package var timerSlack: UInt64?
+        /// Nil for the default.
+        package var memoryPolicy: MemoryPolicyImage?
     }
     /// 62 dispositions, signals 1...64 without SIGKILL and SIGSTOP.
     package var signalActions = [SignalActionImage](repeating: SignalActionImage(), count: 62)

@@ -27,11 +27,6 @@ enum RemoteOddities {
         if case .success(0) = try session.call(CP_SYS_arch_prctl, getCPUID) {
             found.append("ARCH_SET_CPUID, which forbids cpuid, is not carried")
         }
-        if case .success = try session.call(CP_SYS_get_mempolicy, scratch.rawValue, 0, 0, 0, 0),
-            try words(pid, scratch, 1) != [0]
-        {
-            found.append("its memory policy of set_mempolicy(2) is not carried")
-        }
         found += try keyrings(&session, pid, scratch, scratchSize)
         return found
     }

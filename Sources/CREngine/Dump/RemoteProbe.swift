@@ -237,9 +237,33 @@ package struct RemoteProbe: ~Copyable {
         facts.robustListLength = UInt32(truncatingIfNeeded: list.1)
         try session.require("prctl", CP_SYS_prctl, 2, scratch)  // PR_GET_PDEATHSIG
         facts.parentDeathSignal = try result(UInt32.self)
+        facts.memoryPolicy = try memoryPolicy(&session)
         facts.timerSlack = try session.require("prctl", CP_SYS_prctl, 30)  // PR_GET_TIMERSLACK
         facts.securebits = UInt32(truncatingIfNeeded: try session.require("prctl", CP_SYS_prctl, 27))
         return facts
+    }
+
+    /// Where the thread's new memory comes from; nil for the default, and for a kernel without NUMA.
+    private func memoryPolicy(_ session: inout RemoteSession) throws(TraceError) -> MemoryPolicyImage? {
+        let nodes = scratch.rawValue + 64
+        // The last bit is not counted; see get_mempolicy(2).
+        let mostNodes = UInt64(MemoryPolicyImage.mostNodes + 1)
+        guard
+            case .success = try session.call(
+                CP_SYS_get_mempolicy, scratch.rawValue, nodes, mostNodes, 0, 0)
+        else { return nil }
+        let mode = try result(Int32.self)
+        if mode == 0 { return nil }
+        var policy = MemoryPolicyImage(mode: mode)
+        do throws(Errno) {
+            for word in 0..<MemoryPolicyImage.mostNodes / 64 {
+                policy.nodes.append(
+                    try RemoteMemory.value(process.pid, RemoteAddress(nodes) + word * 8, as: UInt64.self))
+            }
+        } catch {
+            throw .failed(operation: "reading a result", tid: process.pid.leader, errno: error)
+        }
+        return policy
     }
 
     private func intervalTimer(_ session: inout RemoteSession, _ which: UInt64) throws(TraceError)

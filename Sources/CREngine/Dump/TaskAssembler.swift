@@ -85,6 +85,7 @@ struct TaskAssembler {
         image.affinity = known.affinity
         image.commBytes = known.commBytes
         image.timerSlack = remote.timerSlack
+        image.memoryPolicy = remote.memoryPolicy
         image.ioPriority = known.ioPriority
         if known.slice != 0 { image.slice = known.slice }
         image.deadline = known.deadline

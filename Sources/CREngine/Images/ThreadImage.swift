@@ -36,6 +36,8 @@ package struct ThreadImage: Equatable, Sendable {
     package var commBytes: [UInt8]?
     /// Nanoseconds, PR_SET_TIMERSLACK of prctl(2).
     package var timerSlack: UInt64?
+    /// Nil for the default.
+    package var memoryPolicy: MemoryPolicyImage?
     /// class<<13|level of ioprio_set(2).
     package var ioPriority: UInt32?
     /// Nanoseconds, sched_runtime of sched_setattr(2) for SCHED_OTHER and SCHED_BATCH.
@@ -131,6 +133,17 @@ package struct CredentialsImage: Equatable, Sendable {
     /// SELinux context of sockets to be made.
     package var socketProfile: String?
     package init() {}
+}
+
+/// Where a thread's new memory comes from, as set_mempolicy(2) has it. In our own `crplan.json`.
+package struct MemoryPolicyImage: Codable, Equatable, Sendable {
+    /// As many as the kernel can be built for.
+    package static let mostNodes = 1024
+    /// MPOL_* with its flags.
+    package var mode: Int32
+    /// A bit a node.
+    package var nodes: [UInt64] = []
+    package init(mode: Int32) { self.mode = mode }
 }
 
 /// rseq(2) registration.

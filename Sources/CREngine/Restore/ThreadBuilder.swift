@@ -40,6 +40,12 @@ struct ThreadBuilder {
             try thread.call(
                 "rseq", CP_SYS_rseq, Int(rseq.pointer), Int(rseq.size), 0, Int(rseq.signature))
         }
+        if let policy = image.memoryPolicy {
+            let nodes = try thread.put(
+                policy.nodes.flatMap { word in withUnsafeBytes(of: word) { Array($0) } })
+            try thread.call(
+                "set_mempolicy", CP_SYS_set_mempolicy, Int(policy.mode), nodes, policy.nodes.count * 64 + 1)
+        }
         try schedule(thread, image)
     }
 

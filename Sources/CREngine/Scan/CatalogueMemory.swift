@@ -184,10 +184,11 @@ extension FindingCode {
         case .memoryPolicy:
             Entry(
                 .block, "memory bound to nodes",
-                "Where memory comes from was chosen by mbind(2) or set_mempolicy(2), and this build does "
-                    + "not choose it again; start the program without numactl(8).",
+                "On a machine of several nodes, where memory comes from was chosen by mbind(2) or "
+                    + "set_mempolicy(2), and this build does not choose it again for mappings; start the program "
+                    + "without numactl(8).",
                 kernel: "The choice is kept with the area or the thread, and no page tells it.",
-                restore: "None today, it blocks.")
+                restore: "None today, it blocks. What a thread chose on a machine of one node is carried.")
         default: nil
         }
     }

@@ -12,6 +12,7 @@ struct ImageExtras: Codable, Equatable {
         var comm: [UInt8]?
         /// Nanoseconds.
         var timerSlack: UInt64?
+        var memoryPolicy: MemoryPolicyImage?
         /// class<<13|level
         var ioPriority: UInt32?
         /// Nanoseconds.
@@ -80,7 +81,8 @@ struct ImageExtras: Codable, Equatable {
             for thread in task.threads {
                 let row = Thread(
                     tid: thread.tid.rawValue, affinity: thread.affinity, comm: thread.commBytes,
-                    timerSlack: thread.timerSlack, ioPriority: thread.ioPriority, slice: thread.slice,
+                    timerSlack: thread.timerSlack, memoryPolicy: thread.memoryPolicy,
+                    ioPriority: thread.ioPriority, slice: thread.slice,
                     deadline: thread.deadline, isKilledEarly: thread.isKilledEarly)
                 if row != Thread(tid: thread.tid.rawValue, affinity: []) { threads.append(row) }
             }
@@ -161,6 +163,10 @@ struct ImageExtras: Codable, Equatable {
         for stream in extras.streams ?? [] where stream.value == nil {
             throw ImageError(file: ImageName.extras, "says of file \(stream.file) what cannot be")
         }
+        for thread in extras.threads
+        where (thread.memoryPolicy?.nodes.count ?? 0) > MemoryPolicyImage.mostNodes / 64 {
+            throw ImageError(file: ImageName.extras, "thread \(thread.tid) has too many memory nodes")
+        }
         for thread in extras.threads where thread.affinity.count > mostWords {
             throw ImageError(file: ImageName.extras, "thread \(thread.tid) has too many CPUs")
         }
@@ -202,6 +208,7 @@ struct ImageExtras: Codable, Equatable {
                 tree.tasks[task].threads[place].affinity = row.affinity
                 tree.tasks[task].threads[place].commBytes = row.comm
                 tree.tasks[task].threads[place].timerSlack = row.timerSlack
+                tree.tasks[task].threads[place].memoryPolicy = row.memoryPolicy
                 tree.tasks[task].threads[place].ioPriority = row.ioPriority
                 tree.tasks[task].threads[place].slice = row.slice
                 tree.tasks[task].threads[place].deadline = row.deadline
