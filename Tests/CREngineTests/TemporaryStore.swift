@@ -35,6 +35,9 @@ final class TemporaryStore {
         try staged.write("report.json", Array("{}\n".utf8))
         var manifest = try manifest(staged.name, target: target, at: date)
         manifest.parent = parent
+        if let parent {
+            #expect(symlinkat("../../\(parent)/images", images.rawValue, ImageName.parent) == 0)
+        }
         return try staged.publish(manifest)
     }
 

@@ -104,9 +104,22 @@ struct ApplyTests {
         }
     }
 
+    /// A named pipe that we have open, so that a tree which opens it is blocked.
+    private struct Outside: ~Copyable {
+        let path: String
+        private let end: OwnedFD
+
+        init(_ directory: String) throws {
+            path = directory + "/fifo"
+            #expect(mkfifo(path, 0o600) == 0)
+            end = try OwnedFD.open(path, O_RDWR)
+        }
+    }
+
     @Test func `with one tree ready and one blocked the ready one is dumped and the code is 4`() throws {
         let file = try policy("partial")
-        try withSleeps(["", "3> >(cat >/dev/null)"]) {
+        let outside = try Outside(directory.path)
+        try withSleeps(["", "3<>\(outside.path)"]) {
             #expect(try crplan("plan", file).ending == .exit(3))
             let applied = try crplan("apply", file)
             #expect(applied.ending == .exit(4), "\(applied.output)")
@@ -119,7 +132,8 @@ struct ApplyTests {
 
     @Test func `without keep-going one blocked tree keeps the others from being dumped`() throws {
         let file = try policy("all-or-none", "batch:\n  keep-going: false")
-        try withSleeps(["", "3> >(cat >/dev/null)"]) {
+        let outside = try Outside(directory.path)
+        try withSleeps(["", "3<>\(outside.path)"]) {
             let applied = try crplan("apply", file)
             #expect(applied.ending == .exit(3))
             #expect(try Store(path: store).checkpoints().isEmpty)
