@@ -55,7 +55,9 @@ struct LeaveRunningTests {
         // Where segments were lost on purpose, how long the peer waits before it sends them again is a matter of how long
         // all the others take.
         let waiting: Set = ["tcp finwait", "tcp closing", "tcp lastack", "killtarget page"]
-        try pass(SubjectTests.carried.filter { !waiting.contains($0) })
+        // Another user's, who cannot write into the directory where the subjects of a group tell how they are.
+        let others: Set = ["sysv user"]
+        try pass(SubjectTests.carried.filter { !waiting.contains($0) && !others.contains($0) })
     }
 
     @Test func `a parent outside the tree that waits hears of the end alone`() throws {

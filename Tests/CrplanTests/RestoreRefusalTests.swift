@@ -94,7 +94,7 @@ struct RestoreRefusalTests {
         try expectRefusal(subject, saying: subject.place + "/plain: cannot be found")
     }
 
-    @Test func `a vdso of another kernel`() throws {
+    @Test func `a vdso of another kernel with a function that ours lacks`() throws {
         let subject = try dumped("plain")
         let directory = try OwnedFD.open(subject.images, O_RDONLY | O_DIRECTORY)
         let tree = try ImageSet.read(from: directory)
@@ -115,6 +115,10 @@ struct RestoreRefusalTests {
         let place = try #require(candidates)
         let other = [page[place] ^ 1]
         #expect(pwrite(pages.rawValue, other, 1, offset + place) == 1)
+        let name = Array("__vdso_time\0".utf8)
+        let names = page.indices.filter { page[$0...].starts(with: name) }
+        let function = try #require(names.first)
+        #expect(pwrite(pages.rawValue, Array("x".utf8), 1, offset + function + name.count - 2) == 1)
         try expectRefusal(subject, saying: "has the vdso of another kernel build", "restore on the kernel")
     }
 
