@@ -18,7 +18,7 @@ struct CgroupTests {
         }.filter { access($0, F_OK) == 0 }
     }
 
-    private static func removeGroups(of pid: Int32) {
+    static func removeGroups(of pid: Int32) {
         _ = poll(until: now() + 10) {
             for group in groups(of: pid) {
                 _ = rmdir(group + "/inner")

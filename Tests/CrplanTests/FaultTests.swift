@@ -184,6 +184,8 @@ struct FaultTests {
     @Test(arguments: ["files", "tree", "unix listen", "cgroups"])
     func `a restore that is killed at a named point leaves nothing running`(_ subject: String) throws {
         let target = try Target(subject.split(separator: " ").map(String.init))
+        let root = target.load.root
+        defer { CgroupTests.removeGroups(of: root) }
         let out = try Self.run(["apply", target.policy], [])
         try #require(out.ending == .exit(0), "\(out.output)")
         try #require(reap(target.pids, until: now() + 10))
