@@ -72,7 +72,9 @@ struct DumpedSubject: ~Copyable {
     }
 
     deinit {
-        end(Set(tree).union(processTree(of: root)))
+        let all = Set(tree).union(processTree(of: root))
+        end(all)
+        removeSystemV(of: all)
         remove(directory)
     }
 

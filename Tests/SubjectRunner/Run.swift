@@ -284,28 +284,7 @@ struct Run {
             for pid in ours { kill(pid, SIGKILL) }
             return ours.isEmpty
         }
-        removeIPC()
-    }
-
-    /// Removes what the tree used last of System V IPC, which outlives it.
-    private func removeIPC() {
-        func isOurs(_ pid: PID) -> Bool { known.contains(pid.rawValue) }
-        let segments = (try? SystemVTables.segments(try SystemV.table(.segment))) ?? []
-        for row in segments where isOurs(row.creator) && row.attachments == 0 {
-            try? SystemV.remove(.segment, UInt32(row.object.id))
-        }
-        for row in (try? SystemVTables.semaphores(try SystemV.table(.semaphores))) ?? [] {
-            let users = (0..<row.count).compactMap {
-                try? SystemV.lastUser(of: row.object.id, semaphore: $0)
-            }
-            if users.contains(where: isOurs) {
-                try? SystemV.remove(.semaphores, UInt32(row.object.id))
-            }
-        }
-        let queues = (try? SystemVTables.queues(try SystemV.table(.queue))) ?? []
-        for row in queues where isOurs(row.lastSender) || isOurs(row.lastReceiver) {
-            try? SystemV.remove(.queue, UInt32(row.object.id))
-        }
+        removeSystemV(of: known)
     }
 
     /// What the subject itself says, where it is more than "ready".
