@@ -188,6 +188,10 @@ struct IncrementTests {
                 end()
                 restored("set1", digest)
             elif case == "refusals":
+                # Somebody's own directory of that name: a dump that continues nothing leaves it alone.
+                os.makedirs("plain/parent")
+                crp("dump", "-t", str(job.pid), "-D", "plain", "-R")
+                assert os.path.isdir("plain/parent")
                 assert "cannot be opened" in crp(
                     "dump", "-t", str(job.pid), "-D", ".", "-R", "--prev-images-dir", "none", code=1)
                 os.mkdir("empty")

@@ -120,6 +120,7 @@ package struct DumpExecutor {
         }
         faults.pass("every process was asked")
         let copied = MonotonicClock.now()
+        try tracking.link(directory)
         try builder.copyContents(supervisor.journal)
         faults.pass("contents are copied")
         let memoryTime = (MonotonicClock.now() - copied) / 1000

@@ -17,7 +17,7 @@ package struct PageScan: ~Copyable {
 
     private static let isGuard: UInt64 = 1 << 8  // PAGE_IS_GUARD, Linux 6.15
 
-    let pagemap: OwnedFD
+    private let pagemap: OwnedFD
     /// Whether the ioctl exists, and whether it knows guard regions.
     private var hasScan = true
     private var knowsGuards = true
@@ -70,7 +70,7 @@ package struct PageScan: ~Copyable {
         }
     }
 
-    private func scan(_ argument: inout cp_pm_scan_arg, into regions: inout [cp_page_region]) -> Int {
+    func scan(_ argument: inout cp_pm_scan_arg, into regions: inout [cp_page_region]) -> Int {
         regions.withUnsafeMutableBufferPointer { buffer in
             argument.vec = UInt64(UInt(bitPattern: buffer.baseAddress))
             return withUnsafeMutablePointer(to: &argument) {
@@ -132,7 +132,7 @@ package struct PageScan: ~Copyable {
         return found
     }
 
-    private static func append(_ start: UInt64, _ end: UInt64, to found: inout [Range]) {
+    static func append(_ start: UInt64, _ end: UInt64, to found: inout [Range]) {
         if let last = found.last, last.end == start {
             found[found.count - 1].end = end
         } else {

@@ -9,7 +9,7 @@ struct PageTracking {
     let writes: WriteTracker?
     private let log: EngineLog
 
-    /// `images` is the directory of the dump; a link to the earlier set is made there, or an old one removed.
+    /// `images` is the directory of the dump.
     init(_ options: DumpOptions, images: borrowing OwnedFD, log: EngineLog) throws(DumpError) {
         self.log = log
         previous = try options.previousImages.map { (path) throws(DumpError) in
@@ -18,15 +18,23 @@ struct PageTracking {
         isOn = options.tracksMemory || previous != nil
         let mayRunOn = options.after != .kill && options.tracksMemory
         writes = isOn ? WriteTracker(root: options.root, runsOn: mayRunOn, log: log) : nil
+    }
+
+    /// Makes the link, or removes that of images which are overwritten. Only when the dump begins to write.
+    func link(_ images: borrowing OwnedFD) throws(DumpError) {
         do throws(Errno) {
-            try Self.point(images, at: options.previousImages)
+            try Self.point(images, at: previous?.path)
         } catch {
             throw .image("the link to the earlier images", error)
         }
     }
 
     private static func point(_ images: borrowing OwnedFD, at path: String?) throws(Errno) {
-        if unlinkat(images.rawValue, ImageName.parent, 0) != 0, errno != ENOENT {
+        var present = stat()
+        if fstatat(images.rawValue, ImageName.parent, &present, AT_SYMLINK_NOFOLLOW) == 0,
+            present.st_mode & S_IFMT == S_IFLNK,
+            unlinkat(images.rawValue, ImageName.parent, 0) != 0
+        {
             throw Errno(rawValue: errno)
         }
         guard let path else { return }

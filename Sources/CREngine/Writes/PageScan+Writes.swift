@@ -23,7 +23,9 @@ extension PageScan {
         } catch {
             throw error == .noProcess ? error : .perm
         }
-        return try protect(start, end)
+        // Pages that mremap(2) brought here may come with the protection of where they were (before Linux 6.13).
+        _ = try protect(start, end)
+        return [Range(start: start, end: end)]
     }
 
     private borrowing func protect(_ start: UInt64, _ end: UInt64) throws(Errno) -> [Range] {
@@ -41,22 +43,9 @@ extension PageScan {
             argument.category_mask = argument.category_inverted | UInt64(CP_PAGE_IS_WRITTEN)
             argument.category_anyof_mask = UInt64(CP_PAGE_IS_PRESENT | CP_PAGE_IS_SWAPPED)
             argument.return_mask = UInt64(CP_PAGE_IS_WRITTEN)
-            let descriptor = Int(pagemap.rawValue)
-            let count = regions.withUnsafeMutableBufferPointer { buffer in
-                argument.vec = UInt64(UInt(bitPattern: buffer.baseAddress))
-                return withUnsafeMutablePointer(to: &argument) {
-                    cp_syscall(
-                        CP_SYS_ioctl, descriptor, Int(CP_PAGEMAP_SCAN), Int(bitPattern: $0), 0, 0, 0)
-                }
-            }
+            let count = scan(&argument, into: &regions)
             if count < 0 { throw Errno(rawValue: Int32(-count)) }
-            for region in regions[0..<count] {
-                if let last = found.last, last.end == region.start {
-                    found[found.count - 1].end = region.end
-                } else {
-                    found.append(Range(start: region.start, end: region.end))
-                }
-            }
+            for region in regions[0..<count] { Self.append(region.start, region.end, to: &found) }
             if argument.walk_end <= position { break }
             position = argument.walk_end
         }

@@ -19,6 +19,9 @@ package final class WriteTracker {
         }
     }
 
+    /// Each takes a descriptor of ours as long as the dump lasts; the tasks beyond are told by hashes.
+    private static let most = 256
+
     private let root: PID
     private let log: EngineLog
     private var holder: WriteHolder?
@@ -62,7 +65,9 @@ package final class WriteTracker {
     /// The task has called execve(2): this watch is of memory that is gone.
     func drop(_ pid: PID) { watches[pid] = nil }
 
-    func needsWatch(_ pid: PID) -> Bool { isToWatch && !isImpossible && watches[pid] == nil }
+    func needsWatch(_ pid: PID) -> Bool {
+        isToWatch && !isImpossible && watches[pid] == nil && watches.count < Self.most
+    }
 
     /// Has a task make its userfaultfd, which is bound to who makes it, and takes that away from it. Where it cannot
     /// be had, the task is not watched.
