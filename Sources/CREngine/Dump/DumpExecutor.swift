@@ -59,10 +59,7 @@ package struct DumpExecutor {
         let buildIDs = BuildIDCache(isWanted: options.findsBuildIDs)
         let paths = WatchPathSearch(
             directories: options.watchSearchPaths, isForced: options.forcesWatchSearch)
-        var live = try collect(.live)
-        paths.resolve(&live)
-        // A tree that changes under the look is judged when it is frozen.
-        if live.events.isEmpty { try judge(live) }
+        let live = try settled(paths, judge)
         try NetworkDump.check(live, options)
         buildIDs.prepare(live)
         let tracking = try PageTracking(options, images: directory, log: log)
@@ -198,6 +195,24 @@ package struct DumpExecutor {
         } catch {
             throw .environment("/proc/sys/kernel/random/uuid cannot be read: \(error)")
         }
+    }
+
+    /// A look at the running tree, judged. What blocks is looked at again, as it may be there for an instant only; and a tree that
+    /// changes under the look is judged when it is frozen.
+    private func settled(
+        _ paths: WatchPathSearch, _ judge: (Snapshot) throws(DumpError) -> Void
+    ) throws(DumpError) -> Snapshot {
+        var live = try collect(.live)
+        paths.resolve(&live)
+        guard live.events.isEmpty else { return live }
+        do throws(DumpError) {
+            try judge(live)
+        } catch {
+            live = try collect(.live)
+            paths.resolve(&live)
+            if live.events.isEmpty { try judge(live) }
+        }
+        return live
     }
 
     private func collect(_ scope: Collector.Scope) throws(DumpError) -> Snapshot {

@@ -45,7 +45,7 @@ package struct PlanMaker: Sendable {
         var look = Look(list: list, selection: selection)
         for match in selection.matches {
             do throws(CollectorError) {
-                let snapshot = try Collector.collect(root: match.process.pid, scope: .live)
+                let snapshot = try settled(match.process.pid, policy, list.protected)
                 look.candidates.append(
                     .init(
                         snapshot: snapshot, pidfile: match.pidfile, group: match.group,
@@ -56,6 +56,24 @@ package struct PlanMaker: Sendable {
             }
         }
         return look
+    }
+
+    /// A running tree passes through states that block for an instant: a file that is being replaced, a connection that is just
+    /// being made. What blocks is looked at again, and the look that found least of it counts.
+    private func settled(
+        _ root: PID, _ policy: Policy, _ protected: Set<PID>
+    ) throws(CollectorError) -> Snapshot {
+        func blockers(_ snapshot: Snapshot) -> Int {
+            DumpPlanner.findings(policy, snapshot, protected: protected).count { $0.severity == .block }
+        }
+        var best = try Collector.collect(root: root, scope: .live)
+        var fewest = blockers(best)
+        for _ in 0..<2 where fewest > 0 {
+            let next = try Collector.collect(root: root, scope: .live)
+            let count = blockers(next)
+            if count < fewest { (best, fewest) = (next, count) }
+        }
+        return best
     }
 
     /// What a policy would have to allow for the trees that it selects; and how many those are.

@@ -59,9 +59,9 @@ struct TaskReader {
         task.umask = task.status.umask ?? 0
         task.residentBytes = task.status.residentBytes ?? 0
         task.namespaces = Self.namespaces(directory)
-        reading.exe = Self.link("exe", directory, &reading)
-        reading.cwd = Self.link("cwd", directory, &reading)
-        reading.rootDirectory = Self.link("root", directory, &reading)
+        reading.exe = link("exe", directory, &reading)
+        reading.cwd = link("cwd", directory, &reading)
+        reading.rootDirectory = link("root", directory, &reading)
         task.arguments = try Self.record("cmdline", directory).split(
             separator: 0, omittingEmptySubsequences: false
         ).dropLast().map { String(decoding: $0, as: UTF8.self) }
@@ -222,26 +222,7 @@ struct TaskReader {
         let pid = reading.task.pid
         for fd in try Self.numbers(".", links) {
             do throws(Errno) {
-                let name = "\(fd)"
-                let link = try links.link(name)
-                let bytes = try infos.readRecord(name)
-                let info: DescriptorInfo
-                do throws(ProcFormatError) {
-                    info = try DescriptorInfo(parsing: bytes)
-                } catch {
-                    throw Errno.noEntry
-                }
-                let key = OpenedFileKey(link: link, mount: info.mount, inode: info.inode)
-                var facts = knownFacts[key]
-                if facts == nil {
-                    do throws(Errno) {
-                        facts = try links.facts(name)
-                        knownFacts[key] = facts
-                    } catch {
-                        reading.events.append(.unreadable(pid, what: "fd/\(fd)", error))
-                    }
-                }
-                reading.descriptors.append(.init(fd: fd, link: link, facts: facts, info: info))
+                reading.descriptors.append(try descriptor(fd, links, infos, &reading))
             } catch {
                 reading.events.append(
                     error == .noEntry
@@ -250,13 +231,56 @@ struct TaskReader {
         }
     }
 
+    /// How often what a running process changes under the look is read anew.
+    private static let attempts = 16
+
+    /// Throws ENOENT where the descriptor is closed, or leads elsewhere as often as it is read.
+    private mutating func descriptor(
+        _ fd: Int32, _ links: borrowing ProcDirectory, _ infos: borrowing ProcDirectory,
+        _ reading: inout TaskReading
+    ) throws(Errno) -> TaskReading.OpenDescriptor {
+        let name = "\(fd)"
+        for _ in 0..<Self.attempts {
+            let link = try links.link(name)
+            let bytes = try infos.readRecord(name)
+            let info: DescriptorInfo
+            do throws(ProcFormatError) {
+                info = try DescriptorInfo(parsing: bytes)
+            } catch {
+                throw Errno.noEntry
+            }
+            let key = OpenedFileKey(link: link, mount: info.mount, inode: info.inode)
+            if let facts = knownFacts[key] { return .init(fd: fd, link: link, facts: facts, info: info) }
+            var facts: FileFacts?
+            var refusal: Errno?
+            do throws(Errno) { facts = try links.facts(name) } catch { refusal = error }
+            // A shell lends its descriptors to one command after the other; name and file are of one look only where
+            // the name is still the same.
+            if !context.scope.isFrozen {
+                let now = try links.link(name)
+                if now != link { continue }
+            }
+            if let refusal { reading.events.append(.unreadable(reading.task.pid, what: "fd/\(fd)", refusal)) }
+            knownFacts[key] = facts
+            return .init(fd: fd, link: link, facts: facts, info: info)
+        }
+        throw .noEntry
+    }
+
     // MARK: Small files
 
-    private static func link(
+    private func link(
         _ name: String, _ directory: borrowing ProcDirectory, _ reading: inout TaskReading
     ) -> TaskReading.Link? {
         do throws(Errno) {
-            return TaskReading.Link(text: try directory.link(name), facts: try directory.facts(name))
+            for _ in 0..<Self.attempts {
+                let link = TaskReading.Link(
+                    text: try directory.link(name), facts: try directory.facts(name))
+                if context.scope.isFrozen { return link }
+                // An execve(2) or chdir(2) between the two.
+                if try directory.link(name) == link.text { return link }
+            }
+            throw Errno.again
         } catch {
             reading.events.append(.unreadable(reading.task.pid, what: name, error))
             return nil
