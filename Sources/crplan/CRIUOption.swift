@@ -11,8 +11,7 @@ enum CRIUOption {
     private static let all: Set<String> = [
         "r", "root", "x", "ext-unix-sk",
         "l", "file-locks", "action-script", "M", "ext-mount-map",
-        "veth-pair", "J", "join-ns", "manage-cgroups", "cgroup-root", "cgroup-props",
-        "cgroup-props-file", "cgroup-dump-controller", "cgroup-yard", "freeze-cgroup", "prev-images-dir",
+        "veth-pair", "J", "join-ns", "manage-cgroups", "freeze-cgroup", "prev-images-dir",
         "track-mem", "auto-dedup", "enable-fs", "force-irmap", "irmap-scan-path", "cpu-cap",
         "exec-cmd", "page-server", "address", "port", "lazy-pages", "status-fd", "pre-dump-mode",
         "stream", "tls", "lsm-profile", "lsm-mount-context", "empty-ns", "weak-sysctls", "unprivileged",

@@ -5,14 +5,32 @@ enum CRIUSpelling {
     /// What is written without any -v.
     private static let verbosity = 2
 
+    /// Options that `--no-` before them takes back, and their letters.
+    private static let flags = [
+        "restore-detached": "-d", "restore-sibling": "-S", "shell-job": "-j", "file-locks": "-l",
+        "tcp-established": nil, "tcp-close": nil, "log-pid": nil, "evasive-devices": nil, "link-remap": nil,
+        "track-mem": nil, "force-irmap": nil, "skip-in-flight": nil, "skip-file-rwx-check": nil,
+        "ghost-fiemap": nil,
+    ]
+
     /// The words of a command line in the parser's form: `-t12` as `-t 12`, `-v` and `-vv` as `--verbosity 3` and `4`,
-    /// `-x12` as `--ext-unix-sk --ext-unix-sk-of 12`.
+    /// `-x12` as `--ext-unix-sk --ext-unix-sk-of 12`; nothing for a flag that `--no-FLAG` behind it takes back.
     static func words(_ words: [String]) -> [String] {
         guard let command = words.first, plumbing.contains(command) else { return words }
         var result = [command]
         var rest = words.dropFirst()
         while let word = rest.popFirst() {
             let letters = word.dropFirst()
+            if word == "--verbosity" {
+                // A number belongs to it only behind an equals sign; one that stands alone is taken too.
+                let level = rest.first.flatMap { Int($0) } == nil ? "\(verbosity + 1)" : rest.removeFirst()
+                result += ["--verbosity", level]
+                continue
+            }
+            if word.hasPrefix("--no-"), let letter = flags[String(word.dropFirst(5))] {
+                result.removeAll { $0 == "--" + word.dropFirst(5) || $0 == letter }
+                continue
+            }
             if word == "--cpu-cap" {
                 result.append("--cpu-cap=all")
                 continue

@@ -65,6 +65,8 @@ struct DumpCommand: ParsableCommand {
             "What images say of control groups: ignore, or what =none, props, soft, full and strict of a restore need."
     )
     var manageCgroups = "soft"
+    @OptionGroup var cgroupArguments: CgroupArguments
+    @OptionGroup(visibility: .hidden) var restoreOnly: RestoreOnlyOptions
     @Option(
         name: .customLong("freeze-cgroup"),
         help: "Directory of a control group to freeze while the tree is seized.")
@@ -175,6 +177,7 @@ struct DumpCommand: ParsableCommand {
         options.allow = policy.allow
         options.networkLock = DumpSettings.NetworkLock(rawValue: networkLock) ?? .nftables
         options.cgroups = DumpSettings.Cgroups(rawValue: manageCgroups) ?? .soft
+        options.cgroupChoice = try cgroupArguments.choice()
         options.freezeCgroup = freezeCgroup
         options.notesProcessor = cpuCap.flatMap { ProcessorCheck(words: $0) }?.isEmpty == false
         options.findsBuildIDs = fileValidation == "buildid"

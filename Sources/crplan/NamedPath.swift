@@ -19,6 +19,15 @@ enum NamedPath {
         }
     }
 
+    /// What a file holds.
+    static func text(_ path: String) throws(Failure) -> String {
+        do throws(Errno) {
+            return String(decoding: try OwnedFD.open(path, O_RDONLY).readToEnd(), as: UTF8.self)
+        } catch {
+            throw Failure(path: path, fact: "the file cannot be read", errno: error)
+        }
+    }
+
     /// A log file, new or emptied.
     static func log(_ path: String, level: EngineLog.Level) throws(Failure) -> EngineLog {
         do throws(Errno) {

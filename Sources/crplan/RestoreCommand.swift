@@ -63,6 +63,8 @@ struct RestoreCommand: ParsableCommand {
         name: .customLong("manage-cgroups"),
         help: "What becomes of control groups: ignore, none, props, soft (the default), full or strict.")
     var manageCgroups: String?
+    @OptionGroup var cgroupArguments: CgroupArguments
+    @OptionGroup(visibility: .hidden) var dumpOnly: DumpOnlyOptions
     @Option(
         name: .customLong("action-script"),
         help: "Program or shell command to call at criu's stages; may be given again.")
@@ -252,6 +254,7 @@ struct RestoreCommand: ParsableCommand {
             options.processorProblems = processor.problems(on: .ofThisMachine(), check)
         }
         options.cgroups = manageCgroups.flatMap { DumpSettings.Cgroups(rawValue: $0) } ?? place.cgroups
+        options.cgroupChoice = try cgroupArguments.choice()
         options.keepsHelperNames = place.keepsHelperNames
         for text in place.inherited + inheritedFDs {
             if let given = GivenDescriptor(text) { options.inherited[given.resource] = given.fd }

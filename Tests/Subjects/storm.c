@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -129,8 +130,43 @@ static void interrupt_once(void)
     CHECK(alarms == before + 1, "%d signals instead of one", (int)alarms - before);
 }
 
+// A program that is another process all the time: each lives only until it has made the next. Whoever reads a list of
+// children finds one that is gone already, and its heir is a child of the subreaper by then.
+static void hop(volatile int *is_over)
+{
+    while (!*is_over) {
+        pid_t heir = fork();
+        if (heir < 0) _exit(1);
+        if (heir > 0) break;
+    }
+    _exit(exit_code);
+}
+
+static void hop_until_check(void)
+{
+    enum { hoppers = 3 };
+    volatile int *is_over = mmap(NULL, sizeof *is_over, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(is_over != MAP_FAILED, "mmap: %s", strerror(errno));
+    MUST(prctl(PR_SET_CHILD_SUBREAPER, 1));
+    for (int i = 0; i < hoppers; i++)
+        if (MUST(fork()) == 0) hop(is_over);
+    subject_ready();
+    for (int status;;) {
+        if (subject_check_requested()) *is_over = 1;
+        pid_t ended = waitpid(-1, &status, 0);
+        if (ended < 0 && errno == EINTR) continue;
+        if (ended < 0 && errno == ECHILD && *is_over) return;
+        CHECK(ended > 0, "wait: %s", strerror(errno));
+        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == exit_code, "a hopper ended with status %#x", status);
+    }
+}
+
 void storm(int argc, char **argv)
 {
+    if (argc == 2 && strcmp(argv[1], "hop") == 0) {
+        hop_until_check();
+        return;
+    }
     static const struct {
         const char *name;
         void (*once)(void);
@@ -142,5 +178,5 @@ void storm(int argc, char **argv)
         while (!subject_check_requested()) kinds[i].once();
         return;
     }
-    subject_fail("usage: storm fork|exec|thread|vfork|kill|stop|interrupt");
+    subject_fail("usage: storm fork|exec|thread|vfork|kill|stop|interrupt|hop");
 }

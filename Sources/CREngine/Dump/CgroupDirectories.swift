@@ -1,4 +1,5 @@
 import Glibc
+import PolicyModel
 
 /// Reads the groups that a tree is in: their control files, owners, modes, and the groups below them.
 enum CgroupDirectories {
@@ -7,13 +8,13 @@ enum CgroupDirectories {
 
     /// `path` as in /proc/PID/cgroup. Of a group that cannot be looked at the name alone.
     static func read(
-        _ mounts: CgroupMounts?, hierarchy: String, path: String
+        _ mounts: CgroupMounts?, hierarchy: String, path: String, _ rules: CgroupPropertyRules
     ) -> CgroupImage.Directory {
         let name = String(path.drop { $0 == "/" })
         guard let place = mounts?.directory(hierarchy: hierarchy, path: path) else {
             return CgroupImage.Directory(name: name)
         }
-        return read(name, place, CgroupProperties.names(hierarchy: hierarchy), depth: 0)
+        return read(name, place, CgroupProperties.names(hierarchy: hierarchy, rules), depth: 0)
     }
 
     private static func read(
@@ -47,7 +48,8 @@ enum CgroupDirectories {
         return CgroupImage.Permissions(mode: status.st_mode, uid: status.st_uid, gid: status.st_gid)
     }
 
-    private static func children(_ place: String) -> [String] {
+    /// Names of the groups right below one.
+    static func children(_ place: String) -> [String] {
         guard let directory = opendir(place) else { return [] }
         defer { closedir(directory) }
         var found: [String] = []

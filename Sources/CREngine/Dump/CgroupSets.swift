@@ -25,19 +25,20 @@ struct CgroupSets {
 
     /// `cgroup.img`; nil where every thread is in the dumping process's own set. With `ignore` nothing is said of the
     /// groups themselves.
-    func image(_ mode: DumpSettings.Cgroups) -> CgroupImage? {
+    func image(_ mode: DumpSettings.Cgroups, _ choice: CgroupChoice) -> CgroupImage? {
         if sets.count == 1 { return nil }
         var image = CgroupImage(
             sets: sets.enumerated().map {
                 CgroupImage.MembershipSet(id: UInt32($0.offset + 1), members: $0.element)
             })
         if mode == .ignore { return image }
-        let mounts = try? CgroupMounts.read()
-        for hierarchy in sets[0].map(\.hierarchy) {
+        let mounts = try? CgroupMounts.read(yard: choice.yard)
+        for hierarchy in sets[0].map(\.hierarchy) where choice.describes(hierarchy: hierarchy) {
+            let paths = choice.root(ofHierarchy: hierarchy).map { [$0] } ?? topmost(hierarchy)
             var controller = CgroupImage.Controller(
                 names: hierarchy.split(separator: ",", omittingEmptySubsequences: false).map(String.init),
-                directories: topmost(hierarchy).map {
-                    CgroupDirectories.read(mounts, hierarchy: hierarchy, path: $0)
+                directories: paths.map {
+                    CgroupDirectories.read(mounts, hierarchy: hierarchy, path: $0, choice.properties)
                 })
             controller.isThreaded = threaded.contains(hierarchy)
             image.controllers.append(controller)

@@ -15,6 +15,7 @@ struct DumpBuilder: ~Copyable {
     private var numbers = KernelObjectNumbers()
     private var cgroups: CgroupSets
     private let cgroupMode: DumpSettings.Cgroups
+    private let cgroupChoice: CgroupChoice
     private var tasks: [TaskImage] = []
     private var pipeData: [PipeDataImage] = []
     private var fifoData: [PipeDataImage] = []
@@ -56,6 +57,7 @@ struct DumpBuilder: ~Copyable {
         sockets = SocketsDump(snapshot: snapshot, network: network)
         cgroups = CgroupSets(own: own)
         cgroupMode = options.cgroups
+        cgroupChoice = options.cgroupChoice
     }
 
     private static func duplicate(_ directory: borrowing OwnedFD) throws(DumpError) -> OwnedFD {
@@ -165,7 +167,7 @@ struct DumpBuilder: ~Copyable {
         tree.systemV = systemV
         tree.socketExtras = files.socketExtras
         tree.tcpStreams = sockets.streams
-        tree.cgroups = cgroups.image(cgroupMode)
+        tree.cgroups = cgroups.image(cgroupMode, cgroupChoice)
         tree.seccompFilters = seccomp.filters
         if let root = snapshot.task(snapshot.root), root.sid != root.pid,
             snapshot.outsideLeaders[root.sid]?.isAlive == false

@@ -30,7 +30,7 @@ extension DumpError {
         switch self {
         case .trace(let error):
             switch error {
-            case .died, .timedOut, .treeKeepsChanging: return true
+            case .died, .timedOut, .treeKeepsChanging, .outrun: return true
             case .failed(_, _, let errno), .remoteCall(_, _, let errno): return passes(errno)
             case .unexpectedStop, .refused, .cancelled: return false
             }

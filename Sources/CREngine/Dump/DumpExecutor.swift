@@ -79,7 +79,7 @@ package struct DumpExecutor {
             if let group {
                 try freeze(group, wasFrozen: wasFrozen, pause, supervisor.notes)
             } else {
-                try seize(pause)
+                try freeze(pause, supervisor.notes)
             }
         let frozen = MonotonicClock.now()
         log.info("Seized \(tree.processes.count) processes")
@@ -223,9 +223,34 @@ package struct DumpExecutor {
         }
     }
 
+    /// A tree that settles is found whole by the second look or the third.
+    private static let looks = 20
+
+    /// Seizes the tree; while the group that is its own stands still, if it outruns us and has one.
+    private func freeze(_ pause: PauseClock, _ notes: UndoNotes) throws(DumpError) -> FrozenTree {
+        if let place = TreeGroup.frozenGroup(of: options.root) {
+            throw .environment(
+                "process \(options.root) is in \(place), which is frozen; thaw it, or dump with --freeze-cgroup \(place)"
+            )
+        }
+        do throws(DumpError) {
+            if faults.isOutrun { throw .trace(.outrun(root: options.root)) }
+            return try seize(pause, looks: Self.looks)
+        } catch {
+            guard case .trace(.outrun) = error else { throw error }
+        }
+        guard let owned = TreeGroup.find(options.root) else { return try seize(pause) }
+        let group = try CgroupFreezer(owned.directory)
+        log.info("The tree outruns its seizing; \(owned.directory) is frozen for a moment")
+        return try freeze(group, wasFrozen: false, isExact: { owned.holdsExactlyTheTree }, pause, notes)
+    }
+
     /// Seizes the tree while its group stands still. `group` is left thawed, or as it was where the tree cannot be seized.
+    ///
+    /// `isExact`: whether the frozen group is of this tree alone. Where it is not, it is thawed, and the tree seized without it.
     private func freeze(
-        _ group: CgroupFreezer, wasFrozen: Bool, _ pause: PauseClock, _ notes: UndoNotes
+        _ group: CgroupFreezer, wasFrozen: Bool, isExact: () -> Bool = { true }, _ pause: PauseClock,
+        _ notes: UndoNotes
     ) throws(DumpError) -> FrozenTree {
         do throws(Errno) {
             // It stays: a tree that was found frozen is to be so again, and a thawed one stays thawed.
@@ -236,9 +261,9 @@ package struct DumpExecutor {
         faults.pass("before the group is frozen")
         var seized: Set<TID> = []
         do throws(DumpError) {
-            if !wasFrozen { try group.freeze(Deadline.after(milliseconds: options.freezeTimeout)) }
+            if !wasFrozen { try group.freeze(seizeDeadline(pause)) }
             faults.pass("the group is frozen")
-            seized = group.seize(below: options.root)
+            if isExact() { seized = group.seize(below: options.root) }
             faults.pass("the frozen group is seized")
             try group.thaw()
             faults.pass("the group is thawed")
@@ -250,15 +275,18 @@ package struct DumpExecutor {
         }
     }
 
-    private func seize(_ pause: PauseClock) throws(DumpError) -> FrozenTree {
+    private func seize(_ pause: PauseClock, looks: Int? = nil) throws(DumpError) -> FrozenTree {
         do throws(TraceError) {
-            let timeout = Deadline.after(milliseconds: options.freezeTimeout)
-            return try FrozenTree.freeze(
-                root: options.root, deadline: pause.deadline.map { min($0, timeout) } ?? timeout)
+            return try FrozenTree.freeze(root: options.root, deadline: seizeDeadline(pause), looks: looks)
         } catch {
             try pause.check()
             throw .trace(error)
         }
+    }
+
+    private func seizeDeadline(_ pause: PauseClock) -> Deadline {
+        let timeout = Deadline.after(milliseconds: options.freezeTimeout)
+        return pause.deadline.map { min($0, timeout) } ?? timeout
     }
 
     private func startSupervisor() throws(DumpError) -> SupervisorHandle {

@@ -18,6 +18,8 @@ package struct DumpOptions: Sendable {
     package var networkLock = DumpSettings.NetworkLock.nftables
     /// What the images say of control groups: CRIU's --manage-cgroups.
     package var cgroups = DumpSettings.Cgroups.soft
+    /// Which groups the images describe.
+    package var cgroupChoice = CgroupChoice()
     /// Group to freeze while the tree is seized: CRIU's --freeze-cgroup.
     package var freezeCgroup: String?
     /// What the processor can do is taken down: CRIU's --cpu-cap.

@@ -1,3 +1,5 @@
+import PolicyModel
+
 /// Control files of groups that travel with a checkpoint, by CRIU's choice. No other file is ever written: one of v1 names a
 /// program that the kernel then runs (release_agent).
 enum CgroupProperties {
@@ -38,10 +40,22 @@ enum CgroupProperties {
         "io.max", "hugetlb.2MB.max", "hugetlb.1GB.max",
     ]
 
-    /// Names in the order in which they are written.
-    static func names(hierarchy: String) -> [String] {
-        if hierarchy.isEmpty { return ofUnified + ofUnifiedControllers }
-        return ofLegacy + hierarchy.split(separator: ",").flatMap { ofController[$0] ?? [] }
+    /// Names in the order in which they are written; `rules` are the operator's own.
+    static func names(hierarchy: String, _ rules: CgroupPropertyRules) -> [String] {
+        guard hierarchy.isEmpty else {
+            return ofLegacy
+                + hierarchy.split(separator: ",").flatMap {
+                    rules.files(of: String($0), usual: ofController[$0] ?? [])
+                }
+        }
+        // Of the unified hierarchy, files say by their names whose they are.
+        var names = ofUnified + ofUnifiedControllers
+        for controller in Set(rules.rules.map(\.controller)).sorted() {
+            let usual = ofUnifiedControllers.filter { $0.hasPrefix(controller + ".") }
+            names.removeAll(where: usual.contains)
+            names += rules.files(of: controller, usual: usual)
+        }
+        return names
     }
 
     /// Files that say who is in the group.

@@ -10,10 +10,14 @@ struct CgroupMounts: Sendable {
     }
     private let mounts: [Mount]
 
-    /// Those of this process.
-    static func read() throws(Errno) -> CgroupMounts {
-        CgroupMounts(mountinfo: try ProcText.read("/proc/self/mountinfo"))
+    /// Those of this process; of them those below `yard` alone, where it is given.
+    static func read(yard: String? = nil) throws(Errno) -> CgroupMounts {
+        let all = CgroupMounts(mountinfo: try ProcText.read("/proc/self/mountinfo"))
+        guard let yard else { return all }
+        return CgroupMounts(all.mounts.filter { ($0.point + "/").hasPrefix(yard + "/") })
     }
+
+    private init(_ mounts: [Mount]) { self.mounts = mounts }
 
     /// `text` as proc_pid_mountinfo(5) has it: fields before and after a lone hyphen.
     init(mountinfo text: String) {

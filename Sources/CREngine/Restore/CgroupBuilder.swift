@@ -8,6 +8,7 @@ final class CgroupBuilder {
     private let rootSet: UInt32?
     private let mounts: CgroupMounts
     private let mode: DumpSettings.Cgroups
+    private let rules: CgroupPropertyRules
     /// Our own membership lines, `hierarchy:path`.
     private let own: Set<String>
     private var groups: [CgroupGroup] = []
@@ -16,9 +17,10 @@ final class CgroupBuilder {
     /// Places of groups that get their properties.
     private var managed: Set<String> = []
 
-    init(tree: TreeImage, mode: DumpSettings.Cgroups) throws(RestoreError) {
-        let image = mode == .ignore ? nil : tree.cgroups
-        self.mode = mode
+    init(tree: TreeImage, _ options: RestoreOptions) throws(RestoreError) {
+        let image = options.cgroups == .ignore ? nil : tree.cgroups?.moved(to: options.cgroupChoice)
+        mode = options.cgroups
+        rules = options.cgroupChoice.properties
         sets = Dictionary(
             (image?.sets ?? []).map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
         rootSet = tree.inventory.rootCgroupSet
@@ -29,7 +31,8 @@ final class CgroupBuilder {
         (mounts, own) = try RestoreError.about("cgroups", "cannot be examined") { () throws(Errno) in
             let lines = try ProcText.read("/proc/self/cgroup").split(separator: "\n")
             return (
-                try CgroupMounts.read(), Set(lines.map { String($0.drop { $0 != ":" }.dropFirst()) })
+                try CgroupMounts.read(yard: options.cgroupChoice.yard),
+                Set(lines.map { String($0.drop { $0 != ":" }.dropFirst()) })
             )
         }
         var entered: Set<String> = []
@@ -100,7 +103,7 @@ final class CgroupBuilder {
             }
             guard mode == .props || mode == .full || mode == .strict || !wasThere else { continue }
             managed.insert(group.place)
-            try complain(group.apply(CgroupProperties.isEarly))
+            try complain(group.apply(rules, CgroupProperties.isEarly))
             group.applyOwners()
         }
     }
@@ -138,14 +141,14 @@ final class CgroupBuilder {
     func limit() throws(RestoreError) {
         for group in groups where managed.contains(group.place) {
             try complain(
-                group.apply { !CgroupProperties.isEarly($0) && !CgroupProperties.freezes($0) })
+                group.apply(rules) { !CgroupProperties.isEarly($0) && !CgroupProperties.freezes($0) })
         }
     }
 
     /// Freezes groups that were frozen; their tasks stop where they are let go.
     func freeze() throws(RestoreError) {
         for group in groups where managed.contains(group.place) {
-            try complain(group.apply(CgroupProperties.freezes))
+            try complain(group.apply(rules, CgroupProperties.freezes))
         }
     }
 

@@ -1,4 +1,5 @@
 import Glibc
+import PolicyModel
 
 /// One group to be there at a restore: from `cgroup.img`, or by its path alone.
 struct CgroupGroup {
@@ -62,8 +63,8 @@ struct CgroupGroup {
 
     /// Writes control files that say something else than the image. Files that this kernel does not have are left out.
     /// Returns what was refused, a line each: limits depend on one another, so what was refused first may be taken later.
-    func apply(_ wanted: (String) -> Bool) -> [String] {
-        let known = Set(CgroupProperties.names(hierarchy: hierarchy))
+    func apply(_ rules: CgroupPropertyRules, _ wanted: (String) -> Bool) -> [String] {
+        let known = Set(CgroupProperties.names(hierarchy: hierarchy, rules))
         var open = properties.filter { known.contains($0.name) && wanted($0.name) }
         var refused: [String] = []
         for _ in 0..<2 {

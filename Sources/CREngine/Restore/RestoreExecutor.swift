@@ -34,7 +34,7 @@ package struct RestoreExecutor {
             credentials: try CredentialsBuilder())
         let processor = options.processorProblems.map { RestoreError("this processor", $0) }
         return processor + preflight.problems() + NetworkRestore(tree: tree, options: options).problems()
-            + (try CgroupBuilder(tree: tree, mode: options.cgroups).problems(tree))
+            + (try CgroupBuilder(tree: tree, options).problems(tree))
     }
 
     /// Restores. Of several obstacles the first is thrown and the others are logged. `call` is for programs of the
@@ -49,7 +49,7 @@ package struct RestoreExecutor {
         }
         faults.pass("nothing is made yet")
         let environment = try OwnEnvironment()
-        let cgroups = try CgroupBuilder(tree: tree, mode: options.cgroups)
+        let cgroups = try CgroupBuilder(tree: tree, options)
         let builder = TreeBuilder(tree: tree)
         let names = RemapNames(
             tree: tree, source: payload, keepsHelpers: options.keepsHelperNames)

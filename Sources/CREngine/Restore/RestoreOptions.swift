@@ -44,6 +44,8 @@ package struct RestoreOptions: Sendable {
     package var processorProblems: [String] = []
     /// What becomes of the groups that the tree was in: CRIU's --manage-cgroups.
     package var cgroups = DumpSettings.Cgroups.soft
+    /// Where the groups are put, and which files of theirs are set.
+    package var cgroupChoice = CgroupChoice()
     /// Hard links that the dump made stay, for the next restore.
     package var keepsHelperNames = false
     package init() {}

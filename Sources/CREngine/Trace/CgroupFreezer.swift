@@ -53,6 +53,8 @@ struct CgroupFreezer {
 
     /// Seizes each thread below `root` that is in the group, and asks it to stop; none of it runs any code until then.
     /// Returns those that are ours now.
+    ///
+    /// A vfork(2) child is left to the looks that follow: its parent stops only when the child has let go of it.
     func seize(below root: PID) -> Set<TID> {
         var seized: Set<TID> = []
         var pending = [root]
@@ -62,6 +64,7 @@ struct CgroupFreezer {
                     seized.insert(tid)
                     try? Ptrace.interrupt(tid)
                 }
+                if TaskList.sleepingIn(pid, tid) == "kernel_clone" { continue }
                 pending += TaskList.children(of: pid, thread: tid)
             }
         }

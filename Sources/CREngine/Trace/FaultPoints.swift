@@ -17,6 +17,8 @@ package final class FaultPoints {
         package private(set) var passed = 0
         /// The stub is to be useless (`CRPLAN_BREAK_STUB` is set), so that a test sees what it is needed for.
         package let breaksStub: Bool
+        /// A tree counts as outrunning us before the first look (`CRPLAN_OUTRUN` is set).
+        package let isOutrun: Bool
         private let listing: String?
         private var listed: Set<String> = []
 
@@ -26,6 +28,7 @@ package final class FaultPoints {
             actAt = words.last.flatMap { Int($0) } ?? 0
             actAtPlace = words.last.flatMap { $0.hasPrefix("=") ? String($0.dropFirst()) : nil }
             breaksStub = getenv("CRPLAN_BREAK_STUB") != nil
+            isOutrun = getenv("CRPLAN_OUTRUN") != nil
             listing = getenv("CRPLAN_LIST_POINTS").map { String(cString: $0) }
         }
 
@@ -58,6 +61,7 @@ package final class FaultPoints {
     #else
         package var passed: Int { 0 }
         package var breaksStub: Bool { false }
+        package var isOutrun: Bool { false }
         package init(variable: String = "") {}
         @inline(__always)
         package func pass(_ place: StaticString) {}

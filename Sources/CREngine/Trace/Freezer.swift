@@ -16,6 +16,8 @@ struct Freezer: ~Copyable {
     private let root: PID
     private let scope: Scope
     private let deadline: Deadline
+    /// How many looks may find something new before `outrun` is thrown; nil for as many as the deadline allows.
+    private let looks: Int?
     private(set) var processes: [FrozenProcess] = []
     private var placeOf: [PID: Int] = [:]
     private var seized: Set<TID> = []
@@ -30,7 +32,8 @@ struct Freezer: ~Copyable {
     static let options =
         CP_PTRACE_O_TRACESYSGOOD | CP_PTRACE_O_TRACEFORK | CP_PTRACE_O_TRACEVFORK | CP_PTRACE_O_TRACECLONE
 
-    init(root: PID, scope: Scope, deadline: Deadline) {
+    init(root: PID, scope: Scope, deadline: Deadline, looks: Int? = nil) {
+        self.looks = looks
         self.root = root
         self.scope = scope
         self.deadline = deadline
@@ -46,8 +49,11 @@ struct Freezer: ~Copyable {
         guard try visit(root, parent: PID(0)) else {
             throw .refused(tid: root.leader, reason: "no such process, or it has ended")
         }
+        var made = 0
         while try pass() {
+            made += 1
             if deadline.hasPassed { throw .treeKeepsChanging(root: root) }
+            if let looks, made >= looks { throw .outrun(root: root) }
         }
         armed = false
         return processes
@@ -65,7 +71,9 @@ struct Freezer: ~Copyable {
                     for thread in processes[index].threads {
                         for child in TaskList.children(of: process.pid, thread: thread.tid)
                         where placeOf[child] == nil {
-                            if try visit(child, parent: process.pid) { changed = true }
+                            // One that is gone already may have left a child behind that is not in this list.
+                            changed = true
+                            _ = try visit(child, parent: process.pid)
                         }
                     }
                 }

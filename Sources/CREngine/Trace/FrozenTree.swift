@@ -10,8 +10,12 @@ package struct FrozenTree: ~Copyable {
     private var armed = true
 
     /// Freezes the tree below a process, or throws with everything running again.
-    package static func freeze(root: PID, deadline: Deadline) throws(TraceError) -> FrozenTree {
-        try make(Freezer(root: root, scope: .tree, deadline: deadline).freeze())
+    ///
+    /// `looks`: how often the tree may be found changed before `TraceError.outrun` is thrown; nil for no such bound.
+    package static func freeze(
+        root: PID, deadline: Deadline, looks: Int? = nil
+    ) throws(TraceError) -> FrozenTree {
+        try make(Freezer(root: root, scope: .tree, deadline: deadline, looks: looks).freeze())
     }
 
     /// Freezes one process with all its threads and none of its children.

@@ -12,6 +12,8 @@ package enum TraceError: Error, Equatable, Sendable {
     case timedOut(tid: TID, detail: String)
     /// The tree kept changing until the deadline.
     case treeKeepsChanging(root: PID)
+    /// Each of many looks at the tree found tasks that the one before had not.
+    case outrun(root: PID)
     /// The task cannot be traced.
     case refused(tid: TID, reason: String)
     /// We were told to stop.
@@ -33,6 +35,8 @@ extension TraceError: CustomStringConvertible {
             "task \(tid) did not stop in time (\(detail)); raise the timeout or wait until it leaves the kernel"
         case .treeKeepsChanging(let root):
             "tree of \(root) kept creating tasks until the timeout; raise the timeout"
+        case .outrun(let root):
+            "tree of \(root) creates tasks faster than they can be seized; run the command again"
         case .refused(let tid, let reason):
             "task \(tid) cannot be traced: \(reason)"
         case .cancelled:

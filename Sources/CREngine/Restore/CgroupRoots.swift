@@ -1,0 +1,31 @@
+import PolicyModel
+
+extension CgroupImage {
+    /// The image with its topmost groups elsewhere, and the tasks that are in them or below: CRIU's --cgroup-root.
+    func moved(to choice: CgroupChoice) -> CgroupImage {
+        var image = self
+        for place in image.controllers.indices {
+            let names = image.controllers[place].names
+            guard let root = choice.root(ofHierarchy: names.joined(separator: ",")) else { continue }
+            for old in image.controllers[place].directories.indices {
+                let from = "/" + image.controllers[place].directories[old].name.drop { $0 == "/" }
+                image.controllers[place].directories[old].name = String(root.dropFirst())
+                image.move(names.joined(separator: ","), from: from, to: root)
+            }
+        }
+        return image
+    }
+
+    private mutating func move(_ hierarchy: String, from: String, to root: String) {
+        for set in sets.indices {
+            for place in sets[set].members.indices where sets[set].members[place].hierarchy == hierarchy {
+                let path = sets[set].members[place].path
+                // The root of a hierarchy is nobody's to move.
+                guard from != "/", path == from || path.hasPrefix(from + "/") else { continue }
+                let rest = path.dropFirst(from.count)
+                sets[set].members[place].path =
+                    root == "/" ? (rest.isEmpty ? "/" : String(rest)) : root + rest
+            }
+        }
+    }
+}
