@@ -45,6 +45,7 @@ struct PlannerPromiseTests {
         "holder unix-urgent": "CRP233", "holder tcp-urgent": "CRP233", "holder udp-tunnel": "CRP237",
         "holder socket-program": "CRP235", "tcp unseen-reset": "CRP236", "tcp unseen-reset-empty": "CRP236",
         "terminals control": "CRP416", "holder landlock": "Landlock domain",
+        "uncarried dispatch": "syscall user dispatch",
     ]
     /// What /proc shows the half of: the finding that tells it in the plan, and the one by which the dump refuses.
     static let foretold = [
@@ -59,6 +60,7 @@ struct PlannerPromiseTests {
     /// Each kind of object that needs an allowance, and what no policy allows.
     static let special: [Row] =
         SubjectTests.refusedKinds.map { Row(subject: "holder \($0)") }
+        + SubjectTests.refusedTasks.map { Row(subject: "uncarried \($0)") }
         + ["flock", "posix-lock", "ofd-lock", "lease"].map {
             Row(subject: "holder \($0)", allow: "{file-locks: owned}")
         }

@@ -31,7 +31,7 @@ struct SubjectTests {
         "tasks seccomp", "tasks strict", "tasks chains", "tasks orphans", "cgroups", "directories",
         "tasks shared", "tasks signals", "tasks deadline", "tasks policies",
         "sysv", "sysv user", "sysv undo", "cow", "areas",
-        "devices own", "ghosts sparse",
+        "devices own", "ghosts sparse", "pseudo",
         "tcp half", "tcp half-empty", "tcp device", "tcp finwait", "tcp closing", "tcp lastack", "tcp reset",
     ]
 
@@ -63,6 +63,11 @@ struct SubjectTests {
         "packets", "directory-watch", "outside-owner", "async-owner", "kernel-log",
     ]
 
+    /// Ways of being a task that block a dump.
+    static let refusedTasks = [
+        "shared-memory", "shared-handlers", "own-files", "vfork", "dispatch", "program32",
+    ]
+
     static var cases: [SubjectCase] {
         carried.map { SubjectCase(subject: $0, steps: "dump,restore,check") }
             + carried.map { SubjectCase(subject: $0, steps: "dump-running,check") }
@@ -70,6 +75,7 @@ struct SubjectTests {
             + calls.map { SubjectCase(subject: "eintr \($0)", steps: "dump-running,check") }
             + refusedCalls.map { SubjectCase(subject: "eintr \($0)", steps: "dump-blocked,check") }
             + refusedKinds.map { SubjectCase(subject: "holder \($0)", steps: "dump-blocked,check") }
+            + refusedTasks.map { SubjectCase(subject: "uncarried \($0)", steps: "dump-blocked,check") }
             + [
                 "locks", "locks leases", "notify unnamed", "notify deleted", "ghosts big", "outside pipe",
                 "outside stdout", "outside fifo", "terminals given-up", "terminals control", "sysv outside",

@@ -46,6 +46,8 @@ static const struct subject subjects[] = {
     {"sysv", sysv, "[user|outside|undo]: segments, semaphores and message queues of System V IPC"},
     {"ghosts", ghosts, "KIND: a deleted file that is large, or sparse"},
     {"outside", outside, "KIND: a pipe that a process outside reads"},
+    {"pseudo", pseudo, "files of proc and sysfs about the whole system, read half"},
+    {"uncarried", uncarried, "KIND: a way of being a task that blocks a dump"},
     {"holder", holder, "KIND: holds one object of a kind that blocks a dump"},
 };
 

@@ -36,8 +36,12 @@ package enum PseudoFile: FileKind {
     ]
 
     private static func isOfWholeSystem(_ file: OpenFile, _ state: State) -> Bool {
-        state.fileSystem == "proc" && file.reach == .same && !file.canWrite && file.facts?.type == .regular
-            && state.path.hasPrefix("/proc/")
-            && ofWholeSystem.contains(String(state.path.dropFirst("/proc/".count)))
+        guard file.reach == .same, !file.canWrite, file.facts?.type == .regular else { return false }
+        // Attributes of devices and of the kernel; an open file has but its offset, see kernfs_fop_open.
+        if state.fileSystem == "sysfs" { return state.path.hasPrefix("/sys/") }
+        guard state.fileSystem == "proc", state.path.hasPrefix("/proc/") else { return false }
+        let name = String(state.path.dropFirst("/proc/".count))
+        // What namespaces have of their own is opened in the same ones again.
+        return name.hasPrefix("sys/") || ofWholeSystem.contains(name)
     }
 }
