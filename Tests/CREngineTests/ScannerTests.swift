@@ -182,7 +182,7 @@ func addFile(
         #expect(finding.object.peer == "203.0.113.9:8443")
     }
 
-    @Test func `memory that is bound to nodes blocks, once a process`() throws {
+    @Test func `memory that is bound to nodes is told, once a process`() throws {
         let text = """
             7f0000000000 default anon=3 dirty=3 N0=3 kernelpagesize_kB=4
             7f0000010000 bind:0-1 anon=1 dirty=1 N1=1 kernelpagesize_kB=4

@@ -30,7 +30,7 @@ struct SubjectTests {
         "tcp options",
         "tasks seccomp", "tasks strict", "tasks chains", "tasks orphans", "cgroups", "directories",
         "tasks shared", "tasks signals", "tasks deadline", "tasks policies",
-        "sysv", "sysv user", "sysv undo", "cow", "areas",
+        "sysv", "sysv user", "sysv undo", "cow", "areas", "aio", "denials", "denials own",
         "devices own", "ghosts sparse", "pseudo",
         "tcp half", "tcp half-empty", "tcp device", "tcp finwait", "tcp closing", "tcp lastack", "tcp reset",
     ]
@@ -104,6 +104,7 @@ struct SubjectTests {
                 SubjectCase(subject: "tree", steps: "dump-running,cycle:3,dump-running,check"),
                 SubjectCase(subject: "memory", steps: "cycle:3,check"),
                 SubjectCase(subject: "areas", steps: "cycle:2,check"),
+                SubjectCase(subject: "aio", steps: "cycle:2,check"),
                 SubjectCase(subject: "threads", steps: "dump-stopped,cycle:2,check"),
                 SubjectCase(subject: "creds", steps: "cycle:2,check"),
                 SubjectCase(subject: "timers", steps: "cycle:2,check"),

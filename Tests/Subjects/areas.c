@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { page = 4096, droppable = 8, guard_install = 102, seal = 462, bind_memory = 2, static_nodes = 1 << 15, huge = 2 << 20 };
+enum { page = 4096, droppable = 8, guard_install = 102, seal = 462, bind_memory = 2, static_nodes = 1 << 15,
+       relative_nodes = 1 << 14, prefer = 1, interleave = 3, local = 4, of_address = 2, set_home = 450, huge = 2 << 20 };
 
 static char *map(size_t size, int flags)
 {
@@ -101,6 +103,48 @@ static void check_huge(char *start)
     CHECK(has_flag(start, "ht") && smaps_has(start, "KernelPageSize:", "2048"), "the pages are not huge any more");
 }
 
+// Areas whose memory comes from nodes of their own choice; the last has a part without.
+static struct bound {
+    int mode;
+    unsigned long nodes;
+    int flags;
+    char *start;
+} bound[] = {
+    {bind_memory, 1, MAP_PRIVATE, NULL},
+    {bind_memory | static_nodes, 3, MAP_PRIVATE, NULL},
+    {prefer | relative_nodes, 2, MAP_PRIVATE, NULL},
+    {interleave, 1, MAP_SHARED, NULL},
+    {local, 0, MAP_PRIVATE, NULL},
+};
+enum { bound_count = sizeof bound / sizeof bound[0] };
+
+static void bind_areas(void)
+{
+    for (int i = 0; i < bound_count; i++) {
+        part();
+        bound[i].start = map(4 * page, bound[i].flags);
+        unsigned long nodes[16] = {bound[i].nodes};
+        MUST(syscall(SYS_mbind, bound[i].start + page, 2L * page, bound[i].mode, nodes, 1025L, 0L));
+        memset(bound[i].start, i, 4 * page);
+    }
+    syscall(set_home, bound[0].start + page, 2L * page, 0L, 0L);
+}
+
+static void check_bound(void)
+{
+    for (int i = 0; i < bound_count; i++) {
+        for (int place = 0; place < 4; place++) {
+            bool is_bound = place == 1 || place == 2;
+            int mode = 0;
+            unsigned long nodes[16] = {0};
+            MUST(syscall(SYS_get_mempolicy, &mode, nodes, 1025L, bound[i].start + place * page, of_address));
+            CHECK(mode == (is_bound ? bound[i].mode : 0) && nodes[0] == (is_bound ? bound[i].nodes : 0),
+                  "page %d of area %d has memory policy %x of nodes %lx", place, i, mode, nodes[0]);
+            CHECK(bound[i].start[place * page] == i, "page %d of area %d changed", place, i);
+        }
+    }
+}
+
 void areas(int argc, char **argv)
 {
     char *pages = NULL;
@@ -121,6 +165,7 @@ void areas(int argc, char **argv)
     // New memory comes from node 0 alone.
     unsigned long nodes[16] = {1};
     bool has_nodes = syscall(SYS_set_mempolicy, bind_memory | static_nodes, nodes, 1025L) == 0;
+    if (has_nodes && !is_common) bind_areas();
     part();
     char *locked = map(4 * page, MAP_PRIVATE);
     MUST(mlock(locked, 4 * page));
@@ -159,6 +204,7 @@ void areas(int argc, char **argv)
     }
     int policy = 0;
     if (has_nodes && !is_common) {
+        check_bound();
         unsigned long now[16] = {0};
         MUST(syscall(SYS_get_mempolicy, &policy, now, 1025L, 0L, 0L));
         CHECK(policy == (bind_memory | static_nodes) && now[0] == 1, "the memory policy is %x of nodes %lx", policy, now[0]);
@@ -174,4 +220,56 @@ void areas(int argc, char **argv)
     CHECK(!is_advised || has_flag(aligned, "hg"), "MADV_HUGEPAGE is lost");
     for (int i = 1; i < many; i += 200) CHECK(*(int *)(lines + (size_t)i * page) == i, "area %d of many changed", i);
     CHECK(!has_flag(lines, "wr") && has_flag(lines + page, "wr"), "protections of many areas changed");
+}
+
+enum { set_denial = 65, get_denial = 66, set_merging = 67, get_merging = 68, no_gain = 1, not_inherited = 2 };
+
+static bool merges;
+
+// Whether the process may map what it can both write and run, or make run what it could write.
+static void check_denial(int flags)
+{
+    CHECK(prctl(get_denial, 0, 0, 0, 0) == flags, "PR_GET_MDWE is %d", prctl(get_denial, 0, 0, 0, 0));
+    void *start = mmap(NULL, page, PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK((start == MAP_FAILED) == (flags != 0), "an area that can be written and run is %s", flags ? "made" : "refused");
+    char *written = map(page, MAP_PRIVATE);
+    int result = mprotect(written, page, PROT_READ | PROT_EXEC);
+    CHECK((result == -1) == (flags != 0), "an area that was written is %s to be run", flags ? "made" : "refused");
+}
+
+static void deny_in_child(void *flags)
+{
+    child_ready();
+    subject_await_check();
+    check_denial(*(int *)flags);
+    if (merges) CHECK(prctl(get_merging, 0, 0, 0, 0) == 1, "PR_GET_MEMORY_MERGE of the child");
+}
+
+void denials(int argc, char **argv)
+{
+    int flags = argc > 1 && strcmp(argv[1], "own") == 0 ? no_gain | not_inherited : no_gain;
+    // Areas that cannot be made again once the denial holds, one of them sealed.
+    char *both = MUST((char *)mmap(NULL, page, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    both[0] = 1;
+    part();
+    char *code = map(page, MAP_PRIVATE);
+    code[0] = (char)0xc3;
+    MUST(mprotect(code, page, PROT_READ | PROT_EXEC));
+    bool is_sealed = syscall(seal, code, (long)page, 0L) == 0;
+    MUST(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0));
+    merges = prctl(set_merging, 1, 0, 0, 0) == 0;
+    CHECK(prctl(set_denial, flags, 0, 0, 0) == 0 || errno == EINVAL, "PR_SET_MDWE: %s", strerror(errno));
+    int denied = prctl(get_denial, 0, 0, 0, 0), inherited = denied == no_gain ? no_gain : 0;
+    pid_t child = child_start(deny_in_child, &inherited);
+
+    subject_ready();
+    subject_await_check();
+
+    child_expect(child, 0);
+    check_denial(denied);
+    CHECK(both[0] == 1, "the area that can be written and run changed");
+    ((void (*)(void))(uintptr_t)code)();
+    if (is_sealed) CHECK(mprotect(code, page, PROT_READ) == -1 && errno == EPERM, "the sealed code can be changed");
+    CHECK(prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) == 1, "PR_SET_THP_DISABLE is lost");
+    if (merges) CHECK(prctl(get_merging, 0, 0, 0, 0) == 1, "PR_SET_MEMORY_MERGE is lost");
 }

@@ -3,8 +3,10 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <linux/aio_abi.h>
 #include <linux/netlink.h>
 #include <mqueue.h>
+#include <poll.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
@@ -210,6 +212,11 @@ static int hold_aio(void)
 {
     unsigned long context = 0;
     MUST((int)syscall(SYS_io_setup, 4, &context));
+    // Waits for readiness that does not come.
+    int counter = MUST(eventfd(0, EFD_CLOEXEC));
+    struct iocb poll = {.aio_lio_opcode = IOCB_CMD_POLL, .aio_fildes = (unsigned)counter, .aio_buf = POLLIN};
+    struct iocb *list = &poll;
+    MUST((int)syscall(SYS_io_submit, context, 1L, &list));
     return no_descriptor;
 }
 static int hold_secret_memory(void) { return MUST((int)syscall(SYS_memfd_secret, 0)); }

@@ -41,6 +41,8 @@ static const struct subject subjects[] = {
     {"cgroups", cgroups, "a group of its own in each hierarchy, with limits, and a child in a group below; needs root"},
     {"directories", directories, "removed directories that are open, and a removed working directory; needs root"},
     {"tasks", tasks, "KIND: seccomp, dead leaders, shared tables and other ways of being a task"},
+    {"aio", aio, ": rings of io_setup(2) with events that wait, also across the end of the ring"},
+    {"denials", denials, "[own]: memory that may not become code any more, sealed code, and process-wide choices of prctl(2)"},
     {"areas", areas, "[huge|common]: areas that the kernel treats in ways of their own: guarded, sealed, locked, droppable, huge"},
     {"cow", cow, "[common]: private memory that parent, children and a grandchild share copy-on-write"},
     {"sysv", sysv, "[user|outside|undo]: segments, semaphores and message queues of System V IPC"},

@@ -56,6 +56,7 @@ struct advised {
 
 static struct advised advised[] = {
     {MADV_DONTFORK, "dc", NULL},    {MADV_DONTDUMP, "dd", NULL}, {MADV_WIPEONFORK, "wf", NULL},
+    {MADV_SEQUENTIAL, "sr", NULL}, {MADV_RANDOM, "rr", NULL},
     {MADV_NOHUGEPAGE, "nh", NULL},  {MADV_HUGEPAGE, "hg", NULL}, {MADV_MERGEABLE, "mg", NULL},
 };
 static const size_t advised_count = sizeof advised / sizeof advised[0];

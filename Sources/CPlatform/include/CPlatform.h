@@ -3,6 +3,7 @@
 #ifndef CPLATFORM_H
 #define CPLATFORM_H
 
+#include "bpf.h"
 #include "cpu.h"
 #include "image_messages.h"
 #include "kernel_abi.h"

@@ -70,6 +70,8 @@ struct AreaAssembler {
             image.backing = UInt64(snapshot.segment(of: area))
             image.offset = area.offset
             image.openMode = area.flags?.contains(.mayWrite) == true ? 2 : 0
+        case .aioRing:
+            image.openMode = 2
         case .anonymous, .hugeAnonymous, .heap, .stack, .vdso, .vvar, .vsyscall:
             break
         default:
@@ -89,7 +91,9 @@ struct AreaAssembler {
         var flags = UInt32(area.isShared ? MAP_SHARED : MAP_PRIVATE)
         let droppable: UInt32 = 0x8
         if area.flags?.contains(.droppable) == true { flags = droppable }
-        if area.file == nil || area.kind == .hugeAnonymous { flags |= UInt32(MAP_ANONYMOUS) }
+        if area.file == nil && area.kind != .aioRing || area.kind == .hugeAnonymous {
+            flags |= UInt32(MAP_ANONYMOUS)
+        }
         if area.kind == .hugeAnonymous {
             // MAP_HUGETLB, with the size as its logarithm.
             flags |= 0x4_0000 | UInt32(area.pageSize.trailingZeroBitCount) << 26

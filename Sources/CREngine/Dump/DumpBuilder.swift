@@ -97,6 +97,12 @@ struct DumpBuilder: ~Copyable {
         var memory = assembler.memory(exeFile: exeFile)
         memory.areas = try AreaAssembler(snapshot: snapshot, pid: facts.pid).assemble(
             facts.areas, files: &files)
+        memory.aioRings = memory.areas.filter { $0.status.contains(.aioRing) }.map {
+            AsyncRingImage(address: $0.start, length: UInt32(truncatingIfNeeded: $0.end - $0.start))
+        }
+        for place in memory.areas.indices {
+            memory.areas[place].memoryPolicy = remote.areaPolicies[memory.areas[place].start]
+        }
         task.descriptors = try descriptors(facts)
         task.fs = FilesystemImage(
             cwdFile: try files.id(

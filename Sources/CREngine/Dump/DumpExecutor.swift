@@ -59,11 +59,13 @@ package struct DumpExecutor {
         let buildIDs = BuildIDCache(isWanted: options.findsBuildIDs)
         let paths = WatchPathSearch(
             directories: options.watchSearchPaths, isForced: options.forcesWatchSearch)
-        let live = try settled(paths, judge)
+        let notes = KernelNotes()
+        let live = try settled(paths, notes, judge)
         try NetworkDump.check(live, options)
         buildIDs.prepare(live)
         let tracking = try PageTracking(options, images: directory, log: log)
         try call(.beforeFreeze, nil)
+        notes.prepare()
         let supervisor = try startSupervisor()
         log.info("Supervisor \(supervisor.supervisor) watches")
         Transfers.awaitGoodMoment(live)
@@ -84,7 +86,7 @@ package struct DumpExecutor {
         let frozen = MonotonicClock.now()
         log.info("Seized \(tree.processes.count) processes")
         faults.pass("the tree is seized")
-        var snapshot = try collect(.frozen)
+        var snapshot = try collect(.frozen, notes)
         paths.resolve(&snapshot)
         buildIDs.spare(snapshot)
         try judge(snapshot)
@@ -200,24 +202,24 @@ package struct DumpExecutor {
     /// A look at the running tree, judged. What blocks is looked at again, as it may be there for an instant only; and a tree that
     /// changes under the look is judged when it is frozen.
     private func settled(
-        _ paths: WatchPathSearch, _ judge: (Snapshot) throws(DumpError) -> Void
+        _ paths: WatchPathSearch, _ notes: KernelNotes, _ judge: (Snapshot) throws(DumpError) -> Void
     ) throws(DumpError) -> Snapshot {
-        var live = try collect(.live)
+        var live = try collect(.live, notes)
         paths.resolve(&live)
         guard live.events.isEmpty else { return live }
         do throws(DumpError) {
             try judge(live)
         } catch {
-            live = try collect(.live)
+            live = try collect(.live, notes)
             paths.resolve(&live)
             if live.events.isEmpty { try judge(live) }
         }
         return live
     }
 
-    private func collect(_ scope: Collector.Scope) throws(DumpError) -> Snapshot {
+    private func collect(_ scope: Collector.Scope, _ notes: KernelNotes) throws(DumpError) -> Snapshot {
         do throws(CollectorError) {
-            return try Collector.collect(root: options.root, scope: scope)
+            return try Collector.collect(root: options.root, scope: scope, notes: notes)
         } catch {
             throw .environment("\(error)")
         }
@@ -348,6 +350,7 @@ package struct DumpExecutor {
                 places: places, nonDefaultSignals: status.caught | status.ignored, posixTimers: timers,
                 strangers: standIns?.strangers(facts) ?? [:])
             request.strictThreads = Set(facts.threads.filter { $0.status.seccompMode == 1 }.map(\.tid))
+            request.policies = facts.nodePolicies
             request.semaphores = snapshot.systemV.adjustable(by: facts)
             let probe = RemoteProbe(process: process, request: request, faults: faults, writes: writes)
             var remote = try probe.run(tree, journal: journal, place: place)

@@ -40,6 +40,11 @@ struct PagesDump: ~Copyable {
             pages.add(ranges, flags: Self.flags(in: area))
             // What the kernel itself maps is never written.
             if area.status.contains(.vdso) || ranges.isEmpty { continue }
+            if area.status.contains(.aioRing) {
+                // Written by the kernel, which no watch sees.
+                pages.addWritten(ranges)
+                continue
+            }
             pages.addWritten(try written(pid, area, scan) ?? ranges)
         }
         guards = scan.guards
@@ -207,7 +212,9 @@ struct PagesDump: ~Copyable {
     private func ranges(of area: AreaImage, _ scan: inout PageScan, _ pid: PID) throws(DumpError) -> [PageScan
         .Range]?
     {
-        if area.status.contains(.vdso) { return [PageScan.Range(start: area.start, end: area.end)] }
+        if !area.status.isDisjoint(with: [.vdso, .aioRing]) {
+            return [PageScan.Range(start: area.start, end: area.end)]
+        }
         let isOurs = area.status.contains(.anonymousPrivate) || area.status.contains(.filePrivate)
         let isKernels = area.status.contains(.vvar) || area.status.contains(.vsyscall)
         if isKernels { return nil }

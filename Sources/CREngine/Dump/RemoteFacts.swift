@@ -33,6 +33,8 @@ package struct RemoteFacts: Equatable, Sendable {
     package var mergesMemory = false
     /// MCL_* of mlockall(2) for areas to come.
     package var futureLocks: UInt32 = 0
+    /// By the start of the area.
+    package var areaPolicies: [UInt64: MemoryPolicyImage] = [:]
     /// State that no image can hold, as ends of a sentence that begins with the process.
     package var refusals: [String] = []
     package var threads: [TID: Thread] = [:]

@@ -18,6 +18,8 @@ package struct RemoteProbe: ~Copyable {
         package var strangers: [TID: PID]
         /// Threads in the strict mode of seccomp(2).
         package var strictThreads: Set<TID> = []
+        /// Areas that mbind(2) may have been called for.
+        package var policies: [NodePolicy] = []
         /// Semaphores that the process may have adjustments of.
         package var semaphores: [SemaphoreSetRow] = []
 
@@ -92,6 +94,7 @@ package struct RemoteProbe: ~Copyable {
                             scratchSize: Self.scratchSize,
                             isStrict: request.strictThreads.contains(thread.tid))
                         try askProcess(&session, &known)
+                        try askForPolicies(&session, &known)
                         try writes?.begin(&session, process)
                         try askForAdjustments(&session, &known)
                     }
@@ -237,20 +240,34 @@ package struct RemoteProbe: ~Copyable {
         facts.robustListLength = UInt32(truncatingIfNeeded: list.1)
         try session.require("prctl", CP_SYS_prctl, 2, scratch)  // PR_GET_PDEATHSIG
         facts.parentDeathSignal = try result(UInt32.self)
-        facts.memoryPolicy = try memoryPolicy(&session)
+        facts.memoryPolicy = try memoryPolicy(&session, of: nil)
         facts.timerSlack = try session.require("prctl", CP_SYS_prctl, 30)  // PR_GET_TIMERSLACK
         facts.securebits = UInt32(truncatingIfNeeded: try session.require("prctl", CP_SYS_prctl, 27))
         return facts
     }
 
-    /// Where the thread's new memory comes from; nil for the default, and for a kernel without NUMA.
-    private func memoryPolicy(_ session: inout RemoteSession) throws(TraceError) -> MemoryPolicyImage? {
+    private func askForPolicies(
+        _ session: inout RemoteSession, _ facts: inout RemoteFacts
+    ) throws(TraceError) {
+        for area in request.policies {
+            guard var policy = try memoryPolicy(&session, of: area.start) else { continue }
+            policy.homeNode = area.homeNode
+            facts.areaPolicies[area.start] = policy
+        }
+    }
+
+    /// Where new memory of the thread, or of an area, comes from; nil for the default, and for a kernel without NUMA.
+    private func memoryPolicy(
+        _ session: inout RemoteSession, of address: UInt64?
+    ) throws(TraceError) -> MemoryPolicyImage? {
+        let ofAddress: UInt64 = 2  // MPOL_F_ADDR
         let nodes = scratch.rawValue + 64
         // The last bit is not counted; see get_mempolicy(2).
         let mostNodes = UInt64(MemoryPolicyImage.mostNodes + 1)
         guard
             case .success = try session.call(
-                CP_SYS_get_mempolicy, scratch.rawValue, nodes, mostNodes, 0, 0)
+                CP_SYS_get_mempolicy, scratch.rawValue, nodes, mostNodes, address ?? 0,
+                address == nil ? 0 : ofAddress)
         else { return nil }
         let mode = try result(Int32.self)
         if mode == 0 { return nil }

@@ -44,6 +44,8 @@ package struct AreaImage: Equatable, Sendable {
     package var openMode: UInt32?
     /// With MAP_LOCKED: MLOCK_ONFAULT of mlock2(2). In our own `crplan.json`.
     package var locksOnFault = false
+    /// By mbind(2), nil for that of the thread; in our own `crplan.json`.
+    package var memoryPolicy: MemoryPolicyImage?
     /// By mseal(2); in our own `crplan.json`.
     package var isSealed = false
     /// MAP_HUGETLB of mmap(2).
@@ -161,5 +163,19 @@ package struct AsyncRingImage: Equatable, Sendable {
         self.address = address
         self.requests = requests
         self.length = length
+    }
+
+    /// With as many requests as CRIU takes for a ring of this size; how many were asked for nobody can tell.
+    package init(address: UInt64, length: UInt32) {
+        let places = (max(length, 4096) - UInt32(AsyncRing.headSize)) / UInt32(AsyncRing.eventSize)
+        self.init(address: address, requests: (places - 2) / 2, length: length)
+    }
+
+    /// Bytes of the ring that the kernel makes for so many requests on a machine that can have so many CPUs; see
+    /// ioctx_alloc in fs/aio.c.
+    package func size(cpus: Int) -> UInt64 {
+        let places = max(UInt64(requests), UInt64(cpus) * 4) * 2 + 2
+        let bytes = UInt64(AsyncRing.headSize) + places * UInt64(AsyncRing.eventSize)
+        return (bytes + UInt64(pageSize) - 1) / UInt64(pageSize) * UInt64(pageSize)
     }
 }

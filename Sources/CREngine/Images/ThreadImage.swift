@@ -135,7 +135,7 @@ package struct CredentialsImage: Equatable, Sendable {
     package init() {}
 }
 
-/// Where a thread's new memory comes from, as set_mempolicy(2) has it. In our own `crplan.json`.
+/// Where new memory of a thread or an area comes from, as set_mempolicy(2) and mbind(2) have it. In our own `crplan.json`.
 package struct MemoryPolicyImage: Codable, Equatable, Sendable {
     /// As many as the kernel can be built for.
     package static let mostNodes = 1024
@@ -143,6 +143,8 @@ package struct MemoryPolicyImage: Codable, Equatable, Sendable {
     package var mode: Int32
     /// A bit a node.
     package var nodes: [UInt64] = []
+    /// Of set_mempolicy_home_node(2), for an area.
+    package var homeNode: UInt32?
     package init(mode: Int32) { self.mode = mode }
 }
 

@@ -9,7 +9,6 @@ enum AreaRules {
     /// What an area is behind, then what the kernel does with it. An area may meet several rows.
     private static let rows: [Row] = [
         Row(code: .hugeTLB) { $0.kind == .hugeTLB || $0.kind == .systemV && $0.has(.hugePages) },
-        Row(code: .aio) { $0.kind == .aioRing },
         Row(code: .shadowStack) { $0.kind == .shadowStack },
         Row(code: .uprobes) { $0.kind == .uprobes },
         Row(code: .socketMapping) { $0.kind == .socket },
@@ -36,6 +35,10 @@ enum AreaRules {
                 if row.code == .userfaultMapping, isOurs(area, task, context) { continue }
                 found.append(Finding(row.code, object(area, task, context), text(area, context)))
             }
+            if area.kind == .aioRing, let why = refusal(ofRing: area, task, context) {
+                found.append(
+                    Finding(.aio, object(area, task, context), "\(text(area, context)), \(why)"))
+            }
         }
         if let first = task.nodePolicies.first {
             let count = task.nodePolicies.count
@@ -50,6 +53,19 @@ enum AreaRules {
                 Finding(.areasNotExamined, FindingObject(pid: task.pid), "\(task.areas.count) mappings"))
         }
         return found
+    }
+
+    /// Why a ring cannot be carried. Requests under way in a running process are none of it: they end, or the dump of the
+    /// frozen process is refused.
+    private static func refusal(ofRing area: VMA, _ task: TaskFacts, _ context: ScanContext) -> String? {
+        guard let rings = task.asyncRings else { return "whose requests this kernel does not tell" }
+        let size = UInt64(AsyncRing.headSize + AsyncRing.eventSize)
+        guard let ring = rings.first(where: { $0.address == area.start }),
+            area.size >= size,
+            UInt64(ring.places) == (area.size - UInt64(AsyncRing.headSize)) / UInt64(AsyncRing.eventSize)
+        else { return "which is not whole, or was inherited by fork(2) from the process whose ring it is" }
+        if !context.snapshot.isFrozen || ring.underWay == 0 { return nil }
+        return "with \(ring.underWay) request\(ring.underWay == 1 ? "" : "s") under way"
     }
 
     /// Whether it was a dump that registered the area, to know what is written there.

@@ -4,6 +4,14 @@ package struct NodePolicy: Equatable, Sendable {
     package var start: UInt64
     /// As the kernel writes it: `bind:0-1`, `interleave:0,2`, `prefer:1`, `local`.
     package var policy: String
+    /// Of set_mempolicy_home_node(2); numa_maps does not tell it.
+    package var homeNode: UInt32?
+
+    package init(start: UInt64, policy: String, homeNode: UInt32? = nil) {
+        self.start = start
+        self.policy = policy
+        self.homeNode = homeNode
+    }
 
     /// Rows of numa_maps other than those of the default policy, by address.
     package static func parse(_ bytes: [UInt8]) throws(ProcFormatError) -> [NodePolicy] {

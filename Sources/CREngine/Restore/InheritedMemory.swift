@@ -69,7 +69,7 @@ enum InheritedMemory {
         let kindOf: UInt32 = 0x2 | 0x20 | growsDown | 0x4000
         guard start < end, isHeritable(other), area.flags & kindOf == other.flags & kindOf,
             area.status.contains(.filePrivate) == other.status.contains(.filePrivate),
-            area.backing == other.backing
+            area.backing == other.backing, area.memoryPolicy == other.memoryPolicy
         else { return nil }
         if area.status.contains(.filePrivate), area.offset &- area.start != other.offset &- other.start {
             return nil

@@ -13,6 +13,10 @@ struct MemoryBuilder {
     /// CPUs that we may use.
     let affinity: [UInt64]
 
+    private var rings: AsyncRings {
+        AsyncRings(lender: lender, pages: pages, affinity: affinity)
+    }
+
     /// Pages written.
     func build(_ process: StubProcess, _ image: MemoryImage) throws(RestoreError) -> UInt64 {
         try leaveStrange(process, image)
@@ -21,6 +25,7 @@ struct MemoryBuilder {
             try process.leader.call("prctl", CP_SYS_prctl, 41, 1)
         }
         try take(Self.mapped(image), process, image)
+        try rings.make(process, image)
         try advise(process.leader, image)
         try describe(process.leader, image)
         return UInt64(process.present.filled)
@@ -68,6 +73,7 @@ struct MemoryBuilder {
         let there = (present.own + present.inherited).sorted { $0.start < $1.start }
         let missing = InheritedMemory.without(areas, there)
         try mapAreas(process.leader, missing, of: image)
+        for area in missing { try MemoryPolicies.bind(area, by: process.leader) }
         let fresh = (missing + present.inherited).sorted { $0.start < $1.start }
         let count = try fill(process, image, areas: fresh)
         process.present.own = (there + missing).sorted { $0.start < $1.start }
@@ -239,7 +245,8 @@ struct MemoryBuilder {
 
     /// madvise(2) and mlock(2), after the contents are there.
     private func advise(_ thread: StubThread, _ image: MemoryImage) throws(RestoreError) {
-        for area in Self.mapped(image) {
+        let rings = image.areas.filter { $0.status.contains(.aioRing) }
+        for area in Self.mapped(image) + rings {
             let length = Int(area.end - area.start)
             for bit in 0..<64 where (area.advice ?? 0) >> UInt64(bit) & 1 == 1 {
                 try thread.call("madvise", CP_SYS_madvise, Int(area.start), length, bit)

@@ -56,7 +56,8 @@ struct PageFill {
                 let area = areas[index]
                 let part = min(end, area.end) - address
                 let isPrivate = !area.status.isDisjoint(with: [.filePrivate, .anonymousPrivate])
-                let isKernels = !area.status.isDisjoint(with: [.vvar, .vsyscall, .vdso])
+                // A ring is filled by who makes it (`AsyncRings`).
+                let isKernels = !area.status.isDisjoint(with: [.vvar, .vsyscall, .vdso, .aioRing])
                 if isPrivate && !isKernels {
                     // A droppable mapping has no MAP_PRIVATE and takes no userfaultfd; of huge pages that fills whole
                     // ones only.

@@ -90,6 +90,8 @@ struct Preflight {
         } else {
             found.append(RestoreError(subject, "has no vdso in its image"))
         }
+        found += AsyncRings.problems(task, memory, cpus: (try? PossibleCPUs.count()) ?? 1)
+        found += MemoryPolicies.problems(task, memory)
         var end: UInt64 = 0
         for area in memory.areas where !area.status.contains(.guardRegion) {
             if area.end <= area.start || area.start < end || (area.start | area.end) & 0xfff != 0 {
@@ -98,7 +100,7 @@ struct Preflight {
             end = area.end
             let unsupported: [(AreaStatus, String)] = [
                 (.socket, "a mapped socket"),
-                (.aioRing, "an asynchronous I/O ring"), (.shadowStack, "a shadow stack"),
+                (.shadowStack, "a shadow stack"),
             ]
             for (status, name) in unsupported where area.status.contains(status) {
                 found.append(
@@ -110,6 +112,11 @@ struct Preflight {
                 found.append(
                     RestoreError(
                         subject, "area \(area.name) maps segment \(area.backing), which is not in the image"))
+            }
+            if area.memoryPolicy != nil, area.status.contains(.aioRing) {
+                found.append(
+                    RestoreError(subject, "area \(area.name) is a ring with a memory policy, which cannot be")
+                )
             }
             if area.isHuge, !area.status.contains(.anonymousPrivate) {
                 found.append(

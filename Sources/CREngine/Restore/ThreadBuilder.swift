@@ -41,10 +41,7 @@ struct ThreadBuilder {
                 "rseq", CP_SYS_rseq, Int(rseq.pointer), Int(rseq.size), 0, Int(rseq.signature))
         }
         if let policy = image.memoryPolicy {
-            let nodes = try thread.put(
-                policy.nodes.flatMap { word in withUnsafeBytes(of: word) { Array($0) } })
-            try thread.call(
-                "set_mempolicy", CP_SYS_set_mempolicy, Int(policy.mode), nodes, policy.nodes.count * 64 + 1)
+            try MemoryPolicies.set(policy, of: thread)
         }
         try schedule(thread, image)
     }

@@ -65,14 +65,15 @@ extension FindingCode {
                 restore: "None today, it blocks.")
         case .aio:
             Entry(
-                .block, "ring of io_setup(2)",
-                "Requests under way in an AIO ring cannot be read, and this build does not make the "
-                    + "ring again yet; most programs have a switch, such as innodb_use_native_aio=0 of MySQL or "
-                    + "aio=threads of QEMU.",
+                .block, "ring of io_setup(2) with requests under way",
+                "Requests under way in an AIO ring cannot be carried; a dump waits two seconds for them, and those "
+                    + "that wait for readiness (IOCB_CMD_POLL) may never end. Most programs have a switch, such as "
+                    + "innodb_use_native_aio=0 of MySQL or aio=threads of QEMU.",
                 kernel:
                     "io_setup(2) gives a ring whose address is its id, and requests under way are nowhere "
-                    + "but in the kernel.",
-                restore: "None today, it blocks.")
+                    + "but in the kernel; only a program of bpf(2) can count them, which needs CAP_BPF, CAP_PERFMON "
+                    + "and a kernel with CONFIG_DEBUG_INFO_BTF.",
+                restore: "The ring comes back at its address with the events that wait in it.")
         case .systemV:
             Entry(
                 .block, "System V shared memory that a process outside the tree maps too",
@@ -183,12 +184,13 @@ extension FindingCode {
                 restore: "None, it blocks.")
         case .memoryPolicy:
             Entry(
-                .block, "memory bound to nodes",
+                .info, "memory bound to nodes",
                 "On a machine of several nodes, where memory comes from was chosen by mbind(2) or "
-                    + "set_mempolicy(2), and this build does not choose it again for mappings; start the program "
-                    + "without numactl(8).",
+                    + "set_mempolicy(2); a machine that lacks the nodes cannot restore it.",
                 kernel: "The choice is kept with the area or the thread, and no page tells it.",
-                restore: "None today, it blocks. What a thread chose on a machine of one node is carried.")
+                restore:
+                    "It is made again before the memory is filled; a node that is missing is refused by number."
+            )
         default: nil
         }
     }

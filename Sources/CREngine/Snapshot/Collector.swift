@@ -20,6 +20,7 @@ package struct Collector {
     }
 
     private let scope: Scope
+    private let notes: KernelNotes
     private var snapshot: Snapshot
     private var paths = PathCheck()
     private var openFiles = OpenFileTable()
@@ -32,16 +33,19 @@ package struct Collector {
     ///
     /// Throws where the root is gone, or /proc is not readable or not understood. Anything that vanishes below the
     /// root is an event of the snapshot.
-    package static func collect(root: PID, scope: Scope) throws(CollectorError) -> Snapshot {
-        var collector = Collector(root: root, scope: scope)
+    package static func collect(
+        root: PID, scope: Scope, notes: KernelNotes = KernelNotes()
+    ) throws(CollectorError) -> Snapshot {
+        var collector = Collector(root: root, scope: scope, notes: notes)
         try collector.visit(root, ReadAhead(try collector.prepare()))
         guard !collector.snapshot.tasks.isEmpty else { throw .noSuchProcess(root) }
         try collector.finish()
         return collector.snapshot
     }
 
-    private init(root: PID, scope: Scope) {
+    private init(root: PID, scope: Scope, notes: KernelNotes) {
         self.scope = scope
+        self.notes = notes
         snapshot = Snapshot(collector: PID(getpid()), root: root, isFrozen: scope.isFrozen)
     }
 
@@ -63,7 +67,8 @@ package struct Collector {
             throw .unreadable(path: "/proc/self", errno: error)
         }
         return TaskReader.Context(
-            scope: scope, ownNamespaces: snapshot.ownNamespaces, hasSeveralNodes: Self.hasSeveralNodes())
+            scope: scope, ownNamespaces: snapshot.ownNamespaces, hasSeveralNodes: Self.hasSeveralNodes(),
+            notes: notes)
     }
 
     private mutating func finish() throws(CollectorError) {

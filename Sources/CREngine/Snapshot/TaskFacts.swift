@@ -100,8 +100,10 @@ package struct TaskFacts: Equatable, Sendable {
     package var threads: [ThreadFacts] = []
     /// By address.
     package var areas: [VMA] = []
-    /// Mappings whose memory is bound to nodes; empty on a machine of one node.
+    /// Mappings whose memory is bound to nodes. Of a running process on a machine of one node it is empty.
     package var nodePolicies: [NodePolicy] = []
+    /// Rings of io_setup(2); nil where the kernel does not tell of them.
+    package var asyncRings: [AsyncRing]? = []
     /// By number.
     package var descriptors: [Descriptor] = []
 

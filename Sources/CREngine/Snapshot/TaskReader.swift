@@ -8,6 +8,7 @@ struct TaskReader {
         var ownNamespaces: Namespaces
         /// numa_maps walks all page tables; where there is one node only, no policy has an effect.
         var hasSeveralNodes: Bool
+        var notes: KernelNotes
     }
 
     private let context: Context
@@ -187,10 +188,11 @@ struct TaskReader {
         let details = try Self.bytes("smaps", directory, limit: isUnlimited ? .max : limit)
         let bytes = if let details { details } else { try Self.bytes("maps", directory) }
         let rows = try Self.parse(bytes) { (bytes) throws(ProcFormatError) in try AreaList.parse(bytes) }
-        if context.hasSeveralNodes && details != nil {
-            reading.task.nodePolicies = try Self.parse(try Self.bytes("numa_maps", directory)) {
-                (bytes) throws(ProcFormatError) in try NodePolicy.parse(bytes)
-            }
+        if context.scope.isFrozen || context.hasSeveralNodes && details != nil {
+            try readPolicies(&reading, directory)
+        }
+        if rows.contains(where: { $0.name.hasPrefix("/[aio]") }) {
+            reading.task.asyncRings = rings(of: reading.task.pid)
         }
         var gone: Set<TaskReading.MappedFileKey> = []
         for row in rows where row.inode != 0 {
@@ -210,6 +212,35 @@ struct TaskReader {
             }
         }
         reading.areas = gone.isEmpty ? rows : rows.filter { !gone.contains(TaskReading.MappedFileKey($0)) }
+    }
+
+    private func readPolicies(
+        _ reading: inout TaskReading, _ directory: borrowing ProcDirectory
+    ) throws(TaskReadError) {
+        if let policies = context.notes.policies(of: reading.task.pid) {
+            reading.task.nodePolicies = policies
+        } else if let bytes = try? directory.read("numa_maps") {
+            // A kernel without NUMA has no such file.
+            reading.task.nodePolicies = try Self.parse(bytes) {
+                (bytes) throws(ProcFormatError) in try NodePolicy.parse(bytes)
+            }
+        }
+    }
+
+    /// How long requests to devices may take to end, while the tree is frozen, before the dump is refused. Those that
+    /// wait for readiness (IOCB_CMD_POLL) may never end.
+    private static let patience: UInt64 = 2000
+
+    private func rings(of pid: PID) -> [AsyncRing]? {
+        let deadline = Deadline.after(milliseconds: Self.patience)
+        var backoff = Backoff()
+        while true {
+            guard let rings = context.notes.rings(of: pid) else { return nil }
+            if !context.scope.isFrozen || rings.allSatisfy({ $0.underWay == 0 }) || deadline.hasPassed {
+                return rings
+            }
+            backoff.pause()
+        }
     }
 
     // MARK: Descriptors

@@ -34,8 +34,14 @@ struct ImageExtras: Codable, Equatable {
         var lockedOnFault: [UInt64]?
         /// Start addresses of areas sealed with mseal(2).
         var sealed: [UInt64]?
+        var memoryPolicies: [AreaPolicy]?
         /// What tells the parent of its end; 0 for nothing.
         var exitSignal: Int32?
+    }
+    /// What mbind(2) said of an area.
+    struct AreaPolicy: Codable, Equatable {
+        var start: UInt64
+        var policy: MemoryPolicyImage
     }
     struct Socket: Codable, Equatable {
         /// Id of the file.
@@ -88,12 +94,15 @@ struct ImageExtras: Codable, Equatable {
             }
             let sealed = (task.memory?.areas ?? []).filter(\.isSealed).map(\.start)
             let onFault = (task.memory?.areas ?? []).filter(\.locksOnFault).map(\.start)
+            let policies = (task.memory?.areas ?? []).compactMap { area in
+                area.memoryPolicy.map { AreaPolicy(start: area.start, policy: $0) }
+            }
             let row = Process(
                 pid: task.pid.rawValue, coredumpFilter: task.process?.coredumpFilter,
                 deniesWriteExecute: task.process?.deniesWriteExecute,
                 mergesMemory: task.process?.mergesMemory, futureLocks: task.process?.futureLocks,
                 lockedOnFault: onFault.isEmpty ? nil : onFault, sealed: sealed.isEmpty ? nil : sealed,
-                exitSignal: task.process?.exitSignal)
+                memoryPolicies: policies.isEmpty ? nil : policies, exitSignal: task.process?.exitSignal)
             if row != Process(pid: task.pid.rawValue) { processes.append(row) }
         }
         if !processes.isEmpty { self.processes = processes }
@@ -167,6 +176,13 @@ struct ImageExtras: Codable, Equatable {
         where (thread.memoryPolicy?.nodes.count ?? 0) > MemoryPolicyImage.mostNodes / 64 {
             throw ImageError(file: ImageName.extras, "thread \(thread.tid) has too many memory nodes")
         }
+        for process in extras.processes ?? [] {
+            for row in process.memoryPolicies ?? []
+            where row.policy.nodes.count > MemoryPolicyImage.mostNodes / 64 {
+                throw ImageError(
+                    file: ImageName.extras, "process \(process.pid) has an area of too many memory nodes")
+            }
+        }
         for thread in extras.threads where thread.affinity.count > mostWords {
             throw ImageError(file: ImageName.extras, "thread \(thread.tid) has too many CPUs")
         }
@@ -222,11 +238,15 @@ struct ImageExtras: Codable, Equatable {
             tree.tasks[task].process?.exitSignal = row.exitSignal
             let onFault = Set(row.lockedOnFault ?? [])
             let sealed = Set(row.sealed ?? [])
+            let policies = Dictionary(
+                (row.memoryPolicies ?? []).map { ($0.start, $0.policy) },
+                uniquingKeysWith: { first, _ in first })
             for area in (tree.tasks[task].memory?.areas ?? []).indices {
                 guard let known = tree.tasks[task].memory?.areas[area],
                     !known.status.contains(.guardRegion)
                 else { continue }
                 tree.tasks[task].memory?.areas[area].locksOnFault = onFault.contains(known.start)
+                tree.tasks[task].memory?.areas[area].memoryPolicy = policies[known.start]
                 tree.tasks[task].memory?.areas[area].isSealed = sealed.contains(known.start)
             }
         }

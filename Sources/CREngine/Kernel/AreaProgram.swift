@@ -1,0 +1,106 @@
+import CPlatform
+
+/// Puts together a program that the kernel runs for each memory area of a process, and that reads and never writes. See
+/// Documentation/bpf/bpf_iterators.rst and Documentation/bpf/standardization/instruction-set.rst.
+///
+/// Registers: 0 is the result of a helper, 1...5 its arguments, which it destroys; 6...9 stay; 10 is the end of the stack.
+struct AreaProgram {
+    private(set) var code: [UInt64] = []
+    /// Jumps to the end.
+    private var leaving: [Int] = []
+
+    static let stack = 10
+
+    /// The context in register 6, the area in 7. Without an area it is the end.
+    init() {
+        copy(6, from: 1)
+        load(7, from: 6, 16)
+        leaveIfZero(7)
+    }
+
+    mutating func copy(_ to: Int, from: Int) { append(0xbf, to, from) }
+    mutating func set(_ register: Int, _ value: Int32) { append(0xb7, register, value: value) }
+    mutating func add(_ register: Int, _ value: Int32) { append(0x07, register, value: value) }
+    mutating func add(_ register: Int, register other: Int) { append(0x0f, register, other) }
+    mutating func subtract(_ register: Int, register other: Int) { append(0x1f, register, other) }
+    mutating func shiftLeft(_ register: Int, _ bits: Int32) { append(0x67, register, value: bits) }
+    /// Eight bytes at an offset from an address.
+    mutating func load(_ to: Int, from: Int, _ offset: Int32) { append(0x79, to, from, offset) }
+    mutating func store(_ register: Int, at offset: Int32) { append(0x7b, Self.stack, register, offset) }
+    mutating func call(_ helper: Int32) { append(0x85, 0, value: helper) }
+
+    mutating func leaveIfZero(_ register: Int) {
+        leaving.append(code.count)
+        append(0x15, register)
+    }
+    mutating func leaveUnlessEqual(_ register: Int, _ other: Int) {
+        leaving.append(code.count)
+        append(0x5d, register, other)
+    }
+
+    mutating func loadMap(_ register: Int, _ descriptor: Int32) {
+        let isMap = 1
+        append(0x18, register, isMap, value: descriptor)
+        append(0, 0)
+    }
+
+    /// Copies memory of the kernel to the stack, wherever register 3 and the offset lead; zeros where nothing is.
+    mutating func read(_ size: Int32, at offset: Int32 = 0, to place: Int32) {
+        let probeReadKernel: Int32 = 113
+        if offset != 0 { add(3, offset) }
+        copy(1, from: Self.stack)
+        add(1, place)
+        set(2, size)
+        call(probeReadKernel)
+    }
+
+    /// Bytes of the stack become part of what the reader gets.
+    mutating func write(_ size: Int32, from place: Int32) {
+        let seqWrite: Int32 = 127
+        load(1, from: 6, 0)
+        load(1, from: 1, 0)
+        copy(2, from: Self.stack)
+        add(2, place)
+        set(3, size)
+        call(seqWrite)
+    }
+
+    mutating func finish() {
+        for place in leaving {
+            code[place] |= UInt64(UInt16(code.count - place - 1)) << 16
+        }
+        set(0, 0)
+        append(0x95, 0)
+    }
+
+    private mutating func append(
+        _ operation: UInt64, _ to: Int, _ from: Int = 0, _ offset: Int32 = 0, value: Int32 = 0
+    ) {
+        code.append(
+            operation | UInt64(to) << 8 | UInt64(from) << 12
+                | UInt64(UInt16(truncatingIfNeeded: offset)) << 16
+                | UInt64(UInt32(bitPattern: value)) << 32)
+    }
+}
+
+/// A loaded program.
+final class AreaIterator: Sendable {
+    private let program: OwnedFD
+
+    /// Throws EPERM without CAP_BPF and CAP_PERFMON, and what else bpf(2) refuses.
+    init(_ program: AreaProgram, types: KernelTypes) throws(Errno) {
+        let function = try types.function("bpf_iter_task_vma")
+        let result = program.code.withUnsafeBufferPointer {
+            cp_bpf_load_area_iterator($0.baseAddress, $0.count, function)
+        }
+        if result < 0 { throw Errno(rawValue: -result) }
+        self.program = OwnedFD(taking: result)
+    }
+
+    /// All that the program wrote for one process.
+    func run(_ pid: PID) throws(Errno) -> [UInt8] {
+        let result = cp_bpf_iterate_areas(program.rawValue, pid.rawValue)
+        if result < 0 { throw Errno(rawValue: -result) }
+        return try OwnedFD(taking: result).readToEnd()
+    }
+}

@@ -1,0 +1,36 @@
+import Synchronization
+
+/// What the kernel keeps with the memory of a process and no file of /proc tells, or only at the price of a walk through
+/// all page tables. Read by programs inside the kernel, which are made once a look.
+package final class KernelNotes: Sendable {
+    private struct Readers {
+        var rings: AsyncRingReader?
+        var policies: AreaPolicyReader?
+    }
+    private let readers = Mutex<Readers?>(nil)
+
+    package init() {}
+
+    /// Makes the programs, which takes some milliseconds: before the tree is frozen.
+    package func prepare() { _ = made() }
+
+    /// Rings of io_setup(2) of a process with what is under way in them; nil where the kernel does not tell: it needs its
+    /// own description (CONFIG_DEBUG_INFO_BTF), CAP_BPF and CAP_PERFMON.
+    func rings(of pid: PID) -> [AsyncRing]? { try? made().rings?.rings(of: pid) }
+
+    /// Areas with a memory policy of their own, by address; nil where the kernel does not tell.
+    func policies(of pid: PID) -> [NodePolicy]? { try? made().policies?.policies(of: pid) }
+
+    private func made() -> Readers {
+        readers.withLock { known in
+            if let known { return known }
+            var readers = Readers()
+            if let types = try? KernelTypes() {
+                readers.rings = try? AsyncRingReader(types)
+                readers.policies = try? AreaPolicyReader(types)
+            }
+            known = readers
+            return readers
+        }
+    }
+}
