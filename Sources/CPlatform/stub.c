@@ -37,15 +37,26 @@ static _Noreturn void leave(int code)
     }
 }
 
-static _Noreturn void stay(const int life[2])
+// What the making of a stub takes along on its way.
+struct start {
+    int32_t pid;
+    int32_t session;
+    int parent;
+    uint64_t namespaces;
+    // Nothing is ever written: who reads notices that the other end is gone.
+    int life[2];
+    // Brings the number of the stub, which in a pid namespace of its own is not the one that was asked for.
+    int told[2];
+};
+
+static _Noreturn void stay(const struct start *start)
 {
     uint64_t all = ~UINT64_C(0);
     char byte;
 
     cp_syscall(CP_SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, 0, sizeof(all), 0, 0);
-    close_fd(life[1]);
-    // Nothing is ever written: the call ends when the other end is gone.
-    cp_syscall(CP_SYS_read, life[0], (long)&byte, 1, 0, 0, 0);
+    close_fd(start->life[1]);
+    cp_syscall(CP_SYS_read, start->life[0], (long)&byte, 1, 0, 0, 0);
     leave(0);
 }
 
@@ -64,34 +75,39 @@ static long outcome_of(long helper)
     return WIFEXITED(status) ? -WEXITSTATUS(status) : -ECHILD;
 }
 
-static long start(int32_t pid, int parent, const int life[2])
+static long make(const struct start *start, int parent)
 {
     // With CLONE_PARENT the kernel takes the caller's own exit signal and wants none here.
-    uint64_t flags = CLONE_CLEAR_SIGHAND | (parent == CP_STUB_SIBLING ? CLONE_PARENT : 0);
-    long made = clone_with(flags, parent == CP_STUB_SIBLING ? 0 : SIGCHLD, pid);
+    uint64_t flags = CLONE_CLEAR_SIGHAND | start->namespaces | (parent == CP_STUB_SIBLING ? CLONE_PARENT : 0);
+    long made = clone_with(flags, parent == CP_STUB_SIBLING ? 0 : SIGCHLD, start->pid);
+    int32_t number = (int32_t)made;
 
     if (made == 0) {
-        stay(life);
+        stay(start);
     }
+    if (made < 0) {
+        return made;
+    }
+    made = cp_syscall(CP_SYS_write, start->told[1], (long)&number, sizeof(number), 0, 0, 0);
     return made < 0 ? made : 0;
 }
 
 // A session cannot be joined: a process with its number makes it, makes the stub as a child of its own parent, and ends.
-static long start_in_session(int32_t pid, int32_t session, const int life[2])
+static long make_in_session(const struct start *start)
 {
-    long leader = clone_with(CLONE_CLEAR_SIGHAND, SIGCHLD, session);
+    long leader = clone_with(CLONE_CLEAR_SIGHAND, SIGCHLD, start->session == CP_STUB_ANY_SESSION ? 0 : start->session);
 
     if (leader < 0) {
         return leader;
     }
     if (leader == 0) {
         cp_syscall(CP_SYS_setsid, 0, 0, 0, 0, 0, 0);
-        leave((int)-start(pid, CP_STUB_SIBLING, life));
+        leave((int)-make(start, CP_STUB_SIBLING));
     }
     return outcome_of(leader);
 }
 
-static long start_orphan(int32_t pid, int32_t session, const int life[2])
+static long make_orphan(const struct start *start)
 {
     long middle = clone_with(CLONE_CLEAR_SIGHAND, SIGCHLD, 0);
 
@@ -99,33 +115,46 @@ static long start_orphan(int32_t pid, int32_t session, const int life[2])
         return middle;
     }
     if (middle == 0) {
-        leave((int)-(session ? start_in_session(pid, session, life) : start(pid, CP_STUB_CHILD, life)));
+        leave((int)-(start->session ? make_in_session(start) : make(start, CP_STUB_CHILD)));
     }
     return outcome_of(middle);
 }
 
-int cp_stub_start(int32_t pid, int32_t session, int parent, int *keep)
+int cp_stub_start(int32_t pid, int32_t session, uint64_t namespaces, int parent, int *keep)
 {
-    int life[2];
+    struct start start = {.pid = pid, .session = session, .parent = parent, .namespaces = namespaces};
+    int32_t number = 0;
     long result;
 
     if (session && parent == CP_STUB_SIBLING) {
         return -EOPNOTSUPP;
     }
-    result = cp_syscall(CP_SYS_pipe2, (long)life, O_CLOEXEC, 0, 0, 0, 0);
+    result = cp_syscall(CP_SYS_pipe2, (long)start.life, O_CLOEXEC, 0, 0, 0, 0);
     if (result < 0) {
         return (int)result;
     }
-    result = parent == CP_STUB_ORPHAN ? start_orphan(pid, session, life)
-             : session ? start_in_session(pid, session, life)
-                       : start(pid, parent, life);
-    close_fd(life[0]);
+    result = cp_syscall(CP_SYS_pipe2, (long)start.told, O_CLOEXEC | O_NONBLOCK, 0, 0, 0, 0);
     if (result < 0) {
-        close_fd(life[1]);
+        close_fd(start.life[0]);
+        close_fd(start.life[1]);
         return (int)result;
     }
-    *keep = life[1];
-    return 0;
+    result = parent == CP_STUB_ORPHAN ? make_orphan(&start)
+             : session ? make_in_session(&start)
+                       : make(&start, parent);
+    if (result == 0) {
+        result = cp_syscall(CP_SYS_read, start.told[0], (long)&number, sizeof(number), 0, 0, 0);
+        result = result == sizeof(number) ? number : result < 0 ? result : -ECHILD;
+    }
+    close_fd(start.told[0]);
+    close_fd(start.told[1]);
+    close_fd(start.life[0]);
+    if (result < 0) {
+        close_fd(start.life[1]);
+        return (int)result;
+    }
+    *keep = start.life[1];
+    return (int)result;
 }
 
 int cp_ended_process(int status)

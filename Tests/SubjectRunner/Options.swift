@@ -24,6 +24,9 @@ struct Options {
     var restoreOptions: [String] = []
     /// Descriptors that lead elsewhere after a restore, as the policy says.
     var elsewhere: Set<Int32> = []
+    /// The subject gets namespaces of its own: options of unshare(1). In a pid namespace it is the init.
+    var namespaces: [String] = []
+    var hasOwnPIDs: Bool { namespaces.contains("--pid") }
     /// The subject's name and its arguments.
     var subjectArguments: [String] = []
 
@@ -42,6 +45,7 @@ struct Options {
           --dump-option OPTION    handed on to `dump`; may be repeated
           --restore-option OPTION handed on to `restore`; may be repeated
           --elsewhere FD          a descriptor that leads elsewhere after a restore; may be repeated
+          --namespaces LIST       run the subject under `unshare --KIND,…`, with its own namespaces of these kinds
           --keep                  leave the run's directory
         """
 
@@ -72,6 +76,7 @@ struct Options {
                     throw RunFailure("--elsewhere \(value): not a number")
                 }
                 elsewhere.insert(number)
+            case "--namespaces": namespaces = value.split(separator: ",").map { "--\($0)" }
             case "--timeout":
                 guard let seconds = Double(value) else {
                     throw RunFailure("--timeout \(value): not a number")

@@ -12,6 +12,8 @@ struct Run {
     private let statusFile: String
     let deadline: Double
     private(set) var root: pid_t = 0
+    /// Who made the root's namespaces and waits for it; nil once the root was restored, or has none.
+    private var wrapper: pid_t?
     /// The tool of the step at hand.
     private var tool: String
     /// Images of the last dump.
@@ -88,8 +90,22 @@ struct Run {
 
     private mutating func start() throws(RunFailure) {
         let words = [options.subject, "--status", statusFile] + options.subjectArguments
-        root = try start(words, log: "subject.log", in: directory + "/run")
+        let isWrapped = !options.namespaces.isEmpty
+        let unshare =
+            isWrapped ? ["/usr/bin/unshare", "--fork", "--kill-child=SIGKILL"] + options.namespaces : []
+        // An init may be in a session of outside, another root leads its own.
+        let session = isWrapped && !options.hasOwnPIDs ? ["/usr/bin/setsid"] : []
+        root = try start(unshare + session + words, log: "subject.log", in: directory + "/run")
         known = [root]
+        if isWrapped {
+            let outer = root
+            wrapper = outer
+            _ = poll(until: deadline) { processTree(of: outer).count > 1 }
+            guard let inner = processTree(of: outer).dropFirst().first else {
+                throw RunFailure("the subject does not get its namespaces", log: tail("subject.log"))
+            }
+            root = inner
+        }
         let file = statusFile
         _ = poll(until: deadline) { text(of: file) != nil || statFields("/proc/\(root)/stat").first == "Z" }
         let state = text(of: statusFile) ?? "nothing"
@@ -132,7 +148,7 @@ struct Run {
     private var dumpLogs: [String] { ["tool.log", "images-\(dumps)/dump.log"] }
 
     private mutating func dump() throws(RunFailure) {
-        let before = Fingerprint(root: root)
+        let before = Fingerprint(root: root, hasOwnPIDs: options.hasOwnPIDs)
         let ending = try runDump([])
         if ending != .exit(0) { throw toolFailed("dump", ending, dumpLogs) }
         dumped = before
@@ -140,7 +156,7 @@ struct Run {
     }
 
     private mutating func dumpWhileRunning(_ extra: [String], expectSuccess: Bool) throws(RunFailure) {
-        let before = Fingerprint(root: root)
+        let before = Fingerprint(root: root, hasOwnPIDs: options.hasOwnPIDs)
         let ending = try runDump(extra)
         if (ending == .exit(0)) != expectSuccess {
             throw toolFailed(expectSuccess ? "dump" : "a dump that must be refused", ending, dumpLogs)
@@ -152,7 +168,7 @@ struct Run {
     }
 
     private mutating func dumpStopped() throws(RunFailure) {
-        let before = Fingerprint(root: root)
+        let before = Fingerprint(root: root, hasOwnPIDs: options.hasOwnPIDs)
         let ending = try runDump(["-s"])
         if ending != .exit(0) { throw toolFailed("dump", ending, dumpLogs) }
         for task in before.tasks
@@ -166,7 +182,7 @@ struct Run {
     private func expectUndisturbed(since before: Fingerprint, after what: String) throws(RunFailure) {
         var differences: [String] = []
         let settled = poll(until: min(deadline, now() + 3)) {
-            let current = Fingerprint(root: root)
+            let current = Fingerprint(root: root, hasOwnPIDs: options.hasOwnPIDs)
             differences = current.held() + current.differences(from: before)
             return differences.isEmpty
         }
@@ -183,6 +199,7 @@ struct Run {
     /// Reaps until none of the tree's pids is left.
     private mutating func expectTreeGone() throws(RunFailure) {
         let pids = known
+        wrapper = nil
         let gone = poll(until: min(deadline, now() + 5)) {
             reap()
             return pids.allSatisfy { statFields("/proc/\($0)/stat").isEmpty }
@@ -203,12 +220,13 @@ struct Run {
         let logs = ["tool.log", images.split(separator: "/").last.map { "\($0)/restore.log" } ?? ""]
         if ending != .exit(0) { throw toolFailed("restore", ending, logs) }
         let written = text(of: pidFile).flatMap { Int32(trimmed($0)) }
+        if options.hasOwnPIDs, let written { root = written }
         if written != root { throw RunFailure("the restored root is \(written ?? 0), it was \(root)") }
         known.formUnion(processTree(of: root))
         guard let dumped else { throw RunFailure("nothing was dumped before the restore") }
         var differences: [String] = []
         let same = poll(until: min(deadline, now() + 3)) {
-            let current = Fingerprint(root: root)
+            let current = Fingerprint(root: root, hasOwnPIDs: options.hasOwnPIDs)
             differences =
                 current.held() + current.differences(from: dumped, except: options.elsewhere)
             return differences.isEmpty
@@ -256,7 +274,7 @@ struct Run {
             return (state != nil && state != "ready\n")
                 || statFields("/proc/\(root)/stat").first.map { $0 == "Z" } ?? true
         }
-        guard let ending = wait(for: root, until: min(deadline + 1, now() + 10)) else {
+        guard let ending = wait(for: wrapper ?? root, until: min(deadline + 1, now() + 10)) else {
             throw RunFailure(
                 "the subject does not end, it says: \(trimmed(text(of: file) ?? ""))",
                 log: tail("subject.log"))

@@ -7,6 +7,8 @@ package struct Fingerprint {
     package private(set) var facts: [String: String] = [:]
     /// Each process and thread of the tree that is not a zombie.
     package private(set) var tasks: [(pid: Int32, tid: Int32)] = []
+    /// What keys and values call processes and threads, where that is not their number for us.
+    private var numbers: [Int32: Int32] = [:]
 
     /// Lines of /proc/PID/status and /proc/PID/task/TID/status that a checkpoint must carry.
     private static let statusLines: Set<Substring> = [
@@ -17,20 +19,38 @@ package struct Fingerprint {
         "Cpus_allowed",
     ]
 
-    package init(root: Int32) {
+    /// `hasOwnPIDs`: the tree is in a pid namespace of its own, and is known by the numbers that it has there.
+    package init(root: Int32, hasOwnPIDs: Bool = false) {
         let tree = processTree(of: root)
-        facts["pids"] = tree.map(String.init).joined(separator: " ")
+        if hasOwnPIDs { for pid in tree { findNumbers(pid) } }
+        facts["pids"] = tree.map { "\(number($0))" }.sorted().joined(separator: " ")
         for pid in tree { read(pid, root: root) }
     }
 
-    private mutating func read(_ pid: Int32, root: Int32) {
-        let directory = "/proc/\(pid)"
+    private func number(_ outer: Int32) -> Int32 { numbers.isEmpty ? outer : numbers[outer] ?? 0 }
+
+    private mutating func findNumbers(_ pid: Int32) {
+        let threads = names(in: "/proc/\(pid)/task").compactMap { Int32($0) }
+        for path in ["/proc/\(pid)"] + threads.map({ "/proc/\(pid)/task/\($0)" }) {
+            for line in (text(of: path + "/status") ?? "").split(separator: "\n") {
+                let words = line.split { $0 == "\t" || $0 == ":" }
+                guard ["NSpid", "NSpgid", "NSsid"].contains(words.first), words.count > 2,
+                    let outer = Int32(words[1]), let inner = words.last.flatMap({ Int32($0) })
+                else { continue }
+                numbers[outer] = inner
+            }
+        }
+    }
+
+    private mutating func read(_ host: Int32, root: Int32) {
+        let directory = "/proc/\(host)"
         let stat = statFields(directory + "/stat")
         guard stat.count > 40 else { return }
+        let pid = number(host)
         // The root's parent changes with a restore.
-        if pid != root { facts["\(pid)/parent"] = String(stat[1]) }
-        facts["\(pid)/group"] = String(stat[2])
-        facts["\(pid)/session"] = String(stat[3])
+        if host != root { facts["\(pid)/parent"] = "\(number(Int32(stat[1]) ?? 0))" }
+        facts["\(pid)/group"] = "\(number(Int32(stat[2]) ?? 0))"
+        facts["\(pid)/session"] = "\(number(Int32(stat[3]) ?? 0))"
         facts["\(pid)/terminal"] = String(stat[4])
         facts["\(pid)/zombie"] = stat[0] == "Z" ? "yes, exit \(stat[49])" : "no"
         if stat[0] == "Z" { return }
@@ -41,18 +61,20 @@ package struct Fingerprint {
         ] {
             facts["\(pid)/\(name)"] = text(of: "\(directory)/\(name)")
         }
-        readMaps(pid)
-        readDescriptors(pid)
+        readMaps(host)
+        readDescriptors(host)
         for name in names(in: directory + "/task") {
-            if let tid = Int32(name) { read(pid, thread: tid) }
+            if let tid = Int32(name) { read(host, thread: tid) }
         }
     }
 
-    private mutating func read(_ pid: Int32, thread tid: Int32) {
-        tasks.append((pid, tid))
-        let directory = "/proc/\(pid)/task/\(tid)"
+    private mutating func read(_ host: Int32, thread hostTID: Int32) {
+        tasks.append((host, hostTID))
+        let directory = "/proc/\(host)/task/\(hostTID)"
+        let (pid, tid) = (number(host), number(hostTID))
         for line in (text(of: directory + "/status") ?? "").split(separator: "\n") {
             let parts = line.split(separator: ":", maxSplits: 1)
+            if !numbers.isEmpty, ["Tgid", "Pid"].contains(parts[0]) { continue }
             if parts.count == 2, Self.statusLines.contains(parts[0]) {
                 facts["\(pid)/\(tid)/\(parts[0])"] = String(parts[1])
             }
@@ -67,9 +89,10 @@ package struct Fingerprint {
     /// Address range, access, offset and name of each area. Devices and inodes are left out: a deleted file gets new ones.
     ///
     /// Areas that continue each other count as one: the kernel keeps some apart for what happened to them before.
-    private mutating func readMaps(_ pid: Int32) {
+    private mutating func readMaps(_ host: Int32) {
+        let pid = number(host)
         var areas: [Area] = []
-        for line in (text(of: "/proc/\(pid)/maps") ?? "").split(separator: "\n") {
+        for line in (text(of: "/proc/\(host)/maps") ?? "").split(separator: "\n") {
             guard let area = Area(line) else { continue }
             if let last = areas.last, last.continues(in: area) {
                 areas[areas.count - 1].end = area.end
@@ -113,9 +136,10 @@ package struct Fingerprint {
     }
 
     /// Target, position and flags of each descriptor.
-    private mutating func readDescriptors(_ pid: Int32) {
-        for name in names(in: "/proc/\(pid)/fd") {
-            var target = link(at: "/proc/\(pid)/fd/\(name)") ?? "?"
+    private mutating func readDescriptors(_ host: Int32) {
+        let pid = number(host)
+        for name in names(in: "/proc/\(host)/fd") {
+            var target = link(at: "/proc/\(host)/fd/\(name)") ?? "?"
             // Numbers of anonymous objects are the kernel's own.
             if let bracket = target.firstIndex(of: "["), !target.hasPrefix("/") {
                 target = String(target[..<bracket])
@@ -123,12 +147,12 @@ package struct Fingerprint {
             if target.hasSuffix("(deleted)") { target = "(deleted)" }
             // A memory device is its number, by whichever node it was opened.
             var node = stat()
-            if stat("/proc/\(pid)/fd/\(name)", &node) == 0, node.st_mode & S_IFMT == S_IFCHR,
+            if stat("/proc/\(host)/fd/\(name)", &node) == 0, node.st_mode & S_IFMT == S_IFCHR,
                 node.st_rdev >> 8 == 1
             {
                 target = "memory device \(node.st_rdev & 0xff)"
             }
-            let info = (text(of: "/proc/\(pid)/fdinfo/\(name)") ?? "").split(separator: "\n")
+            let info = (text(of: "/proc/\(host)/fdinfo/\(name)") ?? "").split(separator: "\n")
             let kept = info.filter { $0.hasPrefix("pos:") || $0.hasPrefix("flags:") }.joined(separator: " ")
             facts["\(pid)/fd \(name)"] = "\(target) \(kept)"
         }
@@ -140,8 +164,9 @@ package struct Fingerprint {
         from before: Fingerprint, except: Set<Int32> = [], limit: Int = 12
     ) -> [String] {
         var lines: [String] = []
-        let gone = Set(before.tasks.map(\.tid)).subtracting(tasks.map(\.tid))
-        let new = Set(tasks.map(\.tid)).subtracting(before.tasks.map(\.tid))
+        let then = Set(before.tasks.map { before.number($0.tid) })
+        let now = Set(tasks.map { number($0.tid) })
+        let (gone, new) = (then.subtracting(now), now.subtracting(then))
         lines += gone.sorted().map { "thread \($0) is gone" } + new.sorted().map { "thread \($0) is new" }
         for key in Set(facts.keys).union(before.facts.keys).sorted() where facts[key] != before.facts[key] {
             if except.contains(where: { key.hasSuffix("/fd \($0)") }) { continue }

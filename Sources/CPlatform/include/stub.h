@@ -10,12 +10,17 @@ enum {
     CP_STUB_ORPHAN = 2,  ///< the nearest child subreaper or init, through a process in between that exits
 };
 
+/// A new session whatever its number, for a tree that sees its own sessions alone.
+enum { CP_STUB_ANY_SESSION = -1 };
+
 /// Makes a copy of the caller with the process id `pid`, which does nothing but wait for the caller's end.
 ///
+/// `namespaces` are CLONE_NEW* flags: the copy is the first process of such namespaces, and `pid` its number there.
 /// Where `session` is not 0 the copy is born in a new session of this number, whose leader ends at once; that is refused
 /// for CP_STUB_SIBLING with EOPNOTSUPP. Handled signals are back at their defaults in it, all signals are blocked. It exits when the last copy of
-/// `*keep` is closed, so a caller that dies leaves nothing behind. Returns 0 or -errno; EEXIST when the pid is taken.
-int cp_stub_start(int32_t pid, int32_t session, int parent, int *keep);
+/// `*keep` is closed, so a caller that dies leaves nothing behind. Returns the copy's number for the
+/// caller, or -errno; EEXIST when the pid is taken.
+int cp_stub_start(int32_t pid, int32_t session, uint64_t namespaces, int parent, int *keep);
 
 /// Makes a child that ends at once with the wait status `status`, and leaves it as a zombie, to be reaped with __WALL.
 ///

@@ -12,7 +12,9 @@ struct DumpBuilder: ~Copyable {
     private let directory: OwnedFD
     var files: FileImageTable
     private var sockets: SocketsDump
-    private var numbers = KernelObjectNumbers()
+    private var numbers: KernelObjectNumbers
+    /// The tree's own numbers of its tasks; nil where those are ours.
+    private let pids: NamespacePIDs?
     private var cgroups: CgroupSets
     private let cgroupMode: DumpSettings.Cgroups
     private let cgroupChoice: CgroupChoice
@@ -44,6 +46,8 @@ struct DumpBuilder: ~Copyable {
         let copy = try Self.duplicate(directory)
         let own = try Self.ownCgroups()
         self.snapshot = snapshot
+        numbers = KernelObjectNumbers(snapshot)
+        pids = NamespacePIDs(snapshot)
         self.allow = options.allow
         self.pause = pause
         self.directory = copy
@@ -127,7 +131,8 @@ struct DumpBuilder: ~Copyable {
             guard let areas = tasks[place].memory?.areas else { continue }
             let pid = tasks[place].pid
             let shared = snapshot.task(pid)?.areas.filter(\.hasSharedPages).map { $0.start..<$0.end } ?? []
-            tasks[place].memory?.pages = try pages.dump(pid, areas: areas, shared: shared)
+            let name = ImageName.pagemap(pids?.number(pid) ?? pid)
+            tasks[place].memory?.pages = try pages.dump(pid, named: name, areas: areas, shared: shared)
             // CRIU has them behind all areas.
             tasks[place].memory?.areas += pages.guards.map {
                 AreaImage(start: $0.start, end: $0.end, protection: 0, flags: 0, status: .guardRegion)
@@ -181,7 +186,8 @@ struct DumpBuilder: ~Copyable {
             tree.deadSession = root.sid
         }
         tree.clocks = clocks
-        return tree
+        tree.namespaces = try NamespacesDump.image(of: snapshot)
+        return pids?.renumbered(tree) ?? tree
     }
 
     private mutating func id(_ link: FileLink, _ path: String) throws(DumpError) -> UInt32 {

@@ -352,6 +352,7 @@ package struct DumpExecutor {
             request.strictThreads = Set(facts.threads.filter { $0.status.seccompMode == 1 }.map(\.tid))
             request.policies = facts.nodePolicies
             request.semaphores = snapshot.systemV.adjustable(by: facts)
+            request.hasOwnIPC = snapshot.ownNamespaceKinds.contains(.ipc)
             let probe = RemoteProbe(process: process, request: request, faults: faults, writes: writes)
             var remote = try probe.run(tree, journal: journal, place: place)
             remote.seccompFilters = filters

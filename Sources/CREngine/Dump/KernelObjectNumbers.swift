@@ -5,16 +5,35 @@ struct KernelObjectNumbers {
     private var fs: [PID: UInt32] = [:]
     private var sighand: [PID: UInt32] = [:]
 
-    init() {}
+    private let ownNamespaces: Namespaces
+    private var namespaces: [Namespace: UInt32] = [:]
+    /// The first number that no namespace of the dumping process has.
+    private var nextNamespace = UInt32(NamespaceKind.allCases.count + 1)
 
-    /// The ids of one task. Namespaces are those of the dumping process: trees in others are not carried yet, and a time
-    /// namespace is made anew at every restore.
+    private struct Namespace: Hashable {
+        var kind: NamespaceKind
+        var inode: UInt64
+    }
+
+    init(_ snapshot: Snapshot) { ownNamespaces = snapshot.ownNamespaces }
+
+    /// The ids of one task. Its time namespace counts as ours, as one is made anew at every restore.
     mutating func ids(of task: TaskFacts) -> KernelObjectIDs {
         var ids = KernelObjectIDs()
         ids.vm = Self.number(task.sharing.memory, &vm)
         ids.files = Self.number(task.sharing.files, &files)
         ids.fs = Self.number(task.sharing.fileSystem, &fs)
         ids.sighand = Self.number(task.sharing.signalHandlers, &sighand)
+        for kind in NamespaceKind.allCases where kind != .time {
+            let inode = task.namespaces[keyPath: kind.place]
+            if inode == ownNamespaces[keyPath: kind.place] { continue }
+            let namespace = Namespace(kind: kind, inode: inode)
+            if namespaces[namespace] == nil {
+                namespaces[namespace] = nextNamespace
+                nextNamespace += 1
+            }
+            ids[keyPath: kind.imagePlace] = namespaces[namespace]
+        }
         return ids
     }
 

@@ -29,9 +29,8 @@ struct PagesDump: ~Copyable {
 
     /// Private memory of one process. `shared` are ranges in which others may have the same pages, ascending.
     mutating func dump(
-        _ pid: PID, areas: [AreaImage], shared: [Range<UInt64>]
+        _ pid: PID, named name: String, areas: [AreaImage], shared: [Range<UInt64>]
     ) throws(DumpError) -> PagemapImage {
-        let name = ImageName.pagemap(pid)
         var scan = try open(pid)
         var pages = ContentPages()
         for area in areas {

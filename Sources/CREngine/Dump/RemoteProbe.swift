@@ -22,6 +22,8 @@ package struct RemoteProbe: ~Copyable {
         package var policies: [NodePolicy] = []
         /// Semaphores that the process may have adjustments of.
         package var semaphores: [SemaphoreSetRow] = []
+        /// They are in an ipc namespace that is not ours.
+        package var hasOwnIPC = false
 
         package init(
             places: RemotePlaces, nonDefaultSignals: UInt64, posixTimers: [PosixTimerImage],
@@ -219,8 +221,15 @@ package struct RemoteProbe: ~Copyable {
         let probe = UndoProbe(pid: process.pid, scratch: scratch)
         for set in request.semaphores {
             // One that is gone by now, or that we may not read, is none of the tree's.
-            guard let values = try? SystemV.values(of: set.object.id, count: set.count) else { continue }
+            guard let values = values(of: set) else { continue }
             facts.adjustments += try probe.adjustments(of: set.object.id, values: values, &session)
+        }
+    }
+
+    private func values(of set: SemaphoreSetRow) -> [UInt16]? {
+        if !request.hasOwnIPC { return try? SystemV.values(of: set.object.id, count: set.count) }
+        return try? NamespaceVisit.run(.ipc, of: process.pid, refusal: \.errno) { () throws(Errno) in
+            try SystemV.values(of: set.object.id, count: set.count)
         }
     }
 

@@ -81,7 +81,10 @@ extension SystemVObjectImage {
 extension DumpBuilder {
     /// Contents of segments; of one that nobody maps through a mapping of our own.
     mutating func copySegments() throws(DumpError) {
-        systemV = try SystemVDump.image(of: snapshot.systemV, adjustments: adjustments)
+        let (facts, adjustments) = (snapshot.systemV, adjustments)
+        systemV = try NamespacesDump.visit(.ipc, of: snapshot) { () throws(DumpError) in
+            try SystemVDump.image(of: facts, adjustments: adjustments)
+        }
         for place in systemV.segments.indices {
             try pause.check()
             let segment = snapshot.systemV.segments[place]
@@ -96,14 +99,25 @@ extension DumpBuilder {
                 try copySegment(id, "/proc/\(mapping.pid)/map_files/\(range)", size)
                 continue
             }
-            let attachment: SegmentAttachment
-            do throws(Errno) {
-                attachment = try SegmentAttachment(id, size: size)
-            } catch {
-                throw .environment("shared memory segment \(id) cannot be attached: \(error)")
-            }
+            let attachment = try attach(id, size)
             try copySegment(id, attachment.path, size)
             _ = consume attachment
+        }
+    }
+
+    private func attach(_ id: Int32, _ size: UInt64) throws(DumpError) -> SegmentAttachment {
+        guard snapshot.ownNamespaceKinds.contains(.ipc) else { return try Self.attach(id, size) }
+        // A mapping stays when its maker goes home.
+        return try NamespaceVisit.run(
+            .ipc, of: snapshot.root, refusal: { DumpError.environment("\($0)") }
+        ) { () throws(DumpError) in try Self.attach(id, size) }
+    }
+
+    private static func attach(_ id: Int32, _ size: UInt64) throws(DumpError) -> SegmentAttachment {
+        do throws(Errno) {
+            return try SegmentAttachment(id, size: size)
+        } catch {
+            throw .environment("shared memory segment \(id) cannot be attached: \(error)")
         }
     }
 }

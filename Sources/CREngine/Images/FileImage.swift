@@ -51,6 +51,58 @@ extension FileImage.Content {
         case .fifo, .unsupported: nil
         }
     }
+
+    /// Does nothing to kinds that keep no owner.
+    package mutating func setOwner(_ owner: OwnerImage) {
+        switch self {
+        case .regular(var image):
+            image.owner = owner
+            self = .regular(image)
+        case .pipe(var image):
+            image.owner = owner
+            self = .pipe(image)
+        case .memfd(var image):
+            image.owner = owner
+            self = .memfd(image)
+        case .unixSocket(var image):
+            image.owner = owner
+            self = .unixSocket(image)
+        case .inetSocket(var image):
+            image.owner = owner
+            self = .inetSocket(image)
+        case .packetSocket(var image):
+            image.owner = owner
+            self = .packetSocket(image)
+        case .netlinkSocket(var image):
+            image.owner = owner
+            self = .netlinkSocket(image)
+        case .eventFD(var image):
+            image.owner = owner
+            self = .eventFD(image)
+        case .signalFD(var image):
+            image.owner = owner
+            self = .signalFD(image)
+        case .timerFD(var image):
+            image.owner = owner
+            self = .timerFD(image)
+        case .processFD(var image):
+            image.owner = owner
+            self = .processFD(image)
+        case .epoll(var image):
+            image.owner = owner
+            self = .epoll(image)
+        case .inotify(var image):
+            image.owner = owner
+            self = .inotify(image)
+        case .fanotify(var image):
+            image.owner = owner
+            self = .fanotify(image)
+        case .terminal(var image):
+            image.owner = owner
+            self = .terminal(image)
+        case .fifo, .unsupported: break
+        }
+    }
 }
 
 /// fcntl(2) F_SETOWN and F_SETSIG state; pid 0 is no owner.

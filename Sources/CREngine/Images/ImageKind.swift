@@ -25,6 +25,8 @@ package enum ImageKind: UInt32, Sendable {
     case sharedSegments = 0x4628_3044
     case semaphoreSets = 0x5957_3019
     case messageQueues = 0x5545_3737
+    case hostNames = 0x5447_3203
+    case ipcSettings = 0x5311_5007
     case processor = 0x6140_4013
     case stats = 0x5709_3306
 
@@ -63,6 +65,8 @@ package enum ImageName {
     package static let parent = "parent"
     /// What CRIU's files have no field for.
     package static let extras = "crplan.json"
+    package static func hostNames(_ namespace: UInt32) -> String { "utsns-\(namespace).img" }
+    package static func ipcSettings(_ namespace: UInt32) -> String { "ipcns-var-\(namespace).img" }
     /// Of one ipc namespace, by its number in `ids-PID.img`.
     package static func sharedSegments(_ namespace: UInt32) -> String { "ipcns-shm-\(namespace).img" }
     package static func semaphoreSets(_ namespace: UInt32) -> String { "ipcns-sem-\(namespace).img" }

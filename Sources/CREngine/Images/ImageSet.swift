@@ -38,6 +38,7 @@ package enum ImageSet {
         if let clocks = tree.clocks {
             try writeOne(.timeNamespace, ImageName.clocks, clocks.packed(), to: directory)
         }
+        try tree.namespaces.write(tree.tasks[0].ids ?? KernelObjectIDs(), to: directory)
         try ImageExtras(tree).write(to: directory)
         try writeOne(.inventory, ImageName.inventory, tree.inventory.packed(), to: directory)
     }

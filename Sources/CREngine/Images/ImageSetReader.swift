@@ -70,6 +70,8 @@ extension ImageSet {
         tree.clocks = try readOptional(.timeNamespace, ImageName.clocks, in: directory, framing) {
             (entry) throws(ImageError) -> ClockImage in try ClockImage(entry)
         }
+        tree.namespaces = try NamespacesImage.read(
+            tree.ownNamespaceKinds, tree.tasks[0].ids ?? KernelObjectIDs(), in: directory, framing)
         try ImageExtras.read(from: directory)?.apply(to: &tree)
         try checkReferences(in: tree)
         return tree

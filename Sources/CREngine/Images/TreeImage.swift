@@ -34,6 +34,8 @@ package struct TreeImage: Equatable, Sendable {
     package var seccompFilters: [SeccompFilterImage] = []
     /// The root's session where its leader has ended and only the tree is left in it (`crplan.json`).
     package var deadSession: PID?
+    /// What is in the tree's own namespaces.
+    package var namespaces = NamespacesImage()
     /// Clock readings at the dump, for the time namespace of the restored tree (`timens-0.img`).
     package var clocks: ClockImage?
 

@@ -1,4 +1,5 @@
 import CPlatform
+import Glibc
 
 /// The status word of wait4(2), decoded once.
 package enum WaitStatus: Equatable, Sendable {
@@ -56,6 +57,27 @@ package enum Wait {
     package static func poll(_ tid: TID) throws(Errno) -> WaitStatus? {
         let result = try wait(tid, options: wall | 1)
         return result.found == 0 ? nil : WaitStatus(result.status)
+    }
+
+    /// Waits until all of these have ended, in whatever order they do: the init of a pid namespace, and the last thread of
+    /// it, end only when everybody else in it is gone and was waited for. Others than our children are passed over.
+    package static func untilEnded(_ tids: some Sequence<TID>) {
+        var left = Array(tids)
+        while true {
+            let before = left.count
+            left.removeAll { tid in
+                do throws(Errno) {
+                    guard let status = try poll(tid) else { return false }
+                    if status.isEnd { return true }
+                    try Ptrace.resume(tid)
+                    return false
+                } catch {
+                    return true
+                }
+            }
+            if left.isEmpty { return }
+            if left.count == before { usleep(100) }
+        }
     }
 
     private static let wall = 0x4000_0000

@@ -17,7 +17,12 @@ package enum ProcessFD: FileKind {
     }
 
     package static func findings(_ state: State, of file: OpenFile, in context: ScanContext) -> [Finding] {
-        if state.pid == -1 { return [] }
+        if state.pid == -1 {
+            // Its stand-in ends in our namespace, from which signals are refused another way.
+            if !context.snapshot.ownNamespaceKinds.contains(.pid) { return [] }
+            let what = "an ended process, within a pid namespace"
+            return [Finding(.pidFD, context.object(file, peer: what), "pidfd of \(what)")]
+        }
         let isInside = context.snapshot.tasks.contains { task in
             task.pid.rawValue == state.pid
                 || state.isOfThread && task.threads.contains { $0.tid.rawValue == state.pid }

@@ -19,6 +19,10 @@ package struct TaskStatus: Equatable, Sendable {
     package var supplementaryGroups: [UInt32] = []
     /// The id in each nested pid namespace, ours first.
     package var namespaceIDs: [Int32] = []
+    /// Its process group in each of those.
+    package var namespaceGroups: [Int32] = []
+    /// Its session in each of those.
+    package var namespaceSessions: [Int32] = []
     package var isKernelThread = false
     /// Bytes; nil for a task without an address space.
     package var residentBytes: UInt64?
@@ -100,6 +104,8 @@ package struct TaskStatus: Equatable, Sendable {
             case "Gid": groups = try ids()
             case "Groups": supplementaryGroups = try numbers()
             case "NSpid": namespaceIDs = try numbers().map { Int32(truncatingIfNeeded: $0) }
+            case "NSpgid": namespaceGroups = try numbers().map { Int32(truncatingIfNeeded: $0) }
+            case "NSsid": namespaceSessions = try numbers().map { Int32(truncatingIfNeeded: $0) }
             case "Kthread": isKernelThread = try number() != 0
             case "VmRSS": residentBytes = try kilobytes()
             case "RssShmem": sharedResidentBytes = try kilobytes()

@@ -83,7 +83,7 @@ enum StopRequest {
     static func detachStopped(_ process: StubProcess) throws(RestoreError) {
         let subject = "task \(process.pid)"
         try RestoreError.about(subject, "cannot be left stopped") { () throws(Errno) -> Void in
-            try systemCall(CP_SYS_kill, Int(process.pid.rawValue), 19)
+            try systemCall(CP_SYS_kill, Int(process.host.rawValue), 19)
             for thread in process.threads { try Ptrace.setOptions(thread.tid, 0) }
             // The leader takes the signal; the others join its stop when they are let go.
             for thread in process.threads {

@@ -123,7 +123,7 @@ struct MemoryBuilder {
             "mmap", CP_SYS_mmap, Int(code.start), Int(code.end - code.start), 5, 0x10_0022, -1, 0)
         try RestoreError.about("task \(process.pid)", "the vdso of its image cannot be put back") {
             () throws(Errno) -> Void in
-            try ProcessMemoryFile(process.pid).write(RemoteAddress(code.start), contents)
+            try ProcessMemoryFile(process.host).write(RemoteAddress(code.start), contents)
         }
     }
 

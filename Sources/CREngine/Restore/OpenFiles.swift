@@ -74,6 +74,15 @@ final class OpenFiles {
         return opened
     }
 
+    /// Call when all tasks are there.
+    func know(_ tree: [StubProcess]) {
+        for process in tree {
+            for (thread, image) in zip(process.threads, process.image.threads) {
+                processes.hosts[image.tid.rawValue] = thread.tid.rawValue
+            }
+        }
+    }
+
     /// Takes over what a task made for the tree; see `TaskFiles`.
     func adopt(_ id: UInt32, _ file: consuming OwnedFD) {
         if let old = descriptors.updateValue(file.release(), forKey: id) { _ = close(old) }

@@ -16,14 +16,14 @@ struct Preflight {
         }
         var found = structure(root: root)
         found += namespaces(root: root)
-        found += PreflightIDs.problems(tree)
+        if !tree.ownNamespaceKinds.contains(.pid) { found += PreflightIDs.problems(tree) }
         for task in tree.tasks { found += memory(task) + process(task) }
         found += PreflightFiles(tree: tree, options: options).problems()
         found += PreflightSockets(tree: tree, options: options).problems()
         found += NotifyFiles.problems(tree)
         found += FileLockBuilder(tree: tree).problems()
         found += SeccompBuilder(filters: tree.seccompFilters).problems(tree)
-        found += SystemVSurvey(tree: tree).problems
+        if !tree.ownNamespaceKinds.contains(.ipc) { found += SystemVSurvey(tree: tree).problems }
         found += contents()
         if let pidfile = options.pidfile, !options.replacesPidfile, access(pidfile, F_OK) == 0 {
             found.append(RestoreError(pidfile, "pidfile exists already", remedy: "remove it"))
@@ -60,23 +60,42 @@ struct Preflight {
         return found
     }
 
+    /// Kinds that are not there yet, and namespaces that differ within the tree.
     private func namespaces(root: TaskImage) -> [RestoreError] {
-        let ours = tree.inventory.rootIDs
-        return tree.tasks.compactMap { task in
-            guard let ids = task.ids else { return nil }
-            let kinds: [(String, UInt32?, UInt32?)] = [
-                ("pid", ids.pidNS, ours.pidNS), ("network", ids.netNS, ours.netNS),
-                ("ipc", ids.ipcNS, ours.ipcNS), ("uts", ids.utsNS, ours.utsNS),
-                ("mount", ids.mntNS, ours.mntNS), ("user", ids.userNS, ours.userNS),
-                ("cgroup", ids.cgroupNS, ours.cgroupNS),
-            ]
-            let own = kinds.filter { $0.1 != nil && $0.1 != $0.2 }.map(\.0)
-            if own.isEmpty { return nil }
-            return RestoreError(
-                "task \(task.pid)",
-                "lived in a \(own.joined(separator: ", ")) namespace of its own, which cannot be restored yet"
-            )
+        var found: [RestoreError] = []
+        let missing = NamespaceKind.allCases.filter {
+            tree.ownNamespaceKinds.contains($0) && !NamespaceRules.carried.contains($0)
         }
+        if !missing.isEmpty {
+            found.append(
+                RestoreError(
+                    "task \(root.pid)",
+                    "lived in a \(missing.map(\.name).joined(separator: ", ")) namespace of its own, which cannot "
+                        + "be restored yet"))
+        }
+        for task in tree.tasks.dropFirst() {
+            guard let ids = task.ids, let rootIDs = root.ids else { continue }
+            let nested = NamespaceKind.allCases.filter {
+                ids[keyPath: $0.imagePlace] != nil
+                    && ids[keyPath: $0.imagePlace] != rootIDs[keyPath: $0.imagePlace]
+            }
+            if nested.isEmpty { continue }
+            found.append(
+                RestoreError(
+                    "task \(task.pid)",
+                    "lived in another \(nested.map(\.name).joined(separator: ", ")) namespace than the root of the "
+                        + "tree, which cannot be restored yet"))
+        }
+        let hasOwn = tree.ownNamespaceKinds.contains(.pid)
+        if hasOwn != (root.pid == PID(1)) {
+            found.append(
+                RestoreError(
+                    "task \(root.pid)",
+                    hasOwn
+                        ? "is the root of a pid namespace and not its init"
+                        : "is the init of no namespace of its own"))
+        }
+        return found
     }
 
     private func memory(_ task: TaskImage) -> [RestoreError] {

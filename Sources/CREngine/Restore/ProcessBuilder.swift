@@ -30,7 +30,7 @@ enum ProcessBuilder {
             for info in threadImage.pendingSignals {
                 let address = try thread.put(info)
                 try thread.call(
-                    "rt_tgsigqueueinfo", CP_SYS_rt_tgsigqueueinfo, pid, Int(thread.tid.rawValue),
+                    "rt_tgsigqueueinfo", CP_SYS_rt_tgsigqueueinfo, pid, Int(threadImage.tid.rawValue),
                     signalNumber(info), address)
             }
         }
@@ -63,13 +63,13 @@ enum ProcessBuilder {
             try thread.call("membarrier", CP_SYS_membarrier, 1 << bit, 0, 0)
         }
         if let filter = image.coredumpFilter {
-            let path = "/proc/\(process.pid)/coredump_filter"
+            let path = "/proc/\(process.host)/coredump_filter"
             try RestoreError.about(path, "0x\(String(filter, radix: 16)) cannot be set") {
                 () throws(Errno) -> Void in try ProcText.write(path, "0x" + String(filter, radix: 16))
             }
         }
         if let adjust = image.oomScoreAdjust {
-            let path = "/proc/\(process.pid)/oom_score_adj"
+            let path = "/proc/\(process.host)/oom_score_adj"
             try RestoreError.about(path, "\(adjust) cannot be set") { () throws(Errno) -> Void in
                 let now = try ProcText.read(path).prefix { $0 != "\n" }
                 if now != "\(adjust)" { try ProcText.write(path, "\(adjust)") }
@@ -92,7 +92,7 @@ enum ProcessBuilder {
                 () throws(Errno) -> Void in
                 try withUnsafeMutablePointer(to: &pair) { (pointer) throws(Errno) -> Void in
                     try systemCall(
-                        CP_SYS_prlimit64, Int(process.pid.rawValue), resource, Int(bitPattern: pointer))
+                        CP_SYS_prlimit64, Int(process.host.rawValue), resource, Int(bitPattern: pointer))
                 }
             }
         }

@@ -5,13 +5,16 @@ import Glibc
 final class ProcessFiles {
     /// Children that have ended and wait to be reaped, by the inode that tells ended processes apart.
     private var ended: [UInt32: Int32] = [:]
+    /// Our numbers of the tree's processes and threads, by those of the image.
+    var hosts: [Int32: Int32] = [:]
     /// What pidfd_open(2) takes: PIDFD_NONBLOCK and PIDFD_THREAD.
     private static let flags = UInt32(O_NONBLOCK | O_EXCL)
 
     deinit { closeAll() }
 
     func open(_ id: UInt32, _ image: ProcessFDImage) throws(RestoreError) -> OwnedFD {
-        let target = image.target == -1 ? try endedProcess(image) : image.target
+        let target =
+            image.target == -1 ? try endedProcess(image) : hosts[image.target] ?? image.target
         return try RestoreError.about("pidfd \(id)", "of process \(target) cannot be made again") {
             () throws(Errno) -> OwnedFD in
             OwnedFD(

@@ -66,7 +66,8 @@ package struct RestoreExecutor {
             return result
         } catch {
             kill(builder.made)
-            systemV.removeMade()
+            // Those in a namespace of the tree's own have gone with it.
+            if !tree.ownNamespaceKinds.contains(.ipc) { systemV.removeMade() }
             cgroups.undo()
             throw error
         }
@@ -111,7 +112,10 @@ package struct RestoreExecutor {
         let live = builder.processes.filter { !$0.isZombie }
         let descriptors = DescriptorBuilder(lender: lender, files: files)
         var pages: UInt64 = 0
-        try systemV.makeSegments(live)
+        let namespaces = NamespacesRestore(tree: tree)
+        try namespaces.visit(.ipc, live[0].leader) { () throws(RestoreError) in
+            try systemV.makeSegments(live)
+        }
         for process in live {
             try checkTime()
             if let image = process.image.process { try setLoginID(process, image) }
@@ -132,10 +136,11 @@ package struct RestoreExecutor {
                 "memory, \(process.image.descriptors.count) files and \(process.threads.count) threads are there"
             )
         }
+        files.know(builder.processes)
         try files.openPassed(tree.socketPackets)
         try files.seal()
         faults.pass("sockets made")
-        try systemV.complete(live)
+        try namespaces.visit(.ipc, live[0].leader) { () throws(RestoreError) in try systemV.complete(live) }
         try checkTime()
         for process in live {
             try setProcessState(process, threads, lender: lender)
@@ -174,13 +179,13 @@ package struct RestoreExecutor {
         try FileLockBuilder(tree: tree).take(live)
         try cgroups.limit()
         faults.pass("all is there")
-        try call(.complete, live[0].pid)
+        try call(.complete, live[0].host)
         try checkTime()
-        if let pidfile = options.pidfile { try writePidfile(pidfile, live[0].pid) }
+        if let pidfile = options.pidfile { try writePidfile(pidfile, live[0].host) }
         faults.pass("the pidfile is written")
         var handover: TerminalHandover?
         do throws(RestoreError) {
-            try call(.beforeResume, live[0].pid)
+            try call(.beforeResume, live[0].host)
             handover = try handTerminal()
             try resume(live, files, network, cgroups)
         } catch {
@@ -190,7 +195,7 @@ package struct RestoreExecutor {
         }
         socketNames.keep()
         return RestoredTree(
-            root: live[0].pid, terminal: handover, tasks: live.count, pagesRestored: pages,
+            root: live[0].host, terminal: handover, tasks: live.count, pagesRestored: pages,
             forkingTime: forked - began,
             restoreTime: Self.microseconds() - started)
     }
@@ -226,17 +231,22 @@ package struct RestoreExecutor {
         prepare: @escaping (StubProcess, [TaskImage]) throws(RestoreError) -> Void
     ) throws(RestoreError) {
         let image = tree.tasks[0]
-        let session = options.shellJob ? nil : tree.deadSession
-        let keep = try RootStub.start(image.pid, session: session, parent: options.parent)
-        builder.note(image.pid.leader)
-        let root = try RootStub.seize(image.pid, layout: layout, vdso: vdso, lender: lender.number)
+        let namespaces = NamespacesRestore(tree: tree)
+        let session = options.shellJob ? nil : namespaces.session(of: tree, parent: options.parent)
+        let ourselves = try RootStub.ownPidFD()
+        let started = try RootStub.start(
+            image.pid, session: session, namespaces: namespaces.kinds, parent: options.parent)
+        builder.note(started.pid.leader)
+        let root = try RootStub.seize(
+            started.pid, layout: layout, vdso: vdso, ourselves: ourselves.rawValue, lender: lender.number)
         // The stub can no longer notice that this is closed: it is traced, and dies with us that way.
-        _ = keep
+        _ = consume started
+        try namespaces.fill(root)
+        let birth = namespaces.atBirth(session)
         if let clocks = tree.clocks { try TimeNamespace.enter(root, clocks: clocks, lender: lender) }
         if image.process?.childSubreaper == true { try root.call("prctl", CP_SYS_prctl, 36, 1) }
         try builder.build(
-            root: root, image: image, session: session?.rawValue ?? getsid(0),
-            group: session?.rawValue ?? getpgrp(), sessions: sessions,
+            root: root, image: image, session: birth.session, group: birth.group, sessions: sessions,
             prepare: prepare)
     }
 
@@ -265,8 +275,8 @@ package struct RestoreExecutor {
 
     /// Whose login it comes from, for the audit log; threads inherit it. Only the task itself may write it.
     private func setLoginID(_ process: StubProcess, _ image: ProcessImage) throws(RestoreError) {
-        let path = "/proc/\(process.pid)/loginuid"
-        guard let wanted = image.loginuid, let text = try? ProcText.read(path),
+        let path = "/proc/self/loginuid"
+        guard let wanted = image.loginuid, let text = try? ProcText.read("/proc/\(process.host)/loginuid"),
             let now = UInt32(text.prefix { $0 != "\n" }), now != wanted
         else { return }
         let name = try process.leader.put(Array(path.utf8) + [0])
@@ -375,10 +385,7 @@ package struct RestoreExecutor {
     /// Kills what was made, and waits until it is gone, so that its ids are free again.
     private func kill(_ made: [TID]) {
         for tid in made { _ = cp_syscall(CP_SYS_kill, Int(tid.rawValue), 9, 0, 0, 0, 0) }
-        for tid in made {
-            // ECHILD: it was never made, or somebody else reaps it.
-            while let status = try? Wait.one(tid), !status.isEnd { _ = try? Ptrace.resume(tid) }
-        }
+        Wait.untilEnded(made)
     }
 
     private func checkTime() throws(RestoreError) {

@@ -6,11 +6,18 @@ enum RootStub {
     static let options =
         CP_PTRACE_O_TRACESYSGOOD | CP_PTRACE_O_TRACECLONE | CP_PTRACE_O_TRACEFORK | CP_PTRACE_O_TRACEVFORK
 
-    /// Starts the process, in our session or in one made anew whose leader has ended. From here on it has to be killed
-    /// when anything fails.
+    /// A process that has been started: it lives as long as `keep`, until it is traced.
+    struct Started: ~Copyable {
+        var keep: OwnedFD
+        /// As we see it.
+        var pid: PID
+    }
+
+    /// Starts the process, in our session or in one made anew whose leader has ended, and as the first of new
+    /// namespaces. From here on it has to be killed when anything fails.
     static func start(
-        _ pid: PID, session: PID?, parent: RestoreOptions.Parent
-    ) throws(RestoreError) -> OwnedFD {
+        _ pid: PID, session: PID?, namespaces: Set<NamespaceKind>, parent: RestoreOptions.Parent
+    ) throws(RestoreError) -> Started {
         let kind =
             switch parent {
             case .detached: CP_STUB_ORPHAN
@@ -18,7 +25,8 @@ enum RootStub {
             case .sibling: CP_STUB_SIBLING
             }
         var keep: Int32 = -1
-        let result = cp_stub_start(pid.rawValue, session?.rawValue ?? 0, Int32(kind), &keep)
+        let flags = namespaces.reduce(0) { $0 | $1.cloneFlag }
+        let result = cp_stub_start(pid.rawValue, session?.rawValue ?? 0, flags, Int32(kind), &keep)
         if result < 0 {
             let errno = Errno(rawValue: -result)
             throw RestoreError(
@@ -30,12 +38,13 @@ enum RootStub {
                         : errno == .notSupported
                             ? "restore without --restore-sibling: the leader of its session has ended" : nil)
         }
-        return OwnedFD(taking: keep)
+        return Started(keep: OwnedFD(taking: keep), pid: PID(result))
     }
 
-    /// Seizes the started process, so that it dies with us, and empties it.
+    /// Seizes the started process, so that it dies with us, and empties it. `ourselves`: a pidfd of us that it has
+    /// inherited.
     static func seize(
-        _ pid: PID, layout: StubLayout, vdso: OwnVDSO, lender: Int32
+        _ pid: PID, layout: StubLayout, vdso: OwnVDSO, ourselves: Int32, lender: Int32
     ) throws(RestoreError) -> StubThread {
         let tid = pid.leader
         let template = try RestoreError.about("task \(pid)", "its stub cannot be traced") {
@@ -61,8 +70,7 @@ enum RootStub {
         try stub.call(
             "mmap", CP_SYS_mmap, Int(layout.scratch.rawValue), StubLayout.scratchSize, 3, 0x10_0022, -1, 0)
         try forgetOwnSignals(stub)
-        try stub.call("close_range", CP_SYS_close_range, 0, Int(UInt32.max), 0)
-        try connect(stub, lender: lender)
+        try keepLender(stub, ourselves, at: lender)
         return stub
     }
 
@@ -106,14 +114,23 @@ enum RootStub {
         }
     }
 
-    /// Gives the stub, and by inheritance the whole tree, a pidfd of ours at the number `lender`, by which the
-    /// tasks take the descriptors that we open for them.
-    private static func connect(_ stub: StubThread, lender: Int32) throws(RestoreError) {
-        let pidfd = try stub.call("pidfd_open", CP_SYS_pidfd_open, Int(getpid()), 0)
-        if pidfd != Int(lender) {
-            try stub.call("dup3", CP_SYS_dup3, pidfd, Int(lender), Int(O_CLOEXEC))
-            try stub.call("close", CP_SYS_close, pidfd)
+    /// A pidfd of ours, for the stub to inherit: a process in a pid namespace of its own could not open one.
+    static func ownPidFD() throws(RestoreError) -> OwnedFD {
+        try RestoreError.about("this process", "no pidfd of it can be had") { () throws(Errno) in
+            OwnedFD(taking: Int32(try systemCall(CP_SYS_pidfd_open, Int(getpid()), 0)))
         }
+    }
+
+    /// Leaves the stub, and by inheritance the whole tree, nothing open but a pidfd of ours at the number `lender`, by
+    /// which the tasks take the descriptors that we open for them.
+    private static func keepLender(
+        _ stub: StubThread, _ ourselves: Int32, at lender: Int32
+    ) throws(RestoreError) {
+        if ourselves != lender {
+            try stub.call("dup3", CP_SYS_dup3, Int(ourselves), Int(lender), Int(O_CLOEXEC))
+        }
+        if lender > 0 { try stub.call("close_range", CP_SYS_close_range, 0, Int(lender) - 1, 0) }
+        try stub.call("close_range", CP_SYS_close_range, Int(lender) + 1, Int(UInt32.max), 0)
     }
 }
 

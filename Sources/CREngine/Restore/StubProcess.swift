@@ -21,7 +21,10 @@ final class StubProcess {
         self.sharesDescriptors = sharesDescriptors
     }
 
+    /// Its number in the image, which it has in its own pid namespace.
     var pid: PID { image.pid }
+    /// Its number for us.
+    var host: PID { PID(leader.tid.rawValue) }
     var threads: [StubThread] { [leader] + others }
     /// Stopped by job control at the dump.
     var isStopped: Bool {

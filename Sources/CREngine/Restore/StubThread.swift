@@ -6,6 +6,7 @@ import CPlatform
 /// A call points its registers at a `syscall` instruction of its vdso and lets it run to the entry and to the exit.
 /// It has no registers of its own to be put back: those of the image come last. See ptrace(2).
 struct StubThread: Sendable {
+    /// As we see it; in a pid namespace of its own it has another number besides.
     let tid: TID
     /// Where the system calls' structures go: `StubLayout.scratchSize` bytes, writable.
     let scratch: RemoteAddress
@@ -32,8 +33,18 @@ struct StubThread: Sendable {
         _ name: String, _ number: Int, _ a: Int = 0, _ b: Int = 0, _ c: Int = 0, _ d: Int = 0, _ e: Int = 0,
         _ f: Int = 0
     ) throws(RestoreError) -> Result<Int, Errno> {
+        try perform(name, number, a, b, c, d, e, f).result
+    }
+
+    /// `child`: the task that the call made, as we see it.
+    private func perform(
+        _ name: String, _ number: Int, _ a: Int, _ b: Int, _ c: Int = 0, _ d: Int = 0, _ e: Int = 0,
+        _ f: Int = 0
+    ) throws(RestoreError) -> (result: Result<Int, Errno>, child: TID?) {
         func word(_ value: Int) -> UInt64 { UInt64(bitPattern: Int64(value)) }
-        if let refusal = KernelFeature.refusal(number, word(a), word(b), word(c)) { return .failure(refusal) }
+        if let refusal = KernelFeature.refusal(number, word(a), word(b), word(c)) {
+            return (.failure(refusal), nil)
+        }
         var registers = template
         registers.ip = gadget.rawValue
         registers.ax = UInt64(number)
@@ -47,16 +58,17 @@ struct StubThread: Sendable {
         registers.r9 = UInt64(bitPattern: Int64(f))
         registers.sp = 0
         let result: Int
+        var child: TID?
         do throws(Errno) {
             try Ptrace.setRegisters(tid, registers)
-            try runToSystemCallStop()
-            try runToSystemCallStop()
+            try runToSystemCallStop(&child)
+            try runToSystemCallStop(&child)
             result = Int(Int64(bitPattern: try Ptrace.registers(tid).ax))
         } catch {
             throw RestoreError("task \(tid)", "\(name)(2) could not be made in the task", errno: error)
         }
-        if result < 0 && result >= -4095 { return .failure(Errno(rawValue: Int32(-result))) }
-        return .success(result)
+        if result < 0 && result >= -4095 { return (.failure(Errno(rawValue: Int32(-result))), nil) }
+        return (.success(result), child)
     }
 
     /// Puts bytes into the scratch area and returns their address as an argument.
@@ -87,7 +99,8 @@ struct StubThread: Sendable {
         }
     }
 
-    /// Makes a task with clone3(2) and returns it stopped, traced as this one is.
+    /// Makes a task with clone3(2) and returns it stopped, traced as this one is. `newTID` is its number in the pid
+    /// namespace of this one.
     func spawn(_ newTID: TID, flags: UInt64, exitSignal: UInt64) throws(RestoreError) -> StubThread {
         var arguments = cp_clone_args()
         arguments.flags = flags
@@ -97,31 +110,39 @@ struct StubThread: Sendable {
         let address = try put(arguments)
         _ = try put(newTID.rawValue, at: 128)
         let size = MemoryLayout<cp_clone_args>.size
-        switch try attempt("clone3", CP_SYS_clone3, address, size) {
+        let made = try perform("clone3", CP_SYS_clone3, address, size)
+        switch made.result {
         case .success: break
         case .failure(let errno):
             throw RestoreError(
                 "task \(newTID)", "cannot be made with its old id", errno: errno,
                 remedy: errno == .exists ? "end whoever has this id, or wait for it" : nil)
         }
+        guard let child = made.child else {
+            throw RestoreError("task \(newTID)", "was made, and the kernel did not tell its number")
+        }
         do throws(Errno) {
-            let status = try Wait.one(newTID)
+            let status = try Wait.one(child)
             if status.isEnd { throw .noProcess }
-            try Ptrace.setSignalMask(newTID, .max)
+            try Ptrace.setSignalMask(child, .max)
         } catch {
             throw RestoreError("task \(newTID)", "ended before it was built", errno: error)
         }
-        return StubThread(tid: newTID, scratch: scratch, gadget: gadget, template: template)
+        return StubThread(tid: child, scratch: scratch, gadget: gadget, template: template)
     }
 
-    /// Lets the thread run to the next entry or exit; other stops on the way are passed over.
-    private func runToSystemCallStop() throws(Errno) {
+    /// Lets the thread run to the next entry or exit; other stops on the way are passed over, and tell of a child.
+    private func runToSystemCallStop(_ child: inout TID?) throws(Errno) {
         while true {
             try Ptrace.resumeToSystemCall(tid)
             switch try Wait.one(tid) {
             case .systemCallStop: return
             case .exited, .killed: throw .noProcess
-            case .signalStop, .interruptStop, .groupStop, .event, .continued: continue
+            case .event(let kind):
+                if [CP_PTRACE_EVENT_FORK, CP_PTRACE_EVENT_VFORK, CP_PTRACE_EVENT_CLONE].contains(Int(kind)) {
+                    child = TID(Int32(truncatingIfNeeded: Int(bitPattern: try Ptrace.eventMessage(tid))))
+                }
+            case .signalStop, .interruptStop, .groupStop, .continued: continue
             }
         }
     }

@@ -13,8 +13,9 @@ struct ThreadBuilder {
         // VM, FS, FILES, SIGHAND, THREAD, SYSVSEM
         let flags: UInt64 = 0x100 | 0x200 | 0x400 | 0x800 | 0x1_0000 | 0x4_0000
         for image in process.image.threads.dropFirst() {
-            note(image.tid)
-            process.others.append(try process.leader.spawn(image.tid, flags: flags, exitSignal: 0))
+            let thread = try process.leader.spawn(image.tid, flags: flags, exitSignal: 0)
+            note(thread.tid)
+            process.others.append(thread)
         }
     }
 

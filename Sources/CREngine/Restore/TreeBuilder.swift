@@ -19,6 +19,8 @@ final class TreeBuilder {
     private var prepare: ((StubProcess, [TaskImage]) throws(RestoreError) -> Void)?
 
     private struct Helper {
+        /// In the pid namespace of the tree, as are sessions and groups.
+        var id: Int32
         var thread: StubThread
         var parent: StubThread
         var session: Int32
@@ -107,9 +109,9 @@ final class TreeBuilder {
         let sharesDirectories = task.ids != nil && task.ids?.fs == parent.image.ids?.fs
         let (cloneFS, cloneFiles): (UInt64, UInt64) = (0x200, 0x400)
         let flags = (shares ? cloneFiles : 0) | (sharesDirectories ? cloneFS : 0)
-        made.append(task.pid.leader)
         let exitSignal = UInt64(task.process?.exitSignal ?? 17)
         let thread = try parent.leader.spawn(task.pid.leader, flags: flags, exitSignal: exitSignal)
+        made.append(thread.tid)
         let process = StubProcess(
             image: task, leader: thread, session: parent.session, group: parent.group,
             sharesDescriptors: shares)
@@ -147,7 +149,7 @@ final class TreeBuilder {
             group = session
             memory = helper.memory
         } else {
-            guard byPID[PID(session)] == nil, !helpers.contains(where: { $0.thread.tid.rawValue == session })
+            guard byPID[PID(session)] == nil, !helpers.contains(where: { $0.id == session })
             else {
                 throw RestoreError(
                     "task \(task.pid)", "belongs to session \(session), whose leader is not its brother",
@@ -157,12 +159,13 @@ final class TreeBuilder {
             try maker.call("setsid", CP_SYS_setsid)
             memory = parent.present.handedDown(by: parent.image)
             helpers.append(
-                Helper(thread: maker, parent: parent.leader, session: session, memory: memory))
+                Helper(
+                    id: session, thread: maker, parent: parent.leader, session: session, memory: memory))
             group = session
         }
-        made.append(task.pid.leader)
         // The kernel takes the maker's own exit signal, which is SIGCHLD.
         let thread = try maker.spawn(task.pid.leader, flags: cloneParent, exitSignal: 0)
+        made.append(thread.tid)
         let process = StubProcess(
             image: task, leader: thread, session: session, group: group, sharesDescriptors: false)
         process.present = memory
@@ -171,8 +174,9 @@ final class TreeBuilder {
     }
 
     private func makeHelper(_ tid: TID, from parent: StubProcess) throws(RestoreError) -> StubThread {
-        made.append(tid)
-        return try parent.leader.spawn(tid, flags: 0, exitSignal: 17)
+        let thread = try parent.leader.spawn(tid, flags: 0, exitSignal: 17)
+        made.append(thread.tid)
+        return thread
     }
 
     // MARK: process groups
@@ -187,11 +191,12 @@ final class TreeBuilder {
             let group = process.image.pgid.rawValue
             let exists =
                 processes.contains { $0.group == group }
-                || helpers.contains { $0.thread.tid.rawValue == group }
+                || helpers.contains { $0.id == group }
             if !exists {
                 let helper = try makeHelper(TID(group), from: process)
                 try helper.call("setpgid", CP_SYS_setpgid, 0, 0)
-                helpers.append(Helper(thread: helper, parent: process.leader, session: process.session))
+                helpers.append(
+                    Helper(id: group, thread: helper, parent: process.leader, session: process.session))
             }
             try process.leader.call("setpgid", CP_SYS_setpgid, 0, Int(group))
             process.group = group
@@ -209,7 +214,7 @@ final class TreeBuilder {
             made.removeAll { $0 == helper.thread.tid }
             let anyChild = 0x4000_0000
             try helper.parent.call(
-                "wait4", CP_SYS_wait4, Int(helper.thread.tid.rawValue), 0, anyChild, 0)
+                "wait4", CP_SYS_wait4, Int(helper.id), 0, anyChild, 0)
             try ChildSignal.drain(helper.parent)
         }
         helpers = []

@@ -1,26 +1,35 @@
-/// The scan rules of namespaces: all but the time namespace must be ours.
+/// The scan rules of namespaces: those of the root travel with the tree, and all of it lives in them.
 ///
 /// A time namespace is ordinary: every restored tree has one, or its clocks would jump.
 enum NamespaceRules {
-    private struct Row: Sendable {
-        let code: FindingCode
-        let name: String
-        let place: @Sendable (Namespaces) -> UInt64
-    }
-    private static let rows = [
-        Row(code: .pidNamespace, name: "pid") { $0.pid },
-        Row(code: .networkNamespace, name: "network") { $0.net },
-        Row(code: .mountNamespace, name: "mount") { $0.mount },
-        Row(code: .userNamespace, name: "user") { $0.user },
-        Row(code: .utsNamespace, name: "uts") { $0.uts },
-        Row(code: .ipcNamespace, name: "ipc") { $0.ipc },
-        Row(code: .cgroupNamespace, name: "cgroup") { $0.cgroup },
+    /// Kinds of which a tree may have its own.
+    static let carried: Set<NamespaceKind> = [.pid, .uts, .ipc, .time]
+
+    private static let codes: [(NamespaceKind, FindingCode)] = [
+        (.pid, .pidNamespace), (.net, .networkNamespace), (.mount, .mountNamespace), (.user, .userNamespace),
+        (.uts, .utsNamespace), (.ipc, .ipcNamespace), (.cgroup, .cgroupNamespace),
     ]
 
     static func findings(_ task: TaskFacts, _ snapshot: Snapshot) -> [Finding] {
         let object = FindingObject(pid: task.pid)
-        var found = rows.filter { $0.place(task.namespaces) != $0.place(snapshot.ownNamespaces) }.map {
-            Finding($0.code, object, "\($0.name) namespace \($0.place(task.namespaces))")
+        let root = snapshot.task(snapshot.root)?.namespaces ?? snapshot.ownNamespaces
+        var found: [Finding] = codes.compactMap { kind, code in
+            let number = task.namespaces[keyPath: kind.place]
+            if number == snapshot.ownNamespaces[keyPath: kind.place] { return nil }
+            let name = "\(kind.name) namespace \(number)"
+            if number != root[keyPath: kind.place] {
+                return Finding(code, object, name + ", that of the root is \(root[keyPath: kind.place])")
+            }
+            return carried.contains(kind) ? nil : Finding(code, object, name)
+        }
+        if snapshot.ownNamespaceKinds.contains(.pid), task.pid == snapshot.root,
+            task.status.namespaceIDs.last != 1
+        {
+            found.append(
+                Finding(
+                    .pidNamespace, object,
+                    "pid namespace \(task.namespaces.pid), of which it is not the init but \(task.status.namespaceIDs.last ?? 0)"
+                ))
         }
         if task.namespaces.pidForChildren != 0, task.namespaces.pidForChildren != task.namespaces.pid {
             found.append(

@@ -69,8 +69,10 @@ enum TaskRules {
         return found
     }
 
-    /// A leader that has ended is stood in for at restore, unless somebody outside the tree keeps its number taken.
+    /// A leader that has ended is stood in for at restore, unless somebody outside the tree keeps its number taken. In a
+    /// pid namespace of its own the tree sees of any session outside that it is there, and its terminal.
     private static func isCarried(_ leader: OutsideProcess, _ id: PID, in context: ScanContext) -> Bool {
+        if context.snapshot.ownNamespaceKinds.contains(.pid), leader.terminal == nil { return true }
         if leader.isAlive || leader.survivor != nil { return false }
         let job = ShellJob(context.snapshot)
         return !(context.allow.shellJob && (job?.session == id || job?.group == id))

@@ -13,15 +13,26 @@ enum SystemVScan {
     ]
 
     static func facts(of snapshot: Snapshot) throws(CollectorError) -> SystemVFacts {
+        guard snapshot.ownNamespaceKinds.contains(.ipc) else { return try look(snapshot, takesAll: false) }
+        // What is there is there for the tree.
+        return try NamespaceVisit.run(
+            .ipc, of: snapshot.root,
+            refusal: { CollectorError.unreadable(path: "/proc/\($0.pid)/ns/ipc", errno: $0.errno) }
+        ) { () throws(CollectorError) in try look(snapshot, takesAll: true) }
+    }
+
+    /// `takesAll`: objects that nobody of the tree has used yet are its own too.
+    private static func look(
+        _ snapshot: Snapshot, takesAll: Bool
+    ) throws(CollectorError) -> SystemVFacts {
         var facts = SystemVFacts()
-        guard snapshot.task(snapshot.root)?.namespaces.ipc == snapshot.ownNamespaces.ipc else { return facts }
         let segments = try table(.segment, SystemVTables.segments)
         let semaphores = try table(.semaphores, SystemVTables.semaphores)
         let queues = try table(.queue, SystemVTables.queues)
         if segments.isEmpty && semaphores.isEmpty && queues.isEmpty { return facts }
 
         let inside = Set(snapshot.tasks.map(\.pid))
-        facts.segments = used(segments, snapshot, inside)
+        facts.segments = used(segments, snapshot, inside, takesAll)
         let awaited = semaphores.isEmpty && queues.isEmpty ? [:] : awaited(snapshot)
         for row in semaphores {
             var users: [PID] = []
@@ -31,7 +42,8 @@ enum SystemVScan {
                 users.append(user)
             }
             guard users.count == row.count,
-                !inside.isDisjoint(with: users) || awaited[.semaphores]?.contains(row.object.id) == true
+                takesAll || !inside.isDisjoint(with: users)
+                    || awaited[.semaphores]?.contains(row.object.id) == true
             else { continue }
             facts.semaphores.append(
                 .init(row: row, lastUsers: users, outsiders: outsiders(users, snapshot, inside)))
@@ -39,7 +51,8 @@ enum SystemVScan {
         for row in queues {
             let users = [row.lastSender, row.lastReceiver]
             guard
-                !inside.isDisjoint(with: users) || awaited[.queue]?.contains(row.object.id) == true
+                takesAll || !inside.isDisjoint(with: users)
+                    || awaited[.queue]?.contains(row.object.id) == true
             else { continue }
             facts.queues.append(.init(row: row, outsiders: outsiders(users, snapshot, inside)))
         }
@@ -69,7 +82,7 @@ enum SystemVScan {
     // MARK: Segments
 
     private static func used(
-        _ rows: [SharedSegmentRow], _ snapshot: Snapshot, _ inside: Set<PID>
+        _ rows: [SharedSegmentRow], _ snapshot: Snapshot, _ inside: Set<PID>, _ takesAll: Bool
     ) -> [SystemVFacts.Segment] {
         var places: [Int32: [(pid: PID, start: UInt64, end: UInt64)]] = [:]
         // The kernel counts an address space once, however many processes live in it.
@@ -80,7 +93,9 @@ enum SystemVScan {
         }
         return rows.compactMap { row in
             let own = places[row.object.id] ?? []
-            guard !own.isEmpty || row.attachments == 0 && inside.contains(row.creator) else { return nil }
+            guard takesAll || !own.isEmpty || row.attachments == 0 && inside.contains(row.creator) else {
+                return nil
+            }
             var segment = SystemVFacts.Segment(
                 row: row, attachments: UInt64(own.count), place: own.first)
             if row.attachments != segment.attachments {

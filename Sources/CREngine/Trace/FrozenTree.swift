@@ -69,10 +69,7 @@ package struct FrozenTree: ~Copyable {
         for process in processes where process.state != .zombie {
             _ = cp_syscall(CP_SYS_kill, Int(process.pid.rawValue), 9, 0, 0, 0, 0)
         }
-        // The leader is reported after its other threads.
-        for process in processes where process.state != .zombie {
-            for thread in process.threads.reversed() { Self.awaitEnd(thread.tid) }
-        }
+        Wait.untilEnded(Self.threads(of: processes.filter { $0.state != .zombie }))
     }
 
     /// Runs a body while the thread's registers are ours; they are put back whatever the body does.
@@ -239,17 +236,6 @@ package struct FrozenTree: ~Copyable {
 
     private static func threads(of processes: [FrozenProcess]) -> Set<TID> {
         Set(processes.flatMap { $0.threads.map(\.tid) })
-    }
-
-    private static func awaitEnd(_ tid: TID) {
-        while true {
-            do throws(Errno) {
-                if try Wait.one(tid).isEnd { return }
-                try Ptrace.resume(tid)
-            } catch {
-                return
-            }
-        }
     }
 
     /// The signal numbers of raw siginfo_t as a mask.

@@ -1,0 +1,119 @@
+import CPlatform
+
+// utsns-NS.img and ipcns-var-NS.img.
+
+extension NamespacesImage {
+    /// `ids`: the numbers of the namespaces.
+    func write(_ ids: KernelObjectIDs, to directory: borrowing OwnedFD) throws(ImageError) {
+        if let hostNames {
+            try ImageSet.writeOne(
+                .hostNames, ImageName.hostNames(ids.utsNS ?? 0), hostNames.packed(), to: directory)
+        }
+        if let ipc {
+            try ImageSet.writeOne(
+                .ipcSettings, ImageName.ipcSettings(ids.ipcNS ?? 0), ipc.packed(), to: directory)
+        }
+    }
+
+    /// What a tree with these kinds of namespaces of its own must have is there afterwards.
+    static func read(
+        _ kinds: Set<NamespaceKind>, _ ids: KernelObjectIDs, in directory: borrowing OwnedFD,
+        _ framing: ImageFileReader.Framing
+    ) throws(ImageError) -> NamespacesImage {
+        var image = NamespacesImage()
+        if kinds.contains(.uts) {
+            var reader = try ImageFileReader.open(
+                .hostNames, name: ImageName.hostNames(ids.utsNS ?? 0), in: directory, framing: framing)
+            image.hostNames = try HostNamesImage(try reader.single())
+        }
+        if kinds.contains(.ipc) {
+            var reader = try ImageFileReader.open(
+                .ipcSettings, name: ImageName.ipcSettings(ids.ipcNS ?? 0), in: directory, framing: framing)
+            image.ipc = try IPCSettingsImage(try reader.single())
+        }
+        return image
+    }
+}
+
+extension HostNamesImage {
+    /// __NEW_UTS_LEN of include/uapi/linux/utsname.h.
+    private static let longest = 64
+
+    func packed() -> [UInt8] {
+        MessageArena.pack { arena in
+            let message = arena.make(utsns_entry__init)
+            message.pointee.nodename = arena.string(host)
+            message.pointee.domainname = arena.string(domain)
+            return message
+        }
+    }
+
+    init(_ entry: ImageEntry) throws(ImageError) {
+        self = try entry.read(utsns_entry__unpack) { (message) throws(ImageError) -> HostNamesImage in
+            HostNamesImage(
+                host: try entry.text(message.nodename, "host name"),
+                domain: try entry.text(message.domainname, "domain name"))
+        }
+        guard host.utf8.count <= Self.longest, domain.utf8.count <= Self.longest else {
+            throw entry.error("a name of the host has more than \(Self.longest) bytes")
+        }
+    }
+}
+
+extension IPCSettingsImage {
+    func packed() -> [UInt8] {
+        MessageArena.pack { arena in
+            let message = arena.make(ipc_var_entry__init)
+            message.pointee.n_sem_ctls = semaphores.count
+            message.pointee.sem_ctls = arena.array(semaphores)
+            func word(_ variable: Variable) -> UInt32 { UInt32(clamping: values[variable] ?? 0) }
+            message.pointee.msg_ctlmax = word(.messageLargest)
+            message.pointee.msg_ctlmnb = word(.messageQueueBytes)
+            message.pointee.msg_ctlmni = word(.messageQueues)
+            message.pointee.auto_msgmni = word(.messageQueuesAutomatic)
+            message.pointee.shm_ctlmax = values[.segmentLargest] ?? 0
+            message.pointee.shm_ctlall = values[.segmentPages] ?? 0
+            message.pointee.shm_ctlmni = word(.segments)
+            message.pointee.shm_rmid_forced = word(.segmentsGoWithTasks)
+            message.pointee.mq_queues_max = word(.posixQueues)
+            message.pointee.mq_msg_max = word(.posixMessages)
+            message.pointee.mq_msgsize_max = word(.posixLargest)
+            if let value = values[.posixMessagesDefault] {
+                (message.pointee.has_mq_msg_default, message.pointee.mq_msg_default) = (
+                    1, UInt32(clamping: value)
+                )
+            }
+            if let value = values[.posixSizeDefault] {
+                (message.pointee.has_mq_msgsize_default, message.pointee.mq_msgsize_default) = (
+                    1, UInt32(clamping: value)
+                )
+            }
+            return message
+        }
+    }
+
+    init(_ entry: ImageEntry) throws(ImageError) {
+        self = try entry.read(ipc_var_entry__unpack) { (message) throws(ImageError) -> IPCSettingsImage in
+            guard message.n_sem_ctls == 4 else { throw entry.error("kernel/sem has not four numbers") }
+            var image = IPCSettingsImage()
+            image.semaphores = (0..<4).map { message.sem_ctls[$0] }
+            image.values = [
+                .messageLargest: UInt64(message.msg_ctlmax), .messageQueueBytes: UInt64(message.msg_ctlmnb),
+                .messageQueues: UInt64(message.msg_ctlmni),
+                .messageQueuesAutomatic: UInt64(message.auto_msgmni),
+                .segmentLargest: message.shm_ctlmax, .segmentPages: message.shm_ctlall,
+                .segments: UInt64(message.shm_ctlmni),
+                .segmentsGoWithTasks: UInt64(message.shm_rmid_forced),
+                .posixQueues: UInt64(message.mq_queues_max), .posixMessages: UInt64(message.mq_msg_max),
+                .posixLargest: UInt64(message.mq_msgsize_max),
+            ]
+            if message.has_mq_msg_default != 0 {
+                image.values[.posixMessagesDefault] = UInt64(message.mq_msg_default)
+            }
+            if message.has_mq_msgsize_default != 0 {
+                image.values[.posixSizeDefault] = UInt64(message.mq_msgsize_default)
+            }
+            return image
+        }
+    }
+}

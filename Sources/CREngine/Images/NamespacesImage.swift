@@ -1,0 +1,41 @@
+/// What is in the namespaces of a tree that has some of its own, each nil where the tree shares that of the dumping
+/// process.
+package struct NamespacesImage: Equatable, Sendable {
+    package var hostNames: HostNamesImage?
+    package var ipc: IPCSettingsImage?
+    package init() {}
+}
+
+/// `utsns-NS.img`; see uts_namespaces(7).
+package struct HostNamesImage: Equatable, Sendable {
+    package var host: String
+    package var domain: String
+    package init(host: String, domain: String) {
+        self.host = host
+        self.domain = domain
+    }
+}
+
+/// `ipcns-var-NS.img`: limits of System V IPC and POSIX message queues; see ipc_namespaces(7).
+package struct IPCSettingsImage: Equatable, Sendable {
+    /// The files below /proc/sys that hold one number each.
+    package enum Variable: String, CaseIterable, Sendable {
+        case messageLargest = "kernel/msgmax"
+        case messageQueueBytes = "kernel/msgmnb"
+        case messageQueues = "kernel/msgmni"
+        case messageQueuesAutomatic = "kernel/auto_msgmni"
+        case segmentLargest = "kernel/shmmax"
+        case segmentPages = "kernel/shmall"
+        case segments = "kernel/shmmni"
+        case segmentsGoWithTasks = "kernel/shm_rmid_forced"
+        case posixQueues = "fs/mqueue/queues_max"
+        case posixMessages = "fs/mqueue/msg_max"
+        case posixLargest = "fs/mqueue/msgsize_max"
+        case posixMessagesDefault = "fs/mqueue/msg_default"
+        case posixSizeDefault = "fs/mqueue/msgsize_default"
+    }
+    /// The four numbers of kernel/sem.
+    package var semaphores: [UInt32] = []
+    package var values: [Variable: UInt64] = [:]
+    package init() {}
+}
