@@ -54,12 +54,13 @@ enum PolicyKeys {
         Key("min-rss", optional: \.minRSS, .size, "Least resident set.")
         Key("max-rss", optional: \.maxRSS, .size, "Greatest resident set.")
         Key(
-            "container", optional: \.container, container.type(), "The container that holds the process.",
-            later: true)
+            "container", optional: \.container, container.type(), "The container that holds the process.")
     }
 
     static let container: KeyTable<ContainerMatcher> = KeyTable("'container'", ContainerMatcher()) {
-        Key("runtime", optional: \.runtime, .glob, "The engine: docker, podman, lxc.")
+        Key(
+            "runtime", optional: \.runtime, .glob,
+            "What runs it: runc, crun, podman, docker, containerd, lxc.")
         Key("id", optional: \.id, .glob, "Its id.")
         Key("name", optional: \.name, .glob, "Its name.")
     }

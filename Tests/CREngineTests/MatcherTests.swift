@@ -117,18 +117,31 @@ import Testing
         #expect(!matches(facts) { $0.systemdUnit = Glob("other.service") })
     }
 
-    @Test
-    func `a container is not looked at, so such an entry selects nothing and excepts all that it could mean`()
-    {
-        var container = ContainerMatcher()
-        container.id = Glob("x*")
-        #expect(!matches(process()) { $0.container = container })
-        #expect(!matches(process(), except: true) { $0.container = container })
-        #expect(
-            matches(process(), except: true) {
-                $0.container = container
-                $0.comm = Glob("other")
-            })
+    @Test func `a container by runtime, id and name, and none that cannot be known`() {
+        func container(_ runtime: String?, _ id: String?, _ name: String?) -> ContainerMatcher {
+            var matcher = ContainerMatcher()
+            (matcher.runtime, matcher.id, matcher.name) = (
+                runtime.flatMap { Glob($0) }, id.flatMap { Glob($0) }, name.flatMap { Glob($0) }
+            )
+            return matcher
+        }
+        let facts = ContainerFacts(runtimes: ["crun", "podman"], id: "x12", name: "box")
+        let inside = process { $0.container = .inside(facts) }
+        for fitting in [
+            container("crun", nil, nil), container("podman", "x*", nil), container(nil, "x12", "b?x"),
+            container(nil, nil, nil),
+        ] {
+            #expect(matches(inside) { $0.container = fitting })
+            #expect(!matches(inside, except: true) { $0.container = fitting })
+            #expect(!matches(process { $0.container = .none }) { $0.container = fitting })
+            #expect(matches(process { $0.container = .none }, except: true) { $0.container = fitting })
+            // What cannot be known selects nothing, and is left alone.
+            #expect(!matches(process()) { $0.container = fitting })
+            #expect(!matches(process(), except: true) { $0.container = fitting })
+        }
+        for other in [container("runc", nil, nil), container("crun", "y*", nil), container(nil, "x*", "b")] {
+            #expect(!matches(inside) { $0.container = other })
+        }
     }
 
     @Test func `only what a policy asks for is read`() {

@@ -23,6 +23,9 @@ package struct ControlGroups: Equatable, Sendable {
         return unified == "/" ? ["/"] + legacy.filter { $0 != "/" } : [unified]
     }
 
+    /// In every hierarchy, each path once.
+    package var all: [String] { (unified.map { [$0] } ?? []) + legacy.filter { $0 != unified } }
+
     /// The systemd units that it runs in: the system manager's, and a user manager's inside of that.
     ///
     /// As systemd finds it, a unit is the first part of the path that is no slice; `user@UID.service` is the unit of a

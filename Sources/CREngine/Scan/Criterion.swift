@@ -23,8 +23,7 @@ package enum Criterion: Sendable, Equatable {
     case minRSS(UInt64)
     /// Bytes.
     case maxRSS(UInt64)
-    /// Not looked at by this build: never known to be met, and its policy blocks.
-    case container
+    case container(ContainerMatcher)
 
     /// What the kernel does not show is neither met nor not met.
     package enum Verdict: Sendable, Equatable {
@@ -60,7 +59,8 @@ package enum Criterion: Sendable, Equatable {
     var needs: ProcessNeeds {
         var needs = ProcessNeeds()
         switch self {
-        case .pid, .pidfile, .comm, .session, .minAge, .minCPUTime, .minRSS, .maxRSS, .container: break
+        case .pid, .pidfile, .comm, .session, .minAge, .minCPUTime, .minRSS, .maxRSS: break
+        case .container: needs.container = true
         case .exe: needs.exe = true
         case .cmdline: needs.commandLine = true
         case .user, .group: needs.owner = true
@@ -79,7 +79,13 @@ package enum Criterion: Sendable, Equatable {
         case .pidfile(let pid): Verdict(process.pid == pid)
         case .exe(let glob): Verdict(process.exe.map { glob.matches($0) })
         case .comm(let glob): Verdict(glob.matches(process.comm))
-        case .cmdline, .container: .unknown
+        case .cmdline: .unknown
+        case .container(let matcher):
+            switch process.container {
+            case .unknown: .unknown
+            case .none: .notMet
+            case .inside(let facts): Verdict(facts.fits(matcher))
+            }
         case .user(let ids): Verdict(ids.contains(process.user))
         case .group(let ids): Verdict(ids.contains(process.group))
         case .cgroup(let glob): Verdict(process.cgroups.map { $0.paths.contains { glob.matches($0) } })
@@ -141,7 +147,7 @@ extension Matcher {
         if let cgroup { found.append(.cgroup(cgroup)) }
         if let systemdUnit { found.append(.systemdUnit(systemdUnit)) }
         for (name, glob) in env.sorted(by: { $0.key < $1.key }) { found.append(.env(name: name, glob)) }
-        if container != nil { found.append(.container) }
+        if let container { found.append(.container(container)) }
         if let cmdline { found.append(.cmdline(cmdline)) }
         return found
     }

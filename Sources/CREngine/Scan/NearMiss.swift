@@ -115,7 +115,12 @@ extension Criterion {
             "\(ClockTicks.duration(moment > process.startTime ? moment - process.startTime : 0))"
         case .minCPUTime: "\(ClockTicks.duration(process.cpuTicks))"
         case .minRSS, .maxRSS: "\(ByteCount(process.residentBytes))"
-        case .container: "not looked at by this build"
+        case .container:
+            switch process.container {
+            case .unknown: nil
+            case .none: "none"
+            case .inside(let facts): "\(facts)"
+            }
         }
     }
 }

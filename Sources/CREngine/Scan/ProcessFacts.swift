@@ -28,6 +28,9 @@ package struct ProcessFacts: Equatable, Sendable {
     /// Of the variables that were asked for, those that it had when its program was started; nil where the kernel does
     /// not show them.
     package var environment: [String: String]?
+    /// Inode of its pid namespace; nil where nobody asked or the kernel does not show it.
+    package var pidNamespace: UInt64?
+    package var container = ContainerMembership.unknown
 
     package init(pid: PID, parent: PID, startTime: UInt64, comm: String) {
         self.pid = pid
@@ -51,6 +54,8 @@ package struct ProcessNeeds: Equatable, Sendable {
     package var commandLine = false
     package var cgroups = false
     package var terminal = false
+    /// The container that it is in, which takes its control groups and the notes of runtimes.
+    package var container = false
     /// Names of environment variables.
     package var environment: Set<String> = []
 
@@ -62,6 +67,7 @@ package struct ProcessNeeds: Equatable, Sendable {
         commandLine = commandLine || other.commandLine
         cgroups = cgroups || other.cgroups
         terminal = terminal || other.terminal
+        container = container || other.container
         environment.formUnion(other.environment)
     }
 }

@@ -32,6 +32,12 @@ package struct ProcessList: Equatable, Sendable {
             for pid in pids {
                 if let facts = reader.facts(PID(pid)) { processes.append(facts) }
             }
+            if needs.container {
+                let index = ContainerIndex.read(processes)
+                for place in processes.indices {
+                    processes[place].container = index.membership(of: processes[place])
+                }
+            }
             var list = ProcessList(processes: processes, ourselves: PID(getpid()))
             list.moment = ClockTicks.sinceBoot()
             return list

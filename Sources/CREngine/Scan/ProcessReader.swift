@@ -38,7 +38,8 @@ struct ProcessReader: ~Copyable {
             guard let status = ProcessReader.owner(of: directory.rawValue) else { return nil }
             (facts.user, facts.group) = status
         }
-        if needs.cgroups { facts.cgroups = cgroups(directory.rawValue) }
+        if needs.cgroups || needs.container { facts.cgroups = cgroups(directory.rawValue) }
+        if needs.container { facts.pidNamespace = ProcessReader.pidNamespace(directory.rawValue) }
         if facts.isZombie { return facts }
         if needs.exe { facts.exe = exe(directory.rawValue) }
         if needs.commandLine, let length = read("cmdline", in: directory.rawValue) {
@@ -104,6 +105,12 @@ struct ProcessReader: ~Copyable {
             if count == 0 { return length }
             length += count
         }
+    }
+
+    private static func pidNamespace(_ directory: Int32) -> UInt64? {
+        var status = stat()
+        guard fstatat(directory, "ns/pid", &status, 0) == 0 else { return nil }
+        return UInt64(status.st_ino)
     }
 
     private static func owner(of directory: Int32) -> (UInt32, UInt32)? {
