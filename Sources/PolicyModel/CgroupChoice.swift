@@ -3,6 +3,7 @@
 package struct CgroupChoice: Sendable, Equatable {
     /// `[CONTROLLER:]/PATH`: of one controller, or of all that have none of their own.
     package struct Root: Sendable, Equatable {
+        /// Nil for all; empty for cgroup2, as the kernel and the RPC of criu name it.
         package var controller: String?
         /// With a leading slash and none at its end, but for the root of a hierarchy.
         package var path: String
@@ -12,7 +13,7 @@ package struct CgroupChoice: Sendable, Equatable {
             guard let slash = text.firstIndex(of: "/") else { return nil }
             if slash > text.startIndex {
                 let name = text[..<slash]
-                guard name.last == ":", name.count > 1 else { return nil }
+                guard name.last == ":" else { return nil }
                 controller = String(name.dropLast())
             }
             let parts = text[slash...].split(separator: "/")

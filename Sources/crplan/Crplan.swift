@@ -14,7 +14,7 @@ struct Crplan: ParsableCommand {
             UnlockCommand.self,
             DumpCommand.self,
             RestoreCommand.self, ScheduleCommand.self, StatusCommand.self, HistoryCommand.self,
-            CheckCommand.self, InternalCommand.self,
+            CheckCommand.self, CRIUCommand.self, InternalCommand.self,
         ])
 
     /// Of this build.
@@ -22,7 +22,9 @@ struct Crplan: ParsableCommand {
 
     static func main() {
         do {
-            var command = try parseAsRoot(CRIUSpelling.words(Array(CommandLine.arguments.dropFirst())))
+            let given = Array(CommandLine.arguments.dropFirst())
+            let words = CRIUCommand.words(CommandLine.arguments.first ?? "", given) ?? given
+            var command = try parseAsRoot(CRIUSpelling.words(words))
             try command.run()
         } catch {
             if let option = CRIUOption.unknown(in: message(for: error)) {

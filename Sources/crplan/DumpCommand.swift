@@ -134,7 +134,7 @@ struct DumpCommand: ParsableCommand {
     func run() throws {
         let log = try openLog()
         do {
-            try dump(log)
+            try dump(log, for: nil)
         } catch {
             log.error("\(error)")
             log.error("Dumping FAILED.")
@@ -148,7 +148,8 @@ struct DumpCommand: ParsableCommand {
         }
     }
 
-    private func dump(_ log: EngineLog) throws {
+    /// Dumps. `client` asked for it by RPC, and is asked at each stage.
+    func dump(_ log: EngineLog, for client: (any StageClient)?) throws {
         let directory = try NamedPath.directory(imagesDirectory)
         var options = DumpOptions(
             root: PID(root), after: leaveRunning ? .leaveRunning : leaveStopped ? .leaveStopped : .kill)
@@ -185,19 +186,38 @@ struct DumpCommand: ParsableCommand {
         // As criu has it, the one that was given last comes first.
         let scripts = ActionScripts(
             actionScripts.reversed(), imageDirectory: directory.rawValue,
-            workDirectory: try Self.absolute(workDirectory ?? imagesDirectory)
+            workDirectory: try Self.absolute(workDirectory ?? imagesDirectory), client: client
         ) { log.info($0) }
         options.writesWhileFrozen = !scripts.isEmpty
+        // What a client takes for external is not known before it was asked.
+        var isKnown = client == nil
         _ = try DumpExecutor(options: options, log: log).run(into: directory) {
             (snapshot) throws(DumpError) in
+            guard isKnown else { return }
             try Self.judge(DumpPlanner.findings(policy, snapshot, protected: protected), log)
         } call: { (stage, _) throws(DumpError) in
-            do throws(HookFailure) {
+            try Self.calling { () throws(HookFailure) in
                 if stage == .beforeFreeze { try scripts.call(.preDump, root: PID(root)) }
                 if stage == .imagesComplete { try scripts.call(.postDump, root: PID(root)) }
-            } catch {
-                throw .hook(error)
             }
+        } alsoExternal: { _ throws(DumpError) -> [String] in
+            let more = try Self.calling { () throws(HookFailure) in try scripts.externalResources() }
+            if let refused = more.first(where: { ExternalResource.refusal($0) != nil }) {
+                throw .cannotCarry("external \(refused) \(ExternalResource.refusal(refused) ?? "")")
+            }
+            policy.allow.external += more
+            isKnown = true
+            return more
+        }
+    }
+
+    private static func calling<Value>(
+        _ body: () throws(HookFailure) -> Value
+    ) throws(DumpError) -> Value {
+        do throws(HookFailure) {
+            return try body()
+        } catch {
+            throw .hook(error)
         }
     }
 
@@ -219,7 +239,7 @@ struct DumpCommand: ParsableCommand {
         return String(cString: full)
     }
 
-    private func openLog() throws -> EngineLog {
+    func openLog() throws -> EngineLog {
         let level = EngineLog.Level(rawValue: max(verbosity, 1)) ?? .warning
         guard let logFile else { return EngineLog(descriptor: 2, level: level) }
         let path = logFile.hasPrefix("/") ? logFile : (workDirectory ?? imagesDirectory) + "/" + logFile

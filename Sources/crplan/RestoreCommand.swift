@@ -167,6 +167,27 @@ struct RestoreCommand: ParsableCommand {
         }
     }
 
+    /// Restores the images of -D for a client that asked by RPC, and is asked at each stage. The root is our child where
+    /// neither -d nor -S says otherwise.
+    func restoreImages(_ log: EngineLog, for client: (any StageClient)?) throws -> PID {
+        var place = Place(images: givenDirectory ?? ".", work: workDirectory ?? givenDirectory ?? ".")
+        place.isDetached = isDetached
+        let images = try NamedPath.directory(place.images)
+        let calls = try calls(place, images: images.rawValue, log, client)
+        try calls.begin()
+        let root = try restore(place, log, calls).root
+        for failure in calls.end(root) { log.error("\(failure)") }
+        _ = consume images
+        return root
+    }
+
+    /// The log of such a restore.
+    func openLog() throws -> EngineLog {
+        var place = Place(images: givenDirectory ?? ".", work: workDirectory ?? givenDirectory ?? ".")
+        place.log = logFile
+        return try openLog(place)
+    }
+
     /// Where images are and where logs go.
     private struct Place {
         var images: String
@@ -222,10 +243,12 @@ struct RestoreCommand: ParsableCommand {
     }
 
     /// What the policy had called, then what the command line asks for, the last one first as criu has it.
-    private func calls(_ place: Place, images: Int32, _ log: EngineLog) throws -> RestoreCalls {
+    private func calls(
+        _ place: Place, images: Int32, _ log: EngineLog, _ client: (any StageClient)? = nil
+    ) throws -> RestoreCalls {
         let scripts = ActionScripts(
             place.scripts + actionScripts.reversed(), imageDirectory: images,
-            workDirectory: try DumpCommand.absolute(place.work)
+            workDirectory: try DumpCommand.absolute(place.work), client: client
         ) { log.info($0) }
         return RestoreCalls(place.hooks, environment: place.environment, scripts: scripts, log: log)
     }

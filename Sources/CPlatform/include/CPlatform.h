@@ -10,6 +10,7 @@
 #include "libraries.h"
 #include "page_hash.h"
 #include "rescue.h"
+#include "rpc/rpc.pb-c.h"
 #include "stub.h"
 #include "syscalls.h"
 #include "system_call_numbers.h"

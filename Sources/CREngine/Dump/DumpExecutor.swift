@@ -20,11 +20,13 @@ package struct DumpExecutor {
     /// `judge` decides on the frozen tree as the planner did on the running one, and throws what blocks.
     /// `meet` is called at each stage but the last two, which are for who publishes: it waits for other trees.
     /// `beforeEnd` runs when the images are complete and synced; a tree that does not run on is still stopped then.
-    /// `call` is for programs of the operator; its deadline is that of the pause.
+    /// `call` is for programs of the operator; its deadline is that of the pause. `alsoExternal` tells what, of the frozen
+    /// tree, is to be taken for external besides `options.allow`, in the spelling of --external; `judge` must know it too.
     package func run(
         into directory: borrowing OwnedFD, judge: (Snapshot) throws(DumpError) -> Void,
         meet: (DumpStage) throws(DumpError) -> Void = { _ in },
         call: (CallStage, Deadline?) throws(DumpError) -> Void = { _, _ in },
+        alsoExternal: (Snapshot) throws(DumpError) -> [String] = { _ in [] },
         beforeEnd: (DumpOutcome) throws(DumpError) -> Void = { _ in }
     ) throws(DumpError) -> DumpOutcome {
         var isOwedThaw = false
@@ -34,7 +36,7 @@ package struct DumpExecutor {
                 call: { (stage, deadline) throws(DumpError) -> Void in
                     isOwedThaw = stage != .beforeFreeze && stage != .thawed
                     try call(stage, deadline)
-                }, beforeEnd: beforeEnd)
+                }, alsoExternal: alsoExternal, beforeEnd: beforeEnd)
         } catch {
             // Whoever prepared for the pause must hear of its end; the error that ended it is the one to be told.
             if isOwedThaw {
@@ -52,6 +54,7 @@ package struct DumpExecutor {
         into directory: borrowing OwnedFD, judge: (Snapshot) throws(DumpError) -> Void,
         meet: (DumpStage) throws(DumpError) -> Void,
         call: (CallStage, Deadline?) throws(DumpError) -> Void,
+        alsoExternal: (Snapshot) throws(DumpError) -> [String],
         beforeEnd: (DumpOutcome) throws(DumpError) -> Void
     ) throws(DumpError) -> DumpOutcome {
         cp_rescue_install()
@@ -89,6 +92,8 @@ package struct DumpExecutor {
         var snapshot = try collect(.frozen, notes)
         paths.resolve(&snapshot)
         buildIDs.spare(snapshot)
+        var options = self.options
+        options.allow.external += try alsoExternal(snapshot)
         try judge(snapshot)
         try pause.check()
         let runID = try Self.runID()

@@ -110,7 +110,7 @@ package struct ProcessorImage: Equatable, Sendable {
     }
 
     /// Writes the file.
-    func write(to directory: borrowing OwnedFD) throws(ImageError) {
+    package func write(to directory: borrowing OwnedFD) throws(ImageError) {
         let packed = MessageArena.pack { arena in
             let row = arena.make(cpuinfo_x86_entry__init)
             row.pointee.vendor_id = CpuinfoX86Entry__Vendor(vendor)
@@ -132,7 +132,9 @@ package struct ProcessorImage: Equatable, Sendable {
 
     /// Reads the file; nil where there is none.
     package static func read(from directory: borrowing OwnedFD) throws(ImageError) -> ProcessorImage? {
-        let framing = try ImageSet.framing(of: directory)
+        // Alone in its directory it is of a criu that knows both words.
+        let hasSet = try ImageDirectory.openIfPresent(ImageName.inventory, in: directory) != nil
+        let framing = hasSet ? try ImageSet.framing(of: directory) : .twoWords
         guard
             var reader = try ImageFileReader.openIfPresent(
                 .processor, name: ImageName.processor, in: directory, framing: framing)

@@ -14,10 +14,12 @@ enum PreflightIDs {
             if taken.isEmpty { return groups(wanted) }
             usleep(2000)
         } while taken.allSatisfy(isEnded) && !deadline.hasPassed
-        return taken.map { id in
-            RestoreError(
+        return taken.map { id -> RestoreError in
+            var problem = RestoreError(
                 "id \(id)", "is taken by \(owner(id))",
                 remedy: "end it, or wait until its parent has noticed its end")
+            problem.code = .exists
+            return problem
         }
     }
 

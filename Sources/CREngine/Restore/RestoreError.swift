@@ -6,8 +6,11 @@ package struct RestoreError: Error, Equatable, Sendable, CustomStringConvertible
     /// What the kernel said, when it was the kernel that refused.
     package var errno: Errno?
     package var remedy: String?
+    /// What CRIU has for it: `errno`, or EEXIST for an id that is taken. Not in the line.
+    package var code: Errno?
 
     package init(_ subject: String, _ fact: String, errno: Errno? = nil, remedy: String? = nil) {
+        code = errno
         self.subject = subject
         self.fact = fact
         self.errno = errno
