@@ -191,6 +191,18 @@ struct DumpCommand: ParsableCommand {
         options.writesWhileFrozen = !scripts.isEmpty
         // What a client takes for external is not known before it was asked.
         var isKnown = client == nil
+        var isOwedUnlock = false
+        // Whoever locked the network of a namespace of its own is told where the tree runs on.
+        var runsOn = true
+        defer {
+            if isOwedUnlock, runsOn {
+                do throws(HookFailure) {
+                    try scripts.call(.networkUnlock, root: PID(root))
+                } catch {
+                    log.error("\(error)")
+                }
+            }
+        }
         _ = try DumpExecutor(options: options, log: log).run(into: directory) {
             (snapshot) throws(DumpError) in
             guard isKnown else { return }
@@ -200,8 +212,14 @@ struct DumpCommand: ParsableCommand {
                 if stage == .beforeFreeze { try scripts.call(.preDump, root: PID(root)) }
                 if stage == .imagesComplete { try scripts.call(.postDump, root: PID(root)) }
             }
-        } alsoExternal: { _ throws(DumpError) -> [String] in
-            let more = try Self.calling { () throws(HookFailure) in try scripts.externalResources() }
+        } alsoExternal: { (snapshot) throws(DumpError) -> [String] in
+            let more = try Self.calling { () throws(HookFailure) -> [String] in
+                if snapshot.ownNamespaceKinds.contains(.net) {
+                    isOwedUnlock = true
+                    try scripts.call(.networkLock, root: PID(root))
+                }
+                return try scripts.externalResources()
+            }
             if let refused = more.first(where: { ExternalResource.refusal($0) != nil }) {
                 throw .cannotCarry("external \(refused) \(ExternalResource.refusal(refused) ?? "")")
             }
@@ -209,6 +227,7 @@ struct DumpCommand: ParsableCommand {
             isKnown = true
             return more
         }
+        runsOn = options.after == .leaveRunning
     }
 
     private static func calling<Value>(

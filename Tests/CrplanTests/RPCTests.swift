@@ -12,7 +12,7 @@ struct RPCTests {
         "refused-options", "missing-options", "missing-requests", "configuration", "processor",
         "refused-stages",
         "dump-and-restore", "sibling", "program", "taken", "gone", "externals", "inherited", "service",
-        "client-dies",
+        "client-dies", "namespaces",
     ]
 
     @Test(arguments: cases)
@@ -258,6 +258,7 @@ struct RPCTests {
                     for kind in [DUMP, RESTORE]:
                         answer, _ = once(request(kind, options=options((2, 999999), option)), code=1)
                         assert answer[7] == EBADRQC and f"{name}: this option of CRIU is not there yet" == answer[9].decode(), answer
+                        assert f"Error: {name}: " in open("images/criu.log").read()
             elif case == "missing-requests":
                 for kind, code in [(PRE_DUMP, 255), (SINGLE_PRE_DUMP, 255), (PAGE_SERVER, 1), (PAGE_SERVER_CHLD, 1)]:
                     answer, _ = once(request(kind, options=options((2, 999999))), code=code)
@@ -417,6 +418,31 @@ struct RPCTests {
                 service.kill()
                 service.wait()
                 end(job.pid)
+            elif case == "namespaces":
+                # The pid that stages and answer tell is the one outside, which is another after a restore.
+                job = subprocess.Popen(
+                    ["setsid", "unshare", "--pid", "--uts", "--ipc", "--fork", "setsid", "sleep", "1000"], stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                left.append(job.pid)
+                limit, found = time.monotonic() + 20, []
+                while not found or open(f"/proc/{found[0]}/comm").read() != "sleep\n":
+                    assert time.monotonic() < limit
+                    found = open(f"/proc/{job.pid}/task/{job.pid}/children").read().split()
+                pid = int(found[0])
+                answer, stages = once(request(DUMP, options=options((2, pid))))
+                assert answer[2] == 1 and [stage for stage, _ in stages] == ["pre-dump", "query-ext-files", "post-dump"], (answer, stages)
+                job.wait()
+                answer, stages = once(request(RESTORE, options=options((26, True))))
+                assert answer[2] == 1, answer
+                root = fields(answer[4])[1]
+                left.append(root)
+                assert stages == [
+                    ("pre-restore", None), ("setup-namespaces", root), ("post-setup-namespaces", None),
+                    ("post-restore", root), ("pre-resume", None), ("post-resume", None)], (stages, root)
+                assert runs(root) and open(f"/proc/{root}/comm").read() == "sleep\n"
+                status = open(f"/proc/{root}/status").read()
+                assert f"NSpid:\t{root}\t1\n" in status, status
+                end(root)
             elif case == "client-dies":
                 # The tree runs on where the client is gone in the middle of a dump.
                 job = start()

@@ -94,7 +94,10 @@ package struct RestoreExecutor {
         let memory = MemoryBuilder(
             layout: layout, vdso: vdso, lender: lender, files: files, pages: payload,
             systemV: systemV, affinity: affinity)
-        try makeTree(builder, layout: layout, vdso: vdso, lender: lender, sessions: sessions) {
+        try makeTree(
+            builder, layout: layout, vdso: vdso, lender: lender, sessions: sessions,
+            entered: { (root) throws(RestoreError) in try call(.namespacesMade, root) }
+        ) {
             (process, children) throws(RestoreError) in
             let areas = memory.handedDown(by: process, to: children)
             if areas.isEmpty { return }
@@ -185,6 +188,7 @@ package struct RestoreExecutor {
         faults.pass("the pidfile is written")
         var handover: TerminalHandover?
         do throws(RestoreError) {
+            if tree.ownNamespaceKinds.contains(.net) { try call(.networkRelease, live[0].host) }
             try call(.beforeResume, live[0].host)
             handover = try handTerminal()
             try resume(live, files, network, cgroups)
@@ -227,7 +231,7 @@ package struct RestoreExecutor {
 
     private func makeTree(
         _ builder: TreeBuilder, layout: StubLayout, vdso: OwnVDSO, lender: Lender,
-        sessions: SessionTerminals,
+        sessions: SessionTerminals, entered: (PID) throws(RestoreError) -> Void,
         prepare: @escaping (StubProcess, [TaskImage]) throws(RestoreError) -> Void
     ) throws(RestoreError) {
         let image = tree.tasks[0]
@@ -240,8 +244,10 @@ package struct RestoreExecutor {
         let root = try RootStub.seize(
             started.pid, layout: layout, vdso: vdso, ourselves: ourselves.rawValue, lender: lender.number)
         // The stub can no longer notice that this is closed: it is traced, and dies with us that way.
+        let pid = started.pid
         _ = consume started
         try namespaces.fill(root)
+        if !tree.ownNamespaceKinds.isEmpty { try entered(pid) }
         let birth = namespaces.atBirth(session)
         if let clocks = tree.clocks { try TimeNamespace.enter(root, clocks: clocks, lender: lender) }
         if image.process?.childSubreaper == true { try root.call("prctl", CP_SYS_prctl, 36, 1) }

@@ -51,10 +51,14 @@ package struct RestoreOptions: Sendable {
     package init() {}
 }
 
-/// Moments of a restore at which programs of the operator are called. The tree is complete and stopped at both.
+/// Moments of a restore at which programs of the operator are called.
 package enum RestoreStage: Sendable, Equatable {
-    /// It has no pidfile yet, and dies if the call fails.
+    /// The root stands in namespaces of the tree's own, and has nothing else yet. Only of a tree that has some.
+    case namespacesMade
+    /// The tree is complete and stopped. It has no pidfile yet, and dies if the call fails.
     case complete
+    /// Connections in a network namespace of the tree's own are let go at once. Only of a tree that has one.
+    case networkRelease
     /// It is about to run.
     case beforeResume
 }

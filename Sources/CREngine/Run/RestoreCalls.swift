@@ -30,6 +30,13 @@ package final class RestoreCalls {
     /// What `RestoreExecutor` calls.
     package func call(_ stage: RestoreStage, _ root: PID) throws(RestoreError) {
         switch stage {
+        case .namespacesMade:
+            try failing { () throws(HookFailure) in
+                try scripts.call(.setupNamespaces, root: root)
+                try scripts.call(.postSetupNamespaces, root: root)
+            }
+        case .networkRelease:
+            told { () throws(HookFailure) in try scripts.call(.networkUnlock, root: root) }
         case .complete:
             try failing { () throws(HookFailure) in
                 try scripts.call(.postRestore, root: root)

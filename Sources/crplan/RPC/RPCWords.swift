@@ -36,11 +36,23 @@ struct RPCWords {
         do {
             return try Command.parse(all)
         } catch {
-            let line = Command.message(for: error)
+            var line = Command.message(for: error)
             if let option = CRIUOption.unknown(in: line) {
-                throw .options("\(option): this option of CRIU is not there yet")
+                line = "\(option): this option of CRIU is not there yet"
             }
+            try note(line)
             throw .options(line)
+        }
+    }
+
+    /// Clients show their users the log and not what the answer says.
+    private func note(_ line: String) throws(RPCRefusal) {
+        guard options.logFile != nil || !options.logsToStandardError else { return printError(line) }
+        let path = try workDirectory() + "/" + (options.logFile ?? "criu.log")
+        do throws(NamedPath.Failure) {
+            try NamedPath.log(path, level: .error).error(line)
+        } catch {
+            throw .options("\(line); \(error)")
         }
     }
 
