@@ -28,6 +28,8 @@ package enum ImageKind: UInt32, Sendable {
     case hostNames = 0x5447_3203
     case ipcSettings = 0x5311_5007
     case processor = 0x6140_4013
+    case networkDevices = 0x5737_3951
+    case networkNamespace = 0x5593_3752
     case stats = 0x5709_3306
 
     static let common: UInt32 = 0x5456_4319
@@ -76,6 +78,10 @@ package enum ImageName {
     package static func memory(_ pid: PID) -> String { "mm-\(pid).img" }
     package static func filesystem(_ pid: PID) -> String { "fs-\(pid).img" }
     package static func descriptors(_ table: UInt32) -> String { "fdinfo-\(table).img" }
+    package static func networkDevices(_ namespace: UInt32) -> String { network("netdev", namespace) }
+    package static func networkNamespace(_ namespace: UInt32) -> String { network("netns", namespace) }
+    /// A part of a network namespace.
+    package static func network(_ part: String, _ namespace: UInt32) -> String { "\(part)-\(namespace).img" }
     package static func pagemap(_ pid: PID) -> String { "pagemap-\(pid).img" }
     package static func sharedPagemap(_ shmid: UInt64) -> String { "pagemap-shmem-\(shmid).img" }
     package static func pages(_ id: UInt32) -> String { "pages-\(id).img" }
