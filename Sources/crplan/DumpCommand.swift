@@ -182,7 +182,7 @@ struct DumpCommand: ParsableCommand {
         options.freezeCgroup = freezeCgroup
         options.notesProcessor = cpuCap.flatMap { ProcessorCheck(words: $0) }?.isEmpty == false
         options.findsBuildIDs = fileValidation == "buildid"
-        let protected = try ProcessList.collect().protected
+        let protected = ProcessList.ourAncestry()
         // As criu has it, the one that was given last comes first.
         let scripts = ActionScripts(
             actionScripts.reversed(), imageDirectory: directory.rawValue,

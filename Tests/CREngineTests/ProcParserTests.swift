@@ -65,6 +65,18 @@ import Testing
         #expect(stack.flags?.contains(.growsDown) == true)
     }
 
+    @Test(arguments: [1, 7, 1000]) func `areas may come in pieces of any size`(size: Int) throws {
+        let bytes = try recorded("timers/smaps")
+        var parser = AreaListParser()
+        for start in stride(from: 0, to: bytes.count, by: size) {
+            try bytes[start..<min(start + size, bytes.count)].withUnsafeBytes { try parser.take($0) }
+        }
+        #expect(try parser.finish() == AreaList.parse(bytes))
+        var unended = AreaListParser()
+        try Array("7f00-8f00 rw-s 00000000 00:00 0".utf8).withUnsafeBytes { try unended.take($0) }
+        #expect(try unended.finish().map(\.isShared) == [true])
+    }
+
     @Test func `names of areas may hold blanks and escapes`() throws {
         let line = "7f00-8f00 r--p 00001000 fe:00 12                         /tmp/a b\\012 (deleted)\n"
         let row = try #require(try AreaList.parse(Array(line.utf8)).first)

@@ -62,6 +62,7 @@ package struct DumpExecutor {
         let buildIDs = BuildIDCache(isWanted: options.findsBuildIDs)
         let paths = WatchPathSearch(
             directories: options.watchSearchPaths, isForced: options.forcesWatchSearch)
+        let supervisorStart = try startSupervisor()
         let notes = KernelNotes()
         let live = try settled(paths, notes, judge)
         try NetworkDump.check(live, options)
@@ -69,7 +70,7 @@ package struct DumpExecutor {
         let tracking = try PageTracking(options, images: directory, log: log)
         try call(.beforeFreeze, nil)
         notes.prepare()
-        let supervisor = try startSupervisor()
+        let supervisor = try watch(supervisorStart)
         log.info("Supervisor \(supervisor.supervisor) watches")
         Transfers.awaitGoodMoment(live)
         log.flush()
@@ -209,13 +210,13 @@ package struct DumpExecutor {
     private func settled(
         _ paths: WatchPathSearch, _ notes: KernelNotes, _ judge: (Snapshot) throws(DumpError) -> Void
     ) throws(DumpError) -> Snapshot {
-        var live = try collect(.live, notes)
+        var live = try collect(.beforeFreeze, notes)
         paths.resolve(&live)
         guard live.events.isEmpty else { return live }
         do throws(DumpError) {
             try judge(live)
         } catch {
-            live = try collect(.live, notes)
+            live = try collect(.beforeFreeze, notes)
             paths.resolve(&live)
             if live.events.isEmpty { try judge(live) }
         }
@@ -296,11 +297,20 @@ package struct DumpExecutor {
         return pause.deadline.map { min($0, timeout) } ?? timeout
     }
 
-    private func startSupervisor() throws(DumpError) -> SupervisorHandle {
+    /// Early, so that it is there when the tree was looked at.
+    private func startSupervisor() throws(DumpError) -> SupervisorStart {
         do throws(Errno) {
-            return try SupervisorHandle.start()
+            return try SupervisorStart()
         } catch {
             throw .environment("the supervisor that undoes after a crash cannot be started: \(error)")
+        }
+    }
+
+    private func watch(_ start: consuming SupervisorStart) throws(DumpError) -> SupervisorHandle {
+        do throws(Errno) {
+            return try start.awaitWatch()
+        } catch {
+            throw .environment("the supervisor that undoes after a crash does not watch: \(error)")
         }
     }
 

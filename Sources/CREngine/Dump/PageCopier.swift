@@ -10,14 +10,21 @@ import Synchronization
 /// process_vm_readv(2) pins pages, and for that the kernel gives the process copies of its own (gup_must_unshare in
 /// mm/internal.h), which would cost the memory and the time that the sharing saves.
 package struct PageCopier: Sendable {
-    /// One read from the process and its place among all that is read.
-    struct Piece: Sendable {
+    /// Memory without a gap.
+    private struct Span: Sendable {
         var address: UInt64
         var count: Int
+        /// Pages of it may be others' as well.
+        var mayBeShared: Bool
+    }
+
+    /// What is read from the process at once, and its place among all that is read.
+    private struct Piece: Sendable {
+        var spans: Range<Int>
+        /// Bytes of all spans.
+        var count = 0
         /// Bytes of the pieces before it.
         var offset: Int
-        /// Pages of it may be others' as well.
-        var mayBeShared = false
     }
 
     private static let pieceSize = 256 * 1024
@@ -25,6 +32,7 @@ package struct PageCopier: Sendable {
 
     private let pid: PID
     private let pause: PauseClock
+    private let spans: [Span]
     private let pieces: [Piece]
     let pages: Int
 
@@ -33,32 +41,39 @@ package struct PageCopier: Sendable {
     init(pid: PID, ranges: [PageScan.Range], shared: [Range<UInt64>] = [], pause: PauseClock) {
         self.pid = pid
         self.pause = pause
+        var spans: [Span] = []
         var pieces: [Piece] = []
-        var place = 0
+        var piece = Piece(spans: 0..<0, offset: 0)
         var next = 0
         for range in ranges {
             var address = range.start
             while address < range.end {
-                let count = min(Self.pieceSize, Int(range.end - address))
+                let count = min(Self.pieceSize - piece.count, Int(range.end - address))
                 while next < shared.count, shared[next].upperBound <= address { next += 1 }
                 let mayBeShared = next < shared.count && shared[next].lowerBound < address + UInt64(count)
-                pieces.append(
-                    Piece(address: address, count: count, offset: place, mayBeShared: mayBeShared))
-                place += count
+                spans.append(Span(address: address, count: count, mayBeShared: mayBeShared))
                 address += UInt64(count)
+                piece.spans = piece.spans.lowerBound..<spans.count
+                piece.count += count
+                if piece.count == Self.pieceSize {
+                    pieces.append(piece)
+                    piece = Piece(spans: spans.count..<spans.count, offset: piece.offset + piece.count)
+                }
             }
         }
+        if piece.count > 0 { pieces.append(piece) }
+        self.spans = spans
         self.pieces = pieces
-        pages = place / pageSize
+        pages = (piece.offset + piece.count) / pageSize
     }
 
-    /// Copies everything to `descriptor` from `offset` on, and into `hashes` what tells the pages apart.
-    func copy(to descriptor: Int32, at offset: Int, hashes: PageHashes? = nil) throws(DumpError) {
+    /// Copies everything to `descriptor` from `start` on, and into `hashes` what tells the pages apart.
+    func copy(to descriptor: Int32, at start: Int, hashes: PageHashes? = nil) throws(DumpError) {
         let pid = pid
-        try run { (piece, bytes) throws(DumpError) in
-            hashes?.take(bytes, at: piece.offset / pageSize)
+        try run { (offset, bytes) throws(DumpError) in
+            hashes?.take(bytes, at: offset / pageSize)
             do throws(Errno) {
-                try Self.write(bytes, descriptor, at: offset + piece.offset)
+                try Self.write(bytes, descriptor, at: start + offset)
             } catch {
                 throw .image("pages of process \(pid)", error)
             }
@@ -68,13 +83,13 @@ package struct PageCopier: Sendable {
     /// What tells the pages apart.
     func hashes() throws(DumpError) -> PageHashes {
         let hashes = PageHashes(count: pages)
-        try run { (piece, bytes) throws(DumpError) in hashes.take(bytes, at: piece.offset / pageSize) }
+        try run { (offset, bytes) throws(DumpError) in hashes.take(bytes, at: offset / pageSize) }
         return hashes
     }
 
-    /// Hands each piece to `body`, from two threads; throws the first error of either.
+    /// Hands each piece to `body` with its place among all, from two threads; throws the first error of either.
     private func run(
-        _ body: @Sendable (Piece, UnsafeRawBufferPointer) throws(DumpError) -> Void
+        _ body: @Sendable (Int, UnsafeRawBufferPointer) throws(DumpError) -> Void
     ) throws(DumpError) {
         let next = Atomic<Int>(0)
         let failure = Mutex<DumpError?>(nil)
@@ -92,7 +107,7 @@ package struct PageCopier: Sendable {
 
     private func work(
         _ next: borrowing Atomic<Int>,
-        _ body: (Piece, UnsafeRawBufferPointer) throws(DumpError) -> Void
+        _ body: (Int, UnsafeRawBufferPointer) throws(DumpError) -> Void
     ) throws(DumpError) {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.pieceSize, alignment: pageSize)
         defer { buffer.deallocate() }
@@ -115,36 +130,57 @@ package struct PageCopier: Sendable {
             try pause.check()
             let piece = pieces[index]
             let part = UnsafeMutableRawBufferPointer(rebasing: buffer[0..<piece.count])
-            do throws(Errno) {
-                if piece.mayBeShared, try Self.isShared(piece, map) {
-                    try memory.read(RemoteAddress(piece.address), into: part)
-                } else {
-                    try read(piece, into: part, memory)
+            if try !gather(spans[piece.spans], into: part) {
+                var place = 0
+                for span in spans[piece.spans] {
+                    let room = UnsafeMutableRawBufferPointer(rebasing: part[place..<place + span.count])
+                    do throws(Errno) {
+                        try read(span, into: room, memory, map)
+                    } catch {
+                        throw .task(
+                            pid, "its memory at \(RemoteAddress(span.address)) cannot be read", error)
+                    }
+                    place += span.count
                 }
-            } catch {
-                throw .task(pid, "its memory at \(RemoteAddress(piece.address)) cannot be read", error)
             }
-            try body(piece, UnsafeRawBufferPointer(part))
+            try body(piece.offset, UnsafeRawBufferPointer(part))
+        }
+    }
+
+    /// Reads many spans by one call. False where this will not do for one of them.
+    private func gather(
+        _ spans: ArraySlice<Span>, into part: UnsafeMutableRawBufferPointer
+    ) throws(DumpError) -> Bool {
+        if spans.count == 1 || spans.contains(where: \.mayBeShared) { return false }
+        do throws(Errno) {
+            return try RemoteMemory.gather(
+                pid, spans.map { (RemoteAddress($0.address), $0.count) }, into: part)
+        } catch {
+            throw .task(pid, "its memory cannot be read", error)
         }
     }
 
     private func read(
-        _ piece: Piece, into part: UnsafeMutableRawBufferPointer, _ memory: borrowing ProcessMemoryFile
+        _ span: Span, into room: UnsafeMutableRawBufferPointer, _ memory: borrowing ProcessMemoryFile,
+        _ map: borrowing OwnedFD
     ) throws(Errno) {
+        if span.mayBeShared, try Self.isShared(span, map) {
+            return try memory.read(RemoteAddress(span.address), into: room)
+        }
         do throws(Errno) {
-            try RemoteMemory.read(pid, RemoteAddress(piece.address), into: part)
+            try RemoteMemory.read(pid, RemoteAddress(span.address), into: room)
         } catch {
             if error != .fault { throw error }
-            try memory.read(RemoteAddress(piece.address), into: part)
+            try memory.read(RemoteAddress(span.address), into: room)
         }
     }
 
-    /// Whether a page of the piece is there and not the process's alone (bit 56 of its word). See
+    /// Whether a page of the span is there and not the process's alone (bit 56 of its word). See
     /// Documentation/admin-guide/mm/pagemap.rst.
-    private static func isShared(_ piece: Piece, _ map: borrowing OwnedFD) throws(Errno) -> Bool {
+    private static func isShared(_ span: Span, _ map: borrowing OwnedFD) throws(Errno) -> Bool {
         let (present, exclusive): (UInt64, UInt64) = (1 << 63, 1 << 56)
-        var words = [UInt64](repeating: 0, count: piece.count / pageSize)
-        let place = Int(piece.address) / pageSize * 8
+        var words = [UInt64](repeating: 0, count: span.count / pageSize)
+        let place = Int(span.address) / pageSize * 8
         let count = try words.withUnsafeMutableBufferPointer { (buffer) throws(Errno) -> Int in
             try map.readAll(into: UnsafeMutableRawBufferPointer(buffer), at: place)
         }

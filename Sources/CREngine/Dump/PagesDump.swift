@@ -33,8 +33,9 @@ struct PagesDump: ~Copyable {
     ) throws(DumpError) -> PagemapImage {
         var scan = try open(pid)
         var pages = ContentPages()
-        for area in areas {
-            guard let ranges = try ranges(of: area, &scan, pid) else { continue }
+        var content = AreaContent(areas)
+        for (place, area) in areas.enumerated() {
+            guard let ranges = try content.ranges(of: place, &scan, pid) else { continue }
             pagesScanned += (area.end - area.start) / UInt64(pageSize)
             pages.add(ranges, flags: Self.flags(in: area))
             // What the kernel itself maps is never written.
@@ -204,28 +205,6 @@ struct PagesDump: ~Copyable {
             return try PageScan(pid)
         } catch {
             throw .task(pid, "its page map cannot be opened", error)
-        }
-    }
-
-    /// Nil for areas whose content is elsewhere, is the kernel's, or is better lost.
-    private func ranges(of area: AreaImage, _ scan: inout PageScan, _ pid: PID) throws(DumpError) -> [PageScan
-        .Range]?
-    {
-        if !area.status.isDisjoint(with: [.vdso, .aioRing]) {
-            return [PageScan.Range(start: area.start, end: area.end)]
-        }
-        let isOurs = area.status.contains(.anonymousPrivate) || area.status.contains(.filePrivate)
-        let isKernels = area.status.contains(.vvar) || area.status.contains(.vsyscall)
-        if isKernels { return nil }
-        do throws(Errno) {
-            // What may be dropped is what no image should hold: state of random generators, say.
-            if !isOurs || area.isDroppable {
-                try scan.findGuards(from: area.start, to: area.end)
-                return nil
-            }
-            return try scan.ranges(from: area.start, to: area.end)
-        } catch {
-            throw .task(pid, "its page map cannot be read", error)
         }
     }
 

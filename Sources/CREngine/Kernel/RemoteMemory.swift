@@ -13,6 +13,31 @@ package enum RemoteMemory {
         }
     }
 
+    /// Reads several ranges, one behind the other, by one call. False where not all of it can be read. At most 1024
+    /// ranges (IOV_MAX).
+    static func gather(
+        _ pid: PID, _ ranges: [(address: RemoteAddress, count: Int)],
+        into buffer: UnsafeMutableRawBufferPointer
+    ) throws(Errno) -> Bool {
+        var local = iovec(iov_base: buffer.baseAddress, iov_len: buffer.count)
+        let remote = ranges.map {
+            iovec(
+                iov_base: UnsafeMutableRawPointer(bitPattern: UInt($0.address.rawValue)), iov_len: $0.count)
+        }
+        do throws(Errno) {
+            return try remote.withUnsafeBufferPointer { (remote) throws(Errno) -> Bool in
+                try withUnsafeMutablePointer(to: &local) { (local) throws(Errno) -> Int in
+                    try systemCall(
+                        CP_SYS_process_vm_readv, Int(pid.rawValue), Int(bitPattern: local), 1,
+                        Int(bitPattern: remote.baseAddress), remote.count)
+                } == buffer.count
+            }
+        } catch {
+            if error == .fault { return false }
+            throw error
+        }
+    }
+
     /// Reads `count` bytes.
     package static func bytes(_ pid: PID, _ address: RemoteAddress, count: Int) throws(Errno) -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: count)

@@ -52,25 +52,33 @@ package struct AreaFlags: OptionSet, Hashable, Sendable {
     /// A code that this build does not know.
     package static let unknown = AreaFlags(rawValue: 1 << 63)
 
-    private static let bits: [UInt16: Int] = {
-        var bits: [UInt16: Int] = [:]
+    /// The bit of each pair of lower case letters, by 26 times the first and the second; 63 for no code of these.
+    private static let bits: [UInt8] = {
+        var bits = [UInt8](repeating: 63, count: 26 * 26)
         for (bit, code) in codes.enumerated() {
-            code.withUTF8Buffer { bits[UInt16($0[0]) << 8 | UInt16($0[1])] = bit }
+            code.withUTF8Buffer { bits[Int($0[0] - 0x61) * 26 + Int($0[1] - 0x61)] = UInt8(bit) }
         }
         return bits
     }()
 
     /// The codes after `VmFlags:`.
-    init(parsing field: Field) {
+    init(parsing codes: UnsafeRawBufferPointer) {
         var value: UInt64 = 0
-        for word in field.words {
-            guard word.count == 2, let first = word.first, let second = word.last,
-                let bit = Self.bits[UInt16(first) << 8 | UInt16(second)]
-            else {
-                value |= Self.unknown.rawValue
+        var place = 0
+        while place < codes.count {
+            if codes[place] == 0x20 {
+                place += 1
                 continue
             }
-            value |= 1 << UInt64(bit)
+            let start = place
+            while place < codes.count, codes[place] != 0x20 { place += 1 }
+            let letters: ClosedRange<UInt8> = 0x61...0x7a
+            if place == start + 2, letters.contains(codes[start]), letters.contains(codes[start + 1]) {
+                let pair = Int(codes[start] - 0x61) * 26 + Int(codes[start + 1] - 0x61)
+                value |= 1 << UInt64(Self.bits[pair])
+            } else {
+                value |= Self.unknown.rawValue
+            }
         }
         self.init(rawValue: value)
     }
@@ -102,92 +110,10 @@ package struct AreaRow: Equatable, Sendable {
 package enum AreaList {
     /// In order of address. Throws where a head line is malformed.
     package static func parse(_ bytes: [UInt8]) throws(ProcFormatError) -> [AreaRow] {
-        var rows: [AreaRow] = []
-        // The key comes before the flags.
-        var hasKey = false
-        var place = 0
-        while place < bytes.count {
-            let begin = place
-            let first = bytes[begin]
-            // Most lines of smaps are of no interest, so their end is all that is looked for.
-            let end = Self.end(of: begin, in: bytes)
-            place = end + 1
-            if end == begin { continue }
-            // Lines of details start with a capital letter, head lines with a hexadecimal digit in lower case.
-            if first >= UInt8(ascii: "A") && first <= UInt8(ascii: "Z") {
-                guard !rows.isEmpty, Self.initials.contains(first) else { continue }
-                let line = bytes[begin..<end]
-                if first == UInt8(ascii: "S") || first == UInt8(ascii: "K") {
-                    take(line, into: &rows[rows.count - 1])
-                    continue
-                }
-                if line.starts(with: "ProtectionKey:") {
-                    hasKey = line.dropFirst("ProtectionKey:".utf8.count).trimmed.decimal != 0
-                } else if line.starts(with: "VmFlags:") {
-                    var flags = AreaFlags(parsing: line.dropFirst("VmFlags:".utf8.count))
-                    if hasKey { flags.insert(.protectionKey) }
-                    rows[rows.count - 1].flags = flags
-                }
-                continue
-            }
-            let line = bytes[begin..<end]
-            guard let row = head(line) else { throw ProcFormatError(file: "maps", detail: line.text) }
-            rows.append(row)
-            hasKey = false
+        var parser = AreaListParser()
+        try bytes.withUnsafeBufferPointer { (bytes) throws(ProcFormatError) -> Void in
+            try parser.take(UnsafeRawBufferPointer(bytes))
         }
-        return rows
-    }
-
-    /// Of the lines that are looked at.
-    private static let initials: [UInt8] = [0x4b, 0x50, 0x53, 0x56]
-
-    /// How large pages are, and how much others have of it as well.
-    private static func take(_ line: Field, into row: inout AreaRow) {
-        let isSize = line.starts(with: "KernelPageSize:")
-        guard
-            isSize || line.starts(with: "Shared_Clean:") || line.starts(with: "Shared_Dirty:")
-                || line.starts(with: "Shared_Hugetlb:"),
-            let (_, value) = line.cut(at: UInt8(ascii: ":")), let kilobytes = value.words.first?.decimal
-        else { return }
-        if isSize {
-            row.pageSize = kilobytes << 10
-        } else if kilobytes > 0 {
-            row.hasSharedPages = true
-        }
-    }
-
-    /// Where the line that begins here ends: at the line feed, or at the end of all.
-    private static func end(of begin: Int, in bytes: [UInt8]) -> Int {
-        bytes.withUnsafeBytes { buffer in
-            guard let base = buffer.baseAddress,
-                let found = memchr(base + begin, 0x0a, buffer.count - begin)
-            else { return buffer.count }
-            return UnsafeRawPointer(found) - base
-        }
-    }
-
-    private static func head(_ line: Field) -> AreaRow? {
-        // The name is set off by blanks and may hold and start with blanks itself: column 73, or one blank on.
-        let fields = line.split(
-            separator: UInt8(ascii: " "), maxSplits: 5, omittingEmptySubsequences: false)
-        guard fields.count >= 5, let (low, high) = fields[0].cut(at: UInt8(ascii: "-")),
-            let (major, minor) = fields[3].cut(at: UInt8(ascii: ":")), let start = low.hexadecimal,
-            let end = high.hexadecimal, fields[1].count == 4, let offset = fields[2].hexadecimal,
-            let majorNumber = major.hexadecimal, let minorNumber = minor.hexadecimal,
-            let inode = fields[4].decimal
-        else { return nil }
-        let permissions = Array(fields[1])
-        var protection: UInt32 = 0
-        if permissions[0] == UInt8(ascii: "r") { protection |= 1 }
-        if permissions[1] == UInt8(ascii: "w") { protection |= 2 }
-        if permissions[2] == UInt8(ascii: "x") { protection |= 4 }
-        var name = fields.count > 5 ? fields[5] : []
-        while name.first == UInt8(ascii: " ") { name = name.dropFirst() }
-        return AreaRow(
-            start: start, end: end, protection: protection, isShared: permissions[3] == UInt8(ascii: "s"),
-            offset: offset,
-            device: DeviceNumber(
-                UInt32(truncatingIfNeeded: majorNumber), UInt32(truncatingIfNeeded: minorNumber)),
-            inode: inode, name: name.unescaped.text, flags: nil)
+        return try parser.finish()
     }
 }

@@ -131,24 +131,38 @@ struct MemoryBuilder {
         _ thread: StubThread, _ areas: [AreaImage], of image: MemoryImage
     ) throws(RestoreError) {
         var byFile: [Int32: [AreaImage]] = [:]
+        var anonymous: [AreaImage] = []
+        let sizes = Self.segmentSizes(image)
         for area in areas {
             if area.status.contains(.systemV) {
                 try systemV.attach(area, by: thread)
-            } else if let ours = try file(behind: area, in: image) {
+            } else if let ours = try file(behind: area, sizes) {
                 byFile[ours, default: []].append(area)
             } else {
-                try map(thread, area, fd: -1)
+                anonymous.append(area)
             }
         }
+        try map(thread, anonymous, fd: -1)
         for (ours, areas) in byFile.sorted(by: { $0.key < $1.key }) {
             try lender.lend(ours, to: thread) { (fd) throws(RestoreError) -> Void in
-                for area in areas { try map(thread, area, fd: fd) }
+                try map(thread, areas, fd: fd)
             }
         }
     }
 
+    /// Bytes of each piece of shared anonymous memory, as far as the areas of an image reach into it.
+    private static func segmentSizes(_ image: MemoryImage) -> [UInt64: UInt64] {
+        var sizes: [UInt64: UInt64] = [:]
+        for area in image.areas where area.status.contains(.anonymousShared) {
+            sizes[area.backing] = max(sizes[area.backing, default: 0], area.offset + (area.end - area.start))
+        }
+        return sizes
+    }
+
     /// Our descriptor of what an area maps; nil for private anonymous memory.
-    private func file(behind area: AreaImage, in image: MemoryImage) throws(RestoreError) -> Int32? {
+    private func file(
+        behind area: AreaImage, _ segmentSizes: [UInt64: UInt64]
+    ) throws(RestoreError) -> Int32? {
         if !area.status.isDisjoint(with: [.filePrivate, .fileShared]) {
             guard let id = UInt32(exactly: area.backing) else {
                 throw RestoreError("area \(area.name)", "names file \(area.backing), which cannot be an id")
@@ -156,26 +170,45 @@ struct MemoryBuilder {
             return try files.mapping(of: id, mode: Int32(bitPattern: area.openMode ?? 0) & O_ACCMODE)
         }
         if area.status.contains(.anonymousShared) {
-            let size =
-                image.areas.filter { $0.backing == area.backing && $0.status.contains(.anonymousShared) }
-                .map { $0.offset + ($0.end - $0.start) }.max() ?? 0
-            return try files.segment(area.backing, size: size)
+            return try files.segment(area.backing, size: segmentSizes[area.backing, default: 0])
         }
         return nil
     }
 
-    private func map(_ thread: StubThread, _ area: AreaImage, fd: Int) throws(RestoreError) {
+    private func map(_ thread: StubThread, _ areas: [AreaImage], fd: Int) throws(RestoreError) {
+        var rest = areas[...]
+        if areas.count >= StubBatch.worthFrom, let batch = try StubBatch(thread) {
+            while !rest.isEmpty {
+                let part = rest.prefix(StubBatch.capacity)
+                let made = try batch.run(part.map { Self.mapping($0, fd: fd) })
+                rest = rest.dropFirst(made)
+                // What failed is made again alone, where the error is understood.
+                if made < part.count, let area = rest.popFirst() { try map(thread, area, fd: fd) }
+            }
+            try batch.end()
+        }
+        for area in rest { try map(thread, area, fd: fd) }
+    }
+
+    /// The call that makes an area. Its address is taken as it is, or not at all (MAP_FIXED_NOREPLACE).
+    private static func mapping(_ area: AreaImage, fd: Int) -> StubBatch.Call {
         let fixedNoReplace: UInt32 = 0x10_0000
         let kept: UInt32 = 0x3 | 0x100 | 0x4000 | 0x2_0000 | (area.isHuge ? 0x4_0000 | 0x3f << 26 : 0)
         // A droppable mapping has a type of its own in place of MAP_PRIVATE.
         let droppable: UInt32 = area.flags & 0x3 == 0 ? area.flags & 0x8 : 0
         let anonymous: UInt32 = fd < 0 ? 0x20 : 0
         let flags = area.flags & kept | droppable | anonymous | fixedNoReplace
-        switch try thread.attempt(
-            "mmap", CP_SYS_mmap, Int(area.start), Int(area.end - area.start), Int(area.protection),
-            Int(flags),
-            fd, fd < 0 ? 0 : Int(area.offset))
-        {
+        return StubBatch.Call(
+            number: CP_SYS_mmap,
+            arguments: (
+                Int(area.start), Int(area.end - area.start), Int(area.protection), Int(flags), fd,
+                fd < 0 ? 0 : Int(area.offset)
+            ))
+    }
+
+    private func map(_ thread: StubThread, _ area: AreaImage, fd: Int) throws(RestoreError) {
+        let (start, length, protection, flags, file, offset) = Self.mapping(area, fd: fd).arguments
+        switch try thread.attempt("mmap", CP_SYS_mmap, start, length, protection, flags, file, offset) {
         case .success(let address) where address == Int(area.start): return
         case .success:
             throw RestoreError("task \(thread.tid)", "area \(area.name) came out at another address")
@@ -187,7 +220,7 @@ struct MemoryBuilder {
             )
         case .failure(.noMemory)
         where area.protection & 2 != 0 && flags & 2 != 0 && area.end - area.start > Self.part:
-            try mapInParts(thread, area, flags: flags, fd: fd)
+            try mapInParts(thread, area, flags: UInt32(flags), fd: fd)
         case .failure(let errno):
             throw RestoreError("task \(thread.tid)", "area \(area.name) cannot be mapped", errno: errno)
         }

@@ -30,6 +30,8 @@ struct PageFill {
     /// Below this many bytes more threads cost more than they gain.
     private static let parallelFrom = 8 << 20
     private static let chunkSize = 2 << 20
+    /// Bytes; a fault maps as much at once (fault_around_bytes).
+    private static let populatedFrom = 64 << 10
 
     let subject: String
     /// Where each pages file is mapped in our memory, by layer.
@@ -155,10 +157,15 @@ struct PageFill {
     private func copy(_ piece: Piece, memory: Int32, fault: Int32) throws(Errno) {
         let from = sources[piece.layer] + UInt(piece.offset)
         let populateRead = 22
-        // Only saves faults; a file that cannot be read shows in the copy.
-        _ = cp_syscall(CP_SYS_madvise, Int(from), piece.count, populateRead, 0, 0, 0)
+        // Only saves faults, of which there are not more than these calls for a few pages; a file that cannot be read
+        // shows in the copy.
+        if piece.count >= Self.populatedFrom {
+            _ = cp_syscall(CP_SYS_madvise, Int(from), piece.count, populateRead, 0, 0, 0)
+        }
+        defer { letGo(of: piece) }
         if piece.base != 0 {
             _ = cp_syscall(CP_SYS_madvise, Int(piece.base), piece.count, populateRead, 0, 0, 0)
+            defer { Self.unmapPages(piece.base, piece.count) }
             try change(piece, from: from, memory: memory)
             return
         }
@@ -168,6 +175,20 @@ struct PageFill {
         }
         let bytes = UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: from), count: piece.count)
         try PositionedWrite.all(memory, bytes, at: piece.address)
+    }
+
+    /// Else the mapped file would count as resident memory of ours, as much as the tree has. What other threads still
+    /// need of it they fault in again.
+    private func letGo(of piece: Piece) {
+        let window = UInt64(Self.chunkSize)
+        let first = piece.offset / window * window
+        let end = (piece.offset + UInt64(piece.count)) / window * window
+        if end > first { Self.unmapPages(sources[piece.layer] + UInt(first), Int(end - first)) }
+    }
+
+    /// Takes pages of a mapped file out of our memory, not out of the page cache.
+    private static func unmapPages(_ start: UInt, _ count: Int) {
+        _ = cp_syscall(CP_SYS_madvise, Int(start), count, Int(MADV_DONTNEED), 0, 0, 0)
     }
 
     /// Writes the pages that are not what is there; all others stay shared.

@@ -19,6 +19,16 @@ package struct ProcessList: Equatable, Sendable {
         protected = chain
     }
 
+    /// What `protected` is of a list made now, without a look at any other process.
+    package static func ourAncestry() -> Set<PID> {
+        var chain: Set<PID> = [PID(1)]
+        var next = PID(getpid())
+        while next.rawValue > 0, chain.insert(next).inserted, let stat = TaskList.stat(next, next.leader) {
+            next = stat.parent
+        }
+        return chain
+    }
+
     /// Reads /proc, and of each process no more than is needed. A process that ends meanwhile is left out.
     ///
     /// Throws where /proc cannot be listed.

@@ -13,10 +13,17 @@ package struct Collector {
         /// Of more mappings than about this in one running process smaps is not read to its end: the kernel walks page
         /// tables for it, and keeps the process from mapping meanwhile.
         package var areaLimit: Int
+        /// The same of a running process with more resident bytes than this.
+        package var residentLimit: UInt64
         /// Whether descriptors of other processes are looked through for far ends of pipes and sockets.
         package var findsOutsideHolders: Bool
-        package static let live = Scope(isFrozen: false, areaLimit: 8192, findsOutsideHolders: true)
-        package static let frozen = Scope(isFrozen: true, areaLimit: .max, findsOutsideHolders: true)
+        package static let live = Scope(
+            isFrozen: false, areaLimit: 8192, residentLimit: .max, findsOutsideHolders: true)
+        /// Right before a frozen look, which tells what this one leaves out.
+        package static let beforeFreeze = Scope(
+            isFrozen: false, areaLimit: 8192, residentLimit: 32 << 20, findsOutsideHolders: true)
+        package static let frozen = Scope(
+            isFrozen: true, areaLimit: .max, residentLimit: .max, findsOutsideHolders: true)
     }
 
     private let scope: Scope

@@ -28,10 +28,22 @@ package struct ProcDirectory: ~Copyable {
         try OwnedFD.openat(directory.rawValue, name, O_RDONLY).readToEnd(inOneGo: true)
     }
 
-    /// Nil where the file has more bytes than that; not much more was read then.
-    package borrowing func read(_ name: String, limit: Int) throws(Errno) -> [UInt8]? {
-        let bytes = try OwnedFD.openat(directory.rawValue, name, O_RDONLY).readToEnd(limit: limit)
-        return bytes.count > limit ? nil : bytes
+    /// The file in pieces, without keeping it, until `body` answers false. Answers false itself where the file has more
+    /// bytes than the limit; not much more was read then.
+    package borrowing func read(
+        _ name: String, limit: Int, _ body: (UnsafeRawBufferPointer) -> Bool
+    ) throws(Errno) -> Bool {
+        let file = try OwnedFD.openat(directory.rawValue, name, O_RDONLY)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
+        defer { buffer.deallocate() }
+        var total = 0
+        while total <= limit {
+            let count = try file.read(into: buffer)
+            if count == 0 { return true }
+            total += count
+            if !body(UnsafeRawBufferPointer(rebasing: buffer[..<count])) { return true }
+        }
+        return false
     }
 
     /// Where a link leads, as text.

@@ -72,14 +72,31 @@ extension TaskReader {
         }
     }
 
-    /// Nil where the file is longer than that.
-    static func bytes(
+    /// The rows of maps or smaps, which can be much longer than they are worth; nil where the file has more bytes than
+    /// that.
+    static func areas(
         _ name: String, _ directory: borrowing ProcDirectory, limit: Int
-    ) throws(TaskReadError) -> [UInt8]? {
+    ) throws(TaskReadError) -> [AreaRow]? {
+        var parser = AreaListParser()
+        var malformed: ProcFormatError?
+        let isWhole: Bool
         do throws(Errno) {
-            return try directory.read(name, limit: limit)
+            isWhole = try directory.read(name, limit: limit) { bytes in
+                do throws(ProcFormatError) {
+                    try parser.take(bytes)
+                } catch {
+                    malformed = error
+                }
+                return malformed == nil
+            }
         } catch {
             throw readError(name, error)
+        }
+        do throws(ProcFormatError) {
+            if let malformed { throw malformed }
+            return isWhole ? try parser.finish() : nil
+        } catch {
+            throw .format(error)
         }
     }
 

@@ -183,12 +183,21 @@ struct TaskReader {
     private mutating func readAreas(
         _ reading: inout TaskReading, _ directory: borrowing ProcDirectory
     ) throws(TaskReadError) {
-        // An area has less than a kilobyte in smaps, a long name apart.
-        let (limit, isUnlimited) = context.scope.areaLimit.multipliedReportingOverflow(by: 1024)
-        let details = try Self.bytes("smaps", directory, limit: isUnlimited ? .max : limit)
-        let bytes = if let details { details } else { try Self.bytes("maps", directory) }
-        let rows = try Self.parse(bytes) { (bytes) throws(ProcFormatError) in try AreaList.parse(bytes) }
-        if context.scope.isFrozen || context.hasSeveralNodes && details != nil {
+        var rows: [AreaRow] = []
+        var isDetailed = true
+        if reading.task.residentBytes > context.scope.residentLimit {
+            rows = try Self.areas("maps", directory, limit: .max) ?? []
+            // What a file of huge pages is, only details tell, and such files mostly have no name.
+            isDetailed = rows.contains { $0.name.hasSuffix(" (deleted)") }
+        }
+        if isDetailed {
+            // An area has less than a kilobyte in smaps, a long name apart.
+            let (limit, isUnlimited) = context.scope.areaLimit.multipliedReportingOverflow(by: 1024)
+            let details = try Self.areas("smaps", directory, limit: isUnlimited ? .max : limit)
+            isDetailed = details != nil
+            rows = if let details { details } else { try Self.areas("maps", directory, limit: .max) ?? [] }
+        }
+        if context.scope.isFrozen || context.hasSeveralNodes && isDetailed {
             try readPolicies(&reading, directory)
         }
         if rows.contains(where: { $0.name.hasPrefix("/[aio]") }) {

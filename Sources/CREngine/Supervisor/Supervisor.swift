@@ -24,7 +24,12 @@ package struct Supervisor: ~Copyable {
         setsid()
         for signal in [SIGINT, SIGTERM, SIGHUP, SIGPIPE] { _ = ignoreSignal(signal) }
         do throws(Errno) {
-            try ready.writeAll([1])
+            do throws(Errno) {
+                try ready.writeAll([1])
+            } catch {
+                // A worker that has ended already, as one does whose tree was refused, is told of by its pidfd.
+                if error != .brokenPipe { throw error }
+            }
             _ = consume ready
             var poller = pollfd(fd: worker.rawValue, events: Int16(POLLIN), revents: 0)
             try withUnsafeMutablePointer(to: &poller) { (pointer) throws(Errno) -> Void in

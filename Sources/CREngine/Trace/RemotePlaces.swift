@@ -42,7 +42,18 @@ package struct RemotePlaces: Equatable, Sendable {
 
     /// The mappings of a process.
     static func areas(_ pid: PID) throws(Errno) -> [Area] {
-        try parse(OwnedFD.open("/proc/\(pid)/maps", O_RDONLY).readToEnd())
+        let text = try OwnedFD.open("/proc/\(pid)/maps", O_RDONLY).readToEnd()
+        do throws(ProcFormatError) {
+            return try AreaList.parse(text).map { row in
+                Area(
+                    start: row.start, end: row.end, isExecutable: row.protection & UInt32(PROT_EXEC) != 0,
+                    isWritable: row.protection & UInt32(PROT_WRITE) != 0,
+                    isVDSO: row.name.hasSuffix("[vdso]"),
+                    isAnonymous: row.name.isEmpty && !row.isShared)
+            }
+        } catch {
+            throw .io
+        }
     }
 
     struct Area: Equatable {
@@ -62,22 +73,6 @@ package struct RemotePlaces: Equatable, Sendable {
     }
 
     private static let topOfUserSpace: UInt64 = 0x7fff_ffff_f000
-
-    static func parse(_ text: [UInt8]) -> [Area] {
-        text.split(separator: UInt8(ascii: "\n")).compactMap { line in
-            let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
-            guard fields.count >= 5 else { return nil }
-            let range = fields[0].split(separator: UInt8(ascii: "-"))
-            guard range.count == 2, let start = UInt64(String(decoding: range[0], as: UTF8.self), radix: 16),
-                let end = UInt64(String(decoding: range[1], as: UTF8.self), radix: 16)
-            else { return nil }
-            let name = fields.count > 5 ? String(decoding: fields[5], as: UTF8.self) : ""
-            return Area(
-                start: start, end: end, isExecutable: fields[1].contains(UInt8(ascii: "x")),
-                isWritable: fields[1].contains(UInt8(ascii: "w")), isVDSO: name.hasSuffix("[vdso]"),
-                isAnonymous: name.isEmpty && fields[1].last == UInt8(ascii: "p"))
-        }
-    }
 
     /// Far from every mapping, so that the scratch page never merges with one and no stack is kept from growing.
     static func middleOfLargestGap(_ areas: [Area]) -> UInt64 {
