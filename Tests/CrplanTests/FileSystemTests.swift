@@ -1,0 +1,118 @@
+import CREngine
+import Glibc
+import TestSupport
+import Testing
+
+/// Files of file systems other than the root's: of memory, of layers, mounted anew between dump and restore, and covered.
+@Suite(
+    .serialized,
+    .enabled(if: BuiltPrograms.canApply, "needs root, and a crplan that has apply and restore"))
+struct FileSystemTests {
+    /// Mounts that are taken away at the end, the last one first.
+    private final class Mounts {
+        let directory: String
+        private var points: [String] = []
+        var place: String { directory + "/mounted" }
+
+        init() throws {
+            directory = try makeDirectory(in: "/tmp")
+            for name in ["mounted", "lower", "layers"] { mkdir("\(directory)/\(name)", 0o755) }
+        }
+
+        deinit {
+            for point in points.reversed() { umount2(point, Int32(MNT_DETACH)) }
+            remove(directory)
+        }
+
+        func mount(_ type: String, on point: String, options: String = "rw") throws {
+            let command = try Command.run(["/usr/bin/mount", "-t", type, "-o", options, "crplan-test", point])
+            try #require(command.ending == .exit(0), "\(command.output)")
+            points.append(point)
+        }
+
+        func unmount() throws {
+            let point = points.removeLast()
+            try #require(umount2(point, 0) == 0)
+        }
+
+        /// One layer that is read, and one in memory that is written.
+        func mountLayers() throws {
+            let options =
+                "lowerdir=\(directory)/lower,upperdir=\(directory)/layers/u,workdir=\(directory)/layers/w"
+            try mount("overlay", on: place, options: options)
+        }
+
+        func prepareLayers() throws {
+            try Mounts.fill(directory + "/lower")
+            try mount("tmpfs", on: directory + "/layers")
+            for name in ["u", "w"] { mkdir("\(directory)/layers/\(name)", 0o755) }
+        }
+
+        static func fill(_ place: String) throws {
+            try write(String(repeating: "0123456789", count: 500), to: place + "/file")
+        }
+    }
+
+    private func carry(_ mounts: Mounts, between: () throws -> Void = {}) throws {
+        var load = try Workload()
+        let place = load.place
+        try load.start([BuiltPrograms.subject, "--status", place + "/status", "placed", mounts.place])
+        try #require(load.await { text(of: place + "/status") == "ready\n" }, "\(load.contents("status"))")
+        let out = try load.checkpoint("placed")
+        try #require(out.ending == .exit(0), "\(out.output)")
+        try between()
+        let back = try load.restore("placed")
+        try #require(back.ending == .exit(0), "\(back.output)")
+        try write("", to: place + "/status.check")
+        #expect(load.ended() == .exit(0), "\(load.contents("status"))")
+    }
+
+    @Test func `files in memory are carried`() throws {
+        let mounts = try Mounts()
+        try mounts.mount("tmpfs", on: mounts.place)
+        try Mounts.fill(mounts.place)
+        try carry(mounts)
+    }
+
+    @Test func `files of layers are carried, of which stat(2) and the list of mappings give other devices`()
+        throws
+    {
+        let mounts = try Mounts()
+        try mounts.prepareLayers()
+        try mounts.mountLayers()
+        try carry(mounts)
+    }
+
+    @Test func `a file system that is mounted anew has another id, and the same files`() throws {
+        let mounts = try Mounts()
+        try mounts.prepareLayers()
+        try mounts.mountLayers()
+        try carry(mounts) {
+            try mounts.unmount()
+            // Takes the number that is free now.
+            try mounts.mount("tmpfs", on: mounts.directory + "/lower")
+            try mounts.unmount()
+            try mounts.mountLayers()
+        }
+    }
+
+    @Test func `files that a mount covers are refused, and left as they are`() throws {
+        let mounts = try Mounts()
+        try Mounts.fill(mounts.place)
+        var load = try Workload()
+        let place = load.place
+        try load.start([BuiltPrograms.subject, "--status", place + "/status", "placed", mounts.place])
+        try #require(load.await { text(of: place + "/status") == "ready\n" }, "\(load.contents("status"))")
+        try mounts.mount("tmpfs", on: mounts.place)
+        let policy = try load.writePolicy("covered", pids: [load.root])
+        let plan = try PlannedFindings(of: policy)
+        #expect(!plan.isReady)
+        let finding = try #require(plan.blocker("CRP101"), "\(plan.text)")
+        #expect(finding.what.contains(mounts.place), "\(finding.what)")
+        let out = try Command.run([BuiltPrograms.crplan, "apply", policy])
+        #expect(out.ending == .exit(3), "\(out.output)")
+        try mounts.unmount()
+        try write("", to: place + "/status.check")
+        #expect(load.ended() == .exit(0), "\(load.contents("status"))")
+    }
+}
