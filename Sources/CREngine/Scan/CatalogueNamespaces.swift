@@ -4,12 +4,13 @@ extension FindingCode {
         switch self {
         case .pidNamespace:
             Entry(
-                .block, "pid namespace of its own",
-                "This build dumps only trees in its own pid namespace.",
+                .block, "pid namespace within the tree",
+                "A tree is carried in one pid namespace, as the init of which its root was made; dump the tree of "
+                    + "the other namespace's init by itself.",
                 kernel:
                     "A namespace lives by its members, its pid 1 has duties that end with it, and process "
                     + "numbers in it differ from those outside.",
-                restore: "None today, it blocks.")
+                restore: "None, it blocks.")
         case .networkNamespace:
             Entry(
                 .block, "network namespace of its own",
@@ -32,16 +33,16 @@ extension FindingCode {
                 restore: "None today, it blocks.")
         case .utsNamespace:
             Entry(
-                .block, "uts namespace of its own",
-                "This build dumps only trees in its own uts namespace.",
+                .block, "uts namespace within the tree",
+                "A tree is carried in the uts namespace of its root; this task has another one.",
                 kernel: "Host and domain name belong to it.",
-                restore: "None today, it blocks.")
+                restore: "None, it blocks.")
         case .ipcNamespace:
             Entry(
-                .block, "ipc namespace of its own",
-                "This build dumps only trees in its own ipc namespace.",
+                .block, "ipc namespace within the tree",
+                "A tree is carried in the ipc namespace of its root; this task has another one.",
                 kernel: "System V objects and message queues belong to it and end with it.",
-                restore: "None today, it blocks.")
+                restore: "None, it blocks.")
         case .cgroupNamespace:
             Entry(
                 .block, "cgroup namespace of its own",
