@@ -6,27 +6,35 @@ struct DescriptorBuilder {
     let lender: Lender
     let files: OpenFiles
 
-    /// Descriptors in ascending order: the lowest free number is never above the one that is due, so a copy never
-    /// sits in the way of a later one.
+    /// The copies take the lowest free numbers, so each of them, in ascending order, has a number not above the one that
+    /// is due. Then they move, the highest first: no move ever meets a copy that is still to be moved.
     func placeDescriptors(
         _ process: StubProcess, where isWanted: (DescriptorImage) -> Bool
     ) throws(RestoreError) {
         let thread = process.leader
-        for descriptor in process.image.descriptors.sorted(by: { $0.fd < $1.fd }) where isWanted(descriptor) {
+        let due = process.image.descriptors.filter(isWanted).sorted { $0.fd < $1.fd }
+        if due.isEmpty { return }
+        var ours: [Int32] = []
+        for descriptor in due {
             if let terminal = files.needsTask(descriptor.file) {
                 try openCurrentTerminal(thread, descriptor.file, terminal)
             }
-            let ours = try files.descriptor(of: descriptor.file)
-            let copy = try lender.take(ours, into: thread)
-            let closesOnExec = descriptor.flags & 1 != 0
-            if copy == Int(descriptor.fd) {
-                if !closesOnExec { try thread.call("fcntl", CP_SYS_fcntl, copy, Int(F_SETFD), 0) }
-                continue
-            }
-            try thread.call(
-                "dup3", CP_SYS_dup3, copy, Int(descriptor.fd), closesOnExec ? Int(O_CLOEXEC) : 0)
-            try thread.call("close", CP_SYS_close, copy)
+            ours.append(try files.descriptor(of: descriptor.file))
         }
+        let copies = try lender.take(ours, into: thread)
+        var moves = CallList()
+        for (descriptor, copy) in zip(due, copies).reversed() {
+            let closesOnExec = descriptor.flags & 1 != 0
+            if copy != Int(descriptor.fd) {
+                let flags = closesOnExec ? Int(O_CLOEXEC) : 0
+                moves.add("dup3", CP_SYS_dup3, copy, Int(descriptor.fd), flags)
+                moves.add("close", CP_SYS_close, copy)
+            } else if !closesOnExec {
+                moves.add("fcntl", CP_SYS_fcntl, copy, Int(F_SETFD), 0)
+            }
+        }
+        // By the time of the channel signals wait for the task.
+        if lender.channel == nil { try moves.run(in: thread) } else { try moves.runSingly(in: thread) }
     }
 
     /// /dev/tty stands for what the opening task's session has; from the first task on others get the same one.

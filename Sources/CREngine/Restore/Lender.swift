@@ -21,6 +21,16 @@ struct Lender: Sendable {
         return try thread.call("pidfd_getfd", CP_SYS_pidfd_getfd, Int(number), Int(fd), 0)
     }
 
+    /// Takes copies of many, in their order, each at the lowest number that is free then.
+    func take(_ fds: [Int32], into thread: StubThread) throws(RestoreError) -> [Int] {
+        if channel != nil {
+            return try fds.map { (fd) throws(RestoreError) in try take(fd, into: thread) }
+        }
+        var calls = CallList()
+        for fd in fds { calls.add("pidfd_getfd", CP_SYS_pidfd_getfd, Int(number), Int(fd), 0) }
+        return try calls.run(in: thread)
+    }
+
     /// Takes a copy for the duration of some calls.
     func lend(
         _ fd: Int32, to thread: StubThread, _ body: (Int) throws(RestoreError) -> Void

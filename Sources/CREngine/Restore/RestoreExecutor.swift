@@ -169,7 +169,8 @@ package struct RestoreExecutor {
         faults.pass("credentials are set")
         try taskFiles(channel.lender(at: lender.number)).make()
         faults.pass("tasks have made their files")
-        for process in live { try setOwners(process) }
+        let owned = self.owned
+        for process in live { try setOwners(process, owned) }
         for process in live where !process.sharesDescriptors {
             try process.leader.call("close", CP_SYS_close, Int(lender.number))
         }
@@ -317,12 +318,20 @@ package struct RestoreExecutor {
         }
     }
 
-    private func setOwners(_ process: StubProcess) throws(RestoreError) {
+    /// Files whose signals go to somebody, with their flags.
+    private var owned: [UInt32: (owner: OwnerImage, flags: UInt32)] {
+        var result: [UInt32: (owner: OwnerImage, flags: UInt32)] = [:]
+        for file in tree.files where tree.streams[file.id] == nil {
+            if let (owner, flags) = file.content.ownership { result[file.id] = (owner, flags) }
+        }
+        return result
+    }
+
+    private func setOwners(
+        _ process: StubProcess, _ owned: [UInt32: (owner: OwnerImage, flags: UInt32)]
+    ) throws(RestoreError) {
         for descriptor in process.image.descriptors {
-            guard let file = tree.files.first(where: { $0.id == descriptor.file }),
-                tree.streams[file.id] == nil
-            else { continue }
-            guard let (owner, flags) = file.content.ownership else { continue }
+            guard let (owner, flags) = owned[descriptor.file] else { continue }
             try DescriptorBuilder.setOwner(process.leader, fd: descriptor.fd, owner, flags: flags)
         }
     }
@@ -354,7 +363,7 @@ package struct RestoreExecutor {
     private func finish(_ process: StubProcess) throws(RestoreError) {
         try MemoryBuilder.seal(process)
         let scratch = Int(process.leader.scratch.rawValue)
-        try process.leader.call("munmap", CP_SYS_munmap, scratch, StubLayout.scratchSize)
+        try process.leader.call("munmap", CP_SYS_munmap, scratch, StubLayout.mappedSize)
         for (thread, image) in zip(process.threads, process.image.threads) {
             try FinalState.set(thread, image, of: process.image)
         }

@@ -69,6 +69,7 @@ enum RootStub {
         }
         try stub.call(
             "mmap", CP_SYS_mmap, Int(layout.scratch.rawValue), StubLayout.scratchSize, 3, 0x10_0022, -1, 0)
+        try CallList.mapCode(stub)
         try forgetOwnSignals(stub)
         try keepLender(stub, ourselves, at: lender)
         return stub

@@ -3,6 +3,8 @@
 /// One choice serves the whole tree, so a child inherits both from its bare parent.
 struct StubLayout: Sendable {
     static let scratchSize = 0x60000
+    /// The scratch area and the page of `CallList`'s code behind it.
+    static let mappedSize = scratchSize + CallList.codeSize
     let scratch: RemoteAddress
     /// One address a piece of `OwnVDSO.pieces`, in its order.
     let parking: [UInt64]
@@ -12,7 +14,7 @@ struct StubLayout: Sendable {
     init(tree: TreeImage, vdso: OwnVDSO) throws(RestoreError) {
         let clearance: UInt64 = 16 << 20
         let parkingSize = vdso.pieces.reduce(0) { $0 + $1.size }
-        let needed = UInt64(Self.scratchSize) + parkingSize + 2 * clearance
+        let needed = UInt64(Self.mappedSize) + parkingSize + 2 * clearance
         var taken = vdso.pieces.map { ($0.start, $0.end) }
         for task in tree.tasks {
             for area in task.memory?.areas ?? [] where !area.status.contains(.vsyscall) {
@@ -30,7 +32,7 @@ struct StubLayout: Sendable {
             throw RestoreError("address space of the tree", "has no gap of \(needed) bytes to build it from")
         }
         scratch = RemoteAddress(candidate + clearance)
-        var next = candidate + clearance + UInt64(Self.scratchSize)
+        var next = candidate + clearance + UInt64(Self.mappedSize)
         var places: [UInt64] = []
         var gadgetAddress: UInt64 = 0
         for piece in vdso.pieces {

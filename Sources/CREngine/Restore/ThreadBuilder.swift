@@ -21,35 +21,64 @@ struct ThreadBuilder {
 
     /// Name, addresses that the kernel writes to at the thread's end, alternate stack, rseq, scheduling.
     func prepare(_ thread: StubThread, _ image: ThreadImage) throws(RestoreError) {
-        try name(thread, image)
+        var calls = CallList()
+        // Name and alternate stack lie side by side in the scratch area.
+        var data = Self.name(image) + [UInt8](repeating: 0, count: 8)
+        let scratch = Int(thread.scratch.rawValue)
+        calls.add("prctl", CP_SYS_prctl, Self.setName, scratch)
         if image.clearTIDAddress != 0 {
-            try thread.call("set_tid_address", CP_SYS_set_tid_address, Int(image.clearTIDAddress))
+            calls.add("set_tid_address", CP_SYS_set_tid_address, Int(image.clearTIDAddress))
         }
         if image.robustList != 0 {
-            try thread.call(
-                "set_robust_list", CP_SYS_set_robust_list, Int(image.robustList), Int(image.robustListLength))
+            calls.add(
+                "set_robust_list", CP_SYS_set_robust_list, Int(image.robustList),
+                Int(image.robustListLength))
         }
         let stack = image.alternateStack
         let disabled: UInt32 = 2
         if stack.flags & disabled == 0 && stack.size != 0 {
             // SS_ONSTACK is a state, not a request.
             let onStack: UInt32 = 1
-            let address = try thread.put((stack.pointer, UInt64(stack.flags & ~onStack), stack.size))
-            try thread.call("sigaltstack", CP_SYS_sigaltstack, address, 0)
+            calls.add("sigaltstack", CP_SYS_sigaltstack, scratch + data.count, 0)
+            for word in [stack.pointer, UInt64(stack.flags & ~onStack), stack.size] {
+                withUnsafeBytes(of: word) { data += $0 }
+            }
         }
         if let rseq = image.rseq, rseq.pointer != 0 {
-            try thread.call(
+            calls.add(
                 "rseq", CP_SYS_rseq, Int(rseq.pointer), Int(rseq.size), 0, Int(rseq.signature))
         }
         if let policy = image.memoryPolicy {
             try MemoryPolicies.set(policy, of: thread)
         }
+        if let isEarly = image.isKilledEarly {
+            let (setPolicy, own) = (33, 1)
+            calls.add("prctl", CP_SYS_prctl, setPolicy, own, isEarly ? 1 : 0, 0, 0)
+        }
+        let setTimerSlack = 29
+        // A real-time thread has none, and the kernel takes none from it.
+        if let slack = image.timerSlack, slack != 0, !Self.isRealTime(image) {
+            calls.add("prctl", CP_SYS_prctl, setTimerSlack, Int(clamping: slack))
+        }
+        _ = try thread.put(data)
+        try calls.run(in: thread)
         try schedule(thread, image)
     }
 
     func name(_ thread: StubThread, _ image: ThreadImage) throws(RestoreError) {
-        let bytes = (image.commBytes ?? Array(image.comm.utf8)).prefix(15) + [0]
-        try thread.call("prctl", CP_SYS_prctl, 15, try thread.put(Array(bytes)))
+        try thread.call("prctl", CP_SYS_prctl, Self.setName, try thread.put(Self.name(image)))
+    }
+
+    /// PR_SET_NAME
+    private static let setName = 15
+
+    /// The name with the zero that ends it.
+    private static func name(_ image: ThreadImage) -> [UInt8] {
+        Array((image.commBytes ?? Array(image.comm.utf8)).prefix(15)) + [0]
+    }
+
+    private static func isRealTime(_ image: ThreadImage) -> Bool {
+        [1, 2, 6].contains((image.schedulingPolicy ?? 0) & ~SchedulingAttributes.resetOnFork)
     }
 
     private func schedule(_ thread: StubThread, _ image: ThreadImage) throws(RestoreError) {
@@ -97,16 +126,6 @@ struct ThreadBuilder {
             try RestoreError.about("task \(tid)", "its I/O priority \(priority) cannot be set") {
                 () throws(Errno) -> Void in try IOPriority.set(thread.tid, priority)
             }
-        }
-        let setTimerSlack = 29
-        let isRealTime = [1, 2, 6].contains((image.schedulingPolicy ?? 0) & ~resetOnFork)
-        if let isEarly = image.isKilledEarly {
-            let (setPolicy, own) = (33, 1)
-            try thread.call("prctl", CP_SYS_prctl, setPolicy, own, isEarly ? 1 : 0, 0, 0)
-        }
-        // A real-time thread has none, and the kernel takes none from it.
-        if let slack = image.timerSlack, slack != 0, !isRealTime {
-            try thread.call("prctl", CP_SYS_prctl, setTimerSlack, Int(clamping: slack))
         }
     }
 }
