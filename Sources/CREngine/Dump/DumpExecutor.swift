@@ -90,7 +90,7 @@ package struct DumpExecutor {
         let frozen = MonotonicClock.now()
         log.info("Seized \(tree.processes.count) processes")
         faults.pass("the tree is seized")
-        var snapshot = try collect(.frozen, notes)
+        var snapshot = try collect(.frozen, notes, earlier: live)
         paths.resolve(&snapshot)
         buildIDs.spare(snapshot)
         var options = self.options
@@ -223,9 +223,12 @@ package struct DumpExecutor {
         return live
     }
 
-    private func collect(_ scope: Collector.Scope, _ notes: KernelNotes) throws(DumpError) -> Snapshot {
+    private func collect(
+        _ scope: Collector.Scope, _ notes: KernelNotes, earlier: Snapshot? = nil
+    ) throws(DumpError) -> Snapshot {
         do throws(CollectorError) {
-            return try Collector.collect(root: options.root, scope: scope, notes: notes)
+            return try Collector.collect(
+                root: options.root, scope: scope, notes: notes, earlier: earlier)
         } catch {
             throw .environment("\(error)")
         }

@@ -71,27 +71,45 @@ package enum Kcmp {
     }
 }
 
-/// Objects of tasks put into classes of equal ones, by a sorted list and kcmp(2): n·log n comparisons.
+/// Objects of tasks put into classes of equal ones, by a sorted list and kcmp(2): n·log n comparisons, or 2·n where an
+/// earlier look tells the order.
 package struct KcmpClasses<Value: Sendable>: Sendable {
     private struct Member: Sendable {
         var pid: PID
         var number: Int32
+        var rank: Int
         var value: Value
     }
     private let kind: Kcmp.Kind
     private var members: [Member] = []
+    /// Places of members, in the order of kcmp(2). Small, because it is moved at each insertion.
+    private var order: [UInt32] = []
 
     package init(_ kind: Kcmp.Kind) { self.kind = kind }
 
+    /// The values of all classes, in the order of kcmp(2).
+    package var ordered: [Value] { order.map { members[Int($0)].value } }
+
     /// The value of the class that this object belongs to; a new class is made with `new()` where there is none.
+    ///
+    /// `rank` is the place that the class had in an earlier look. It is only where the search begins: what it says is
+    /// compared as everything else is.
     package mutating func value(
-        _ pid: PID, _ number: Int32 = 0, new: () -> Value
+        _ pid: PID, _ number: Int32 = 0, rank: Int? = nil, new: () -> Value
     ) throws(Errno) -> Value {
+        if let rank {
+            let place = place(of: rank)
+            switch guess(pid, number, rank, place) {
+            case .same: return member(place).value
+            case .new: return add(Member(pid: pid, number: number, rank: rank, value: new()), at: place)
+            case .wrong: break
+            }
+        }
         var low = 0
-        var high = members.count
+        var high = order.count
         while low < high {
             let middle = (low + high) / 2
-            let other = members[middle]
+            let other = member(middle)
             do throws(Errno) {
                 switch try Kcmp.compare(kind, pid, other.pid, number, other.number) {
                 case .same: return other.value
@@ -102,12 +120,51 @@ package struct KcmpClasses<Value: Sendable>: Sendable {
                 // Of a running tree the other one may have ended since: then it is no member any more.
                 guard error == .noProcess || error == .badDescriptor else { throw error }
                 _ = try Kcmp.compare(kind, pid, pid, number, number)
-                members.remove(at: middle)
-                (low, high) = (0, members.count)
+                order.remove(at: middle)
+                (low, high) = (0, order.count)
             }
         }
-        let value = new()
-        members.insert(Member(pid: pid, number: number, value: value), at: low)
-        return value
+        // The ranks of the list never fall.
+        let near = low > 0 ? member(low - 1).rank : order.isEmpty ? rank ?? 0 : member(low).rank
+        return add(Member(pid: pid, number: number, rank: near, value: new()), at: low)
+    }
+
+    private enum Guess {
+        case same
+        case new
+        case wrong
+    }
+
+    /// Whether the object belongs where its rank says. Nothing is lost by a wrong rank but the comparisons.
+    private func guess(_ pid: PID, _ number: Int32, _ rank: Int, _ place: Int) -> Guess {
+        func compare(_ place: Int) -> Kcmp.Order? {
+            let other = member(place)
+            return try? Kcmp.compare(kind, pid, other.pid, number, other.number)
+        }
+        if place < order.count {
+            let answer = compare(place)
+            if answer == .same { return .same }
+            if answer != .less || member(place).rank == rank { return .wrong }
+        }
+        return place == 0 || compare(place - 1) == .greater ? .new : .wrong
+    }
+
+    /// The first place whose rank is not below this one; needs no comparison.
+    private func place(of rank: Int) -> Int {
+        var low = 0
+        var high = order.count
+        while low < high {
+            let middle = (low + high) / 2
+            if member(middle).rank < rank { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    private func member(_ place: Int) -> Member { members[Int(order[place])] }
+
+    private mutating func add(_ member: Member, at place: Int) -> Value {
+        order.insert(UInt32(members.count), at: place)
+        members.append(member)
+        return member.value
     }
 }

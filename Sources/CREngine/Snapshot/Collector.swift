@@ -40,10 +40,12 @@ package struct Collector {
     ///
     /// Throws where the root is gone, or /proc is not readable or not understood. Anything that vanishes below the
     /// root is an event of the snapshot.
+    /// `earlier` is a look at the same tree: comparisons begin with what it found.
     package static func collect(
-        root: PID, scope: Scope, notes: KernelNotes = KernelNotes()
+        root: PID, scope: Scope, notes: KernelNotes = KernelNotes(), earlier: Snapshot? = nil
     ) throws(CollectorError) -> Snapshot {
         var collector = Collector(root: root, scope: scope, notes: notes)
+        collector.openFiles = OpenFileTable(earlier: earlier)
         try collector.visit(root, ReadAhead(try collector.prepare()))
         guard !collector.snapshot.tasks.isEmpty else { throw .noSuchProcess(root) }
         try collector.finish()

@@ -36,6 +36,8 @@ package struct OpenFile: Equatable, Sendable {
     /// The first task and descriptor that hold it.
     package var pid: PID
     package var fd: Int32
+    /// Its place in the order of kcmp(2) among those that look like it: a later look begins its search there.
+    package var rank = 0
 
     package init(
         id: OpenFileID, link: String, facts: FileFacts?, reach: PathReach, info: DescriptorInfo, pid: PID,
