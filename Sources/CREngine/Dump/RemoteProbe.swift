@@ -69,12 +69,13 @@ package struct RemoteProbe: ~Copyable {
         let writer = StubWriter(pid: process.pid, place: stub, scratch: scratch, faults: faults)
         var facts = RemoteFacts()
         var isMapped = request.places.scratchIsLeftBehind
+        var pinned = PinnedToTask()
+        defer { pinned.undo() }
         do throws(TraceError) {
             for (index, thread) in process.threads.enumerated() {
                 let isLast = index == process.threads.count - 1
                 try writer.write(for: thread)
-                let pinned = PinnedToTask(process.pid, thread.tid)
-                defer { pinned.undo() }
+                pinned.move(process.pid, thread.tid)
                 facts = try tree.withSession(thread, stub: stub, faults: faults) {
                     (session) throws(TraceError) -> RemoteFacts in
                     var known = facts
@@ -100,7 +101,7 @@ package struct RemoteProbe: ~Copyable {
                         try writes?.begin(&session, process)
                         try askForAdjustments(&session, &known)
                     }
-                    known.threads[thread.tid] = try askThread(&session)
+                    known.threads[thread.tid] = try askThread(thread.tid, &session)
                     if let stranger = request.strangers[thread.tid],
                         try Landlock.confines(&session, stranger)
                     {
@@ -233,26 +234,40 @@ package struct RemoteProbe: ~Copyable {
         }
     }
 
-    private func askThread(_ session: inout RemoteSession) throws(TraceError) -> RemoteFacts.Thread {
+    /// Each answer has a place of its own in the scratch page, so that they are read in one go.
+    private func askThread(
+        _ tid: TID, _ session: inout RemoteSession
+    ) throws(TraceError) -> RemoteFacts.Thread {
         let scratch = self.scratch.rawValue
         var facts = RemoteFacts.Thread()
-        try session.require("prctl", CP_SYS_prctl, 40, scratch)  // PR_GET_TID_ADDRESS
-        facts.tidAddress = try result(UInt64.self)
-        try session.require("sigaltstack", CP_SYS_sigaltstack, 0, scratch)
-        let stack = try result((UInt64, UInt64, UInt64).self)
-        facts.alternateStack.pointer = stack.0
-        facts.alternateStack.flags = UInt32(truncatingIfNeeded: stack.1)
-        facts.alternateStack.size = stack.2
-        try session.require("get_robust_list", CP_SYS_get_robust_list, 0, scratch, scratch + 8)
-        let list = try result((UInt64, UInt64).self)
-        facts.robustList = list.0
-        facts.robustListLength = UInt32(truncatingIfNeeded: list.1)
-        try session.require("prctl", CP_SYS_prctl, 2, scratch)  // PR_GET_PDEATHSIG
-        facts.parentDeathSignal = try result(UInt32.self)
+        (facts.robustList, facts.robustListLength) = try Self.robustList(tid)
         facts.memoryPolicy = try memoryPolicy(&session, of: nil)
         facts.timerSlack = try session.require("prctl", CP_SYS_prctl, 30)  // PR_GET_TIMERSLACK
         facts.securebits = UInt32(truncatingIfNeeded: try session.require("prctl", CP_SYS_prctl, 27))
+        try session.require("prctl", CP_SYS_prctl, 40, scratch)  // PR_GET_TID_ADDRESS
+        try session.require("prctl", CP_SYS_prctl, 2, scratch + 8)  // PR_GET_PDEATHSIG
+        try session.require("sigaltstack", CP_SYS_sigaltstack, 0, scratch + 16)
+        let answers = try result((UInt64, UInt32, UInt32, UInt64, UInt64, UInt64).self)
+        facts.tidAddress = answers.0
+        facts.parentDeathSignal = answers.1
+        facts.alternateStack.pointer = answers.3
+        facts.alternateStack.flags = UInt32(truncatingIfNeeded: answers.4)
+        facts.alternateStack.size = answers.5
         return facts
+    }
+
+    /// Head and length of the thread's list of robust mutexes, which the kernel tells tracers too.
+    private static func robustList(_ tid: TID) throws(TraceError) -> (UInt64, UInt32) {
+        var answer: (head: UInt64, length: UInt64) = (0, 0)
+        do throws(Errno) {
+            try withUnsafeMutablePointer(to: &answer) { (pointer) throws(Errno) -> Void in
+                let address = Int(bitPattern: pointer)
+                try systemCall(CP_SYS_get_robust_list, Int(tid.rawValue), address, address + 8)
+            }
+        } catch {
+            throw .failed(operation: "reading its list of robust mutexes", tid: tid, errno: error)
+        }
+        return (answer.head, UInt32(truncatingIfNeeded: answer.length))
     }
 
     private func askForPolicies(

@@ -10,8 +10,11 @@ struct TaskAssembler {
     /// a thread's set.
     func assemble(cgroupSet: ([CgroupRow]) -> UInt32) throws(DumpError) -> TaskImage {
         var threads: [ThreadImage] = []
+        let places = Dictionary(
+            facts.threads.enumerated().map { ($0.element.tid, $0.offset) },
+            uniquingKeysWith: { first, _ in first })
         for frozenThread in frozen.threads {
-            guard let known = facts.threads.first(where: { $0.tid == frozenThread.tid }) else {
+            guard let known = places[frozenThread.tid].map({ facts.threads[$0] }) else {
                 throw .cannotCarry("thread \(frozenThread.tid) of process \(facts.pid) was not seen in /proc")
             }
             var image = thread(known, frozenThread)

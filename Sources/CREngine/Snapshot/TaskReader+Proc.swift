@@ -135,8 +135,28 @@ extension TaskReader {
         errno == .noEntry || errno == .noProcess ? .vanished : .denied(what, errno)
     }
 
+    /// Those of a thread. Threads of one process are always in the same user, pid and time namespaces (clone(2), setns(2) and
+    /// unshare(2) refuse otherwise), and in the same mount namespace as long as they share root and directory.
+    static func namespaces(
+        _ directory: borrowing ProcDirectory, ofThreadOf leader: Namespaces, sharesFileSystem: Bool
+    ) -> Namespaces {
+        var all = leader
+        all.cgroup = namespace("ns/cgroup", directory)
+        all.ipc = namespace("ns/ipc", directory)
+        if !sharesFileSystem { all.mount = namespace("ns/mnt", directory) }
+        all.net = namespace("ns/net", directory)
+        all.pidForChildren = namespace("ns/pid_for_children", directory)
+        all.timeForChildren = namespace("ns/time_for_children", directory)
+        all.uts = namespace("ns/uts", directory)
+        return all
+    }
+
+    private static func namespace(_ name: StaticString, _ directory: borrowing ProcDirectory) -> UInt64 {
+        ((try? directory.number(inLink: name)) ?? nil) ?? 0
+    }
+
     static func namespaces(_ directory: borrowing ProcDirectory) -> Namespaces {
-        func number(_ name: StaticString) -> UInt64 { ((try? directory.number(inLink: name)) ?? nil) ?? 0 }
+        func number(_ name: StaticString) -> UInt64 { namespace(name, directory) }
         var all = Namespaces()
         all.cgroup = number("ns/cgroup")
         all.ipc = number("ns/ipc")

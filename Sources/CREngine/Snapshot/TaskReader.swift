@@ -68,7 +68,8 @@ struct TaskReader {
         ).dropLast().map { String(decoding: $0, as: UTF8.self) }
         task.watchdog = WatchdogRequest.of(
             task.pid.rawValue, environment: try Self.record("environ", directory))
-        task.cgroups = try Self.parse("cgroup", directory) { (bytes) throws(ProcFormatError) in
+        reading.cgroupText = try Self.record("cgroup", directory)
+        task.cgroups = try Self.parse(reading.cgroupText) { (bytes) throws(ProcFormatError) in
             try CgroupRow.parse(bytes)
         }
         task.securityLabel = Self.label(directory)
@@ -113,7 +114,8 @@ struct TaskReader {
         for id in try Self.numbers(".", tasks) where id != leader {
             do throws(TaskReadError) {
                 let thread = try Self.directory("\(id)", tasks)
-                reading.task.threads.append(try threadFacts(reading.task, thread))
+                reading.task.threads.append(
+                    try threadFacts(reading.task, thread, leaderCgroups: reading.cgroupText))
                 reading.children += try Self.children("children", thread)
             } catch {
                 guard case .vanished = error else { throw error }
@@ -133,7 +135,7 @@ struct TaskReader {
     }
 
     private func threadFacts(
-        _ task: TaskFacts, _ directory: borrowing ProcDirectory
+        _ task: TaskFacts, _ directory: borrowing ProcDirectory, leaderCgroups: [UInt8]
     ) throws(TaskReadError) -> ThreadFacts {
         let stat: TaskStat = try Self.parse("stat", directory) { (bytes) throws(ProcFormatError) in
             try TaskStat(parsing: bytes)
@@ -147,15 +149,20 @@ struct TaskReader {
         }
         Self.askOddities(&thread)
         if context.scope.isFrozen { Self.ask(&thread) }
-        let cgroups = try Self.parse("cgroup", directory) { (bytes) throws(ProcFormatError) in
-            try CgroupRow.parse(bytes)
+        let cgroups = try Self.record("cgroup", directory)
+        if cgroups != leaderCgroups {
+            let rows = try Self.parse(cgroups) { (bytes) throws(ProcFormatError) in
+                try CgroupRow.parse(bytes)
+            }
+            if rows != task.cgroups { thread.cgroups = rows }
         }
-        if cgroups != task.cgroups { thread.cgroups = cgroups }
-        let namespaces = Self.namespaces(directory)
-        if namespaces != task.namespaces { thread.namespaces = namespaces }
         let id = PID(thread.tid.rawValue)
         thread.sharesFilesWithLeader = Self.isSame(.files, id, task.pid)
         thread.sharesFileSystemWithLeader = Self.isSame(.fileSystem, id, task.pid)
+        let namespaces = Self.namespaces(
+            directory, ofThreadOf: task.namespaces,
+            sharesFileSystem: thread.sharesFileSystemWithLeader)
+        if namespaces != task.namespaces { thread.namespaces = namespaces }
         return thread
     }
 

@@ -29,6 +29,8 @@ struct TaskReading: Sendable {
 
     /// Without paths that are checked, mappings, descriptors, and what it shares with others.
     var task: TaskFacts
+    /// /proc/PID/cgroup as it is; threads that are in the same groups have the same.
+    var cgroupText: [UInt8] = []
     /// Of all its threads.
     var children: [PID] = []
     var exe: Link?

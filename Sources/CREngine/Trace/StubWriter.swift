@@ -8,6 +8,8 @@ package struct StubWriter: ~Copyable {
     private let place: RemoteAddress
     private let scratch: RemoteAddress
     private let faults: FaultPoints
+    /// Nil where the kernel does not open it.
+    private let memory: ProcessMemoryFile?
 
     /// `scratch` is the page for results that belongs to the stub.
     package init(pid: PID, place: RemoteAddress, scratch: RemoteAddress, faults: FaultPoints) {
@@ -15,6 +17,11 @@ package struct StubWriter: ~Copyable {
         self.place = place
         self.scratch = scratch
         self.faults = faults
+        do throws(Errno) {
+            memory = try ProcessMemoryFile(pid)
+        } catch {
+            memory = nil
+        }
     }
 
     /// The stub by which this thread heals.
@@ -38,8 +45,8 @@ package struct StubWriter: ~Copyable {
     private func write(_ bytes: [UInt8]) throws(TraceError) {
         do throws(Errno) {
             do throws(Errno) {
-                let memory = try ProcessMemoryFile(pid)
-                try memory.write(place, bytes)
+                guard memory != nil else { throw .access }
+                try memory?.write(place, bytes)
             } catch {
                 if error == .noProcess { throw error }
                 for word in stride(from: 0, to: bytes.count, by: 8) {

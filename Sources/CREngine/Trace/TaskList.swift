@@ -12,22 +12,23 @@ package enum TaskList {
 
     /// Children of one thread. Complete only while the thread's children cannot change: proc_pid_children(5).
     package static func children(of pid: PID, thread: TID) -> [PID] {
-        guard let text = text("/proc/\(pid)/task/\(thread)/children") else { return [] }
-        return text.split(separator: " ").compactMap { Int32($0) }.map { PID($0) }
+        guard let bytes = bytes("/proc/\(pid)/task/\(thread)/children") else { return [] }
+        return bytes[...].words.compactMap { $0.decimal.flatMap { Int32(exactly: $0) } }.map { PID($0) }
     }
 
     /// State letter, parent, processor and start time of /proc/PID/task/TID/stat. Nil when the thread is gone.
     package static func stat(_ pid: PID, _ tid: TID) -> (
         state: Character, parent: PID, startTime: UInt64, cpu: Int
     )? {
-        guard let text = text("/proc/\(pid)/task/\(tid)/stat"), let end = text.lastIndex(of: ")") else {
-            return nil
-        }
-        let fields = text[text.index(after: end)...].split(separator: " ")
-        guard fields.count > 36, let state = fields[0].first, let parent = Int32(fields[1]),
-            let start = UInt64(fields[19]), let cpu = Int(fields[36])
+        guard let bytes = bytes("/proc/\(pid)/task/\(tid)/stat"),
+            let end = bytes.lastIndex(of: UInt8(ascii: ")"))
         else { return nil }
-        return (state, PID(parent), start, cpu)
+        let fields = bytes[(end + 1)...].words
+        guard fields.count > 36, let letter = fields[0].first,
+            let parent = fields[1].decimal.flatMap({ Int32(exactly: $0) }), let start = fields[19].decimal,
+            let cpu = fields[36].decimal
+        else { return nil }
+        return (Character(Unicode.Scalar(letter)), PID(parent), start, Int(cpu))
     }
 
     /// Where a thread sleeps in the kernel: the text of /proc/PID/task/TID/wchan, "0" while it runs.
@@ -37,8 +38,7 @@ package enum TaskList {
 
     /// The system call a thread is in, from /proc/PID/task/TID/syscall; nil while it runs in user mode.
     package static func systemCall(_ pid: PID, _ tid: TID) -> UInt64? {
-        guard let text = text("/proc/\(pid)/task/\(tid)/syscall") else { return nil }
-        return text.split(separator: " ").first.flatMap { UInt64($0) }
+        bytes("/proc/\(pid)/task/\(tid)/syscall")?[...].words.first?.decimal
     }
 
     /// The system call that a thread sleeps in, with its arguments; nil while it runs.
@@ -64,10 +64,13 @@ package enum TaskList {
         return PID(number)
     }
 
+    private static func bytes(_ path: String) -> [UInt8]? {
+        guard let file = try? OwnedFD.open(path, O_RDONLY) else { return nil }
+        return try? file.readToEnd()
+    }
+
     private static func text(_ path: String) -> String? {
-        guard let file = try? OwnedFD.open(path, O_RDONLY), let bytes = try? file.readToEnd() else {
-            return nil
-        }
+        guard let bytes = bytes(path) else { return nil }
         let text = String(decoding: bytes, as: UTF8.self)
         return text.hasSuffix("\n") ? String(text.dropLast()) : text
     }
