@@ -31,14 +31,20 @@ struct CallList {
         words += [number, a, b, c, d, e, f, 0]
     }
 
-    /// Makes the calls and returns their values. The first that failed is thrown, when all have been made.
-    @discardableResult
-    func run(in thread: StubThread) throws(RestoreError) -> [Int] {
+    /// Makes the calls and returns their values, -errno of one that failed.
+    func attempt(in thread: StubThread) throws(RestoreError) -> [Int] {
         var results: [Int] = []
         results.reserveCapacity(count)
         for start in stride(from: 0, to: count, by: Self.room) {
             results += try Self.run(words[(start * 8)..<(min(start + Self.room, count) * 8)], in: thread)
         }
+        return results
+    }
+
+    /// Makes the calls and returns their values. The first that failed is thrown, when all have been made.
+    @discardableResult
+    func run(in thread: StubThread) throws(RestoreError) -> [Int] {
+        let results = try attempt(in: thread)
         if let failed = results.firstIndex(where: { $0 < 0 && $0 >= -4095 }) {
             throw RestoreError(
                 "task \(thread.tid)", "\(names[failed])(2) made in the task failed",

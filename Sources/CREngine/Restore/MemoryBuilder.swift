@@ -176,38 +176,33 @@ struct MemoryBuilder {
     }
 
     private func map(_ thread: StubThread, _ areas: [AreaImage], fd: Int) throws(RestoreError) {
-        var rest = areas[...]
-        if areas.count >= StubBatch.worthFrom, let batch = try StubBatch(thread) {
-            while !rest.isEmpty {
-                let part = rest.prefix(StubBatch.capacity)
-                let made = try batch.run(part.map { Self.mapping($0, fd: fd) })
-                rest = rest.dropFirst(made)
-                // What failed is made again alone, where the error is understood.
-                if made < part.count, let area = rest.popFirst() { try map(thread, area, fd: fd) }
-            }
-            try batch.end()
+        var calls = CallList()
+        for area in areas {
+            let (start, length, protection, flags, file, offset) = Self.mapping(area, fd: fd)
+            calls.add("mmap", CP_SYS_mmap, start, length, protection, flags, file, offset)
         }
-        for area in rest { try map(thread, area, fd: fd) }
+        // What failed is made again alone, where the error is understood.
+        for (area, address) in zip(areas, try calls.attempt(in: thread)) where address != Int(area.start) {
+            try map(thread, area, fd: fd)
+        }
     }
 
-    /// The call that makes an area. Its address is taken as it is, or not at all (MAP_FIXED_NOREPLACE).
-    private static func mapping(_ area: AreaImage, fd: Int) -> StubBatch.Call {
+    /// The arguments of mmap(2) for an area. Its address is taken as it is, or not at all (MAP_FIXED_NOREPLACE).
+    private static func mapping(_ area: AreaImage, fd: Int) -> (Int, Int, Int, Int, Int, Int) {
         let fixedNoReplace: UInt32 = 0x10_0000
         let kept: UInt32 = 0x3 | 0x100 | 0x4000 | 0x2_0000 | (area.isHuge ? 0x4_0000 | 0x3f << 26 : 0)
         // A droppable mapping has a type of its own in place of MAP_PRIVATE.
         let droppable: UInt32 = area.flags & 0x3 == 0 ? area.flags & 0x8 : 0
         let anonymous: UInt32 = fd < 0 ? 0x20 : 0
         let flags = area.flags & kept | droppable | anonymous | fixedNoReplace
-        return StubBatch.Call(
-            number: CP_SYS_mmap,
-            arguments: (
-                Int(area.start), Int(area.end - area.start), Int(area.protection), Int(flags), fd,
-                fd < 0 ? 0 : Int(area.offset)
-            ))
+        return (
+            Int(area.start), Int(area.end - area.start), Int(area.protection), Int(flags), fd,
+            fd < 0 ? 0 : Int(area.offset)
+        )
     }
 
     private func map(_ thread: StubThread, _ area: AreaImage, fd: Int) throws(RestoreError) {
-        let (start, length, protection, flags, file, offset) = Self.mapping(area, fd: fd).arguments
+        let (start, length, protection, flags, file, offset) = Self.mapping(area, fd: fd)
         switch try thread.attempt("mmap", CP_SYS_mmap, start, length, protection, flags, file, offset) {
         case .success(let address) where address == Int(area.start): return
         case .success:
