@@ -75,10 +75,12 @@ extension OwnedFD {
         }
     }
 
-    /// Reads from the present offset to the end of the file.
+    /// Reads from the present offset to the end of the file, or past `limit` bytes.
     ///
     /// `inOneGo`: the file comes in one piece, so that a read which leaves room was the last.
-    package borrowing func readToEnd(inOneGo: Bool = false) throws(Errno) -> [UInt8] {
+    package borrowing func readToEnd(
+        inOneGo: Bool = false, limit: Int = .max
+    ) throws(Errno) -> [UInt8] {
         var all: [UInt8] = []
         var room = 4096
         while true {
@@ -95,7 +97,7 @@ extension OwnedFD {
             if chunk.isEmpty { return all }
             let isLast = inOneGo && chunk.count < room
             if all.isEmpty { all = chunk } else { all.append(contentsOf: chunk) }
-            if isLast { return all }
+            if isLast || all.count > limit { return all }
             room = min(room * 2, 1 << 18)
         }
     }

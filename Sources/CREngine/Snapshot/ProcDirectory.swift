@@ -28,12 +28,6 @@ package struct ProcDirectory: ~Copyable {
         try OwnedFD.openat(directory.rawValue, name, O_RDONLY).readToEnd(inOneGo: true)
     }
 
-    /// Nil where the file has more bytes than that; not much more was read then.
-    package borrowing func read(_ name: String, limit: Int) throws(Errno) -> [UInt8]? {
-        let bytes = try OwnedFD.openat(directory.rawValue, name, O_RDONLY).readToEnd(limit: limit)
-        return bytes.count > limit ? nil : bytes
-    }
-
     /// The file in pieces, without keeping it, until `body` answers false. Answers false itself where the file has more
     /// bytes than the limit; not much more was read then.
     package borrowing func read(
