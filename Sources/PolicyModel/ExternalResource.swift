@@ -9,13 +9,17 @@ package enum ExternalResource {
     /// What a tree of a host can have.
     private static let kinds = ["tty[", "file[", "unix[", "pipe:["]
     /// What belongs to a container's namespaces.
-    private static let contained = ["mnt[", "veth[", "macvlan[", "netdev[", "net[", "pid["]
+    private static let contained = ["veth[", "macvlan[", "netdev[", "net[", "pid["]
 
     /// Why it is not taken at a dump, as the end of a sentence; nil where it is.
     package static func refusal(_ text: String) -> String? {
         if isOfNamespaces(text) { return "is of a container's namespaces, which this build does not dump" }
         if text.hasPrefix("dev[") {
             return device(text) == nil ? "is to be dev[MAJOR/MINOR]:NAME" : nil
+        }
+        if MountResource.isOne(text) {
+            return MountResource(text) == nil
+                ? "is to be mnt[/MOUNTPOINT]:KEY, mnt[]:ms, skip-mnt[/MOUNTPOINT] or enable-fs[NAME]" : nil
         }
         let isKnown = kinds.contains { text.hasPrefix($0) } && text.contains("]")
         return isKnown ? nil : "is none of criu's spellings"

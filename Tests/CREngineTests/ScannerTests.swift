@@ -203,7 +203,8 @@ func addFile(
         for code in FindingCode.allCases {
             guard let remedy = code.entry.remedy, !remedy.hasPrefix("dump:") else { continue }
             let line = remedy.replacing("SIZE", with: "2MiB").replacing("COUNT", with: "70").replacing(
-                "MAJOR/MINOR", with: "8/1")
+                "MAJOR/MINOR", with: "8/1"
+            ).replacing("MOUNTPOINT", with: "/data").replacing("SOURCE", with: "/srv/data")
             let text = "version: 1\nname: x\nselect: [{comm: solver}]\n\(line)\n"
             let policies = try PolicyLoader().load([PolicyFile(name: "x.yaml", bytes: Array(text.utf8))])
             #expect(policies.allSatisfy { $0.unsupportedKeys().isEmpty }, "\(code): \(remedy)")
@@ -216,6 +217,10 @@ func addFile(
                 "allow: {link-remap: true}", "allow: {evasive-devices: true}", "allow: {shell-job: true}",
                 "allow: {file-locks: owned}", "allow: {file-locks: any}", "allow: {fsnotify: drop}",
                 "allow: {ext-pipes: inherit}", "allow: {external: [\"dev[8/1]:NAME\"]}",
+                "allow: {ext-mount-map: {/data: /srv/data}}", "allow: {ext-mount-map: auto}",
+                "allow: {ext-mount-map: auto, external: [\"mnt[]:m\"]}",
+                "allow: {ext-mount-map: auto, external: [\"mnt[]:s\"]}",
+                "allow: {external: [\"enable-fs[FILESYSTEM]\"]}",
                 "dump: {network-lock: nftables}",
                 "allow: {stdio: [{on-restore: inherit}]}",
                 "restore: {pidfile: \"/run/{target}.pid\"}",

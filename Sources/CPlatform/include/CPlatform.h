@@ -8,6 +8,7 @@
 #include "image_messages.h"
 #include "kernel_abi.h"
 #include "libraries.h"
+#include "mount_work.h"
 #include "page_hash.h"
 #include "rescue.h"
 #include "rpc/rpc.pb-c.h"

@@ -9,6 +9,7 @@
 #include "images/ipc.pb-c.h"
 #include "images/memory.pb-c.h"
 #include "images/namespaces.pb-c.h"
+#include "images/mount.pb-c.h"
 #include "images/net.pb-c.h"
 #include "images/seccomp.pb-c.h"
 #include "images/stats.pb-c.h"

@@ -31,6 +31,7 @@ package enum ImageKind: UInt32, Sendable {
     case networkDevices = 0x5737_3951
     case networkNamespace = 0x5593_3752
     case stats = 0x5709_3306
+    case mounts = 0x5556_3928
 
     static let common: UInt32 = 0x5456_4319
     static let service: UInt32 = 0x5510_5940
@@ -73,6 +74,10 @@ package enum ImageName {
     package static func sharedSegments(_ namespace: UInt32) -> String { "ipcns-shm-\(namespace).img" }
     package static func semaphoreSets(_ namespace: UInt32) -> String { "ipcns-sem-\(namespace).img" }
     package static func messageQueues(_ namespace: UInt32) -> String { "ipcns-msg-\(namespace).img" }
+    /// The mounts of one mount namespace, by its number in `ids-PID.img`.
+    package static func mounts(_ namespace: UInt32) -> String { "mountpoints-\(namespace).img" }
+    /// What a file system in memory holds, by its device in the kernel's encoding.
+    package static func mountContents(_ device: UInt32) -> String { "tmpfs-dev-\(device).tar.gz.img" }
     package static func core(_ tid: Int32) -> String { "core-\(tid).img" }
     package static func ids(_ pid: PID) -> String { "ids-\(pid).img" }
     package static func memory(_ pid: PID) -> String { "mm-\(pid).img" }

@@ -47,11 +47,11 @@ package struct AllowanceUse: Sendable, Equatable {
         "allow.ext-pipes": [.pipeOutside],
         "allow.file-locks": [.flock, .posixLock, .openFileLock, .lease, .lockOutside],
         "allow.fsnotify": [.inotify, .fanotify],
-        "allow.ext-mount-map": [.mountNamespace],
+        "allow.ext-mount-map": [.mountNamespace, .mountExternal],
         "allow.veth": [.networkNamespace],
         "allow.external": [
             .mountNamespace, .networkNamespace, .device, .externalFile, .terminal, .unixOutside,
-            .pathReplaced,
+            .pathReplaced, .mountExternal, .mountUnsupported, .mountSkipped, .mountMaster, .mountPeers,
         ],
     ]
 
