@@ -89,7 +89,7 @@ struct ExternalDeviceTests {
     }
 
     @Test(arguments: [
-        (["dump", "-t", "1", "-D", "/tmp"], "veth[eth0]:out", "is of a container's namespaces"),
+        (["dump", "-t", "1", "-D", "/tmp"], "mnt[data]:data", "is to be mnt[/MOUNTPOINT]:KEY"),
         (["dump", "-t", "1", "-D", "/tmp"], "veth[eth0]:veth1", "is of a container's namespaces"),
         (["dump", "-t", "1", "-D", "/tmp"], "dev[8:1]:data", "is to be dev[MAJOR/MINOR]:NAME"),
         (["dump", "-t", "1", "-D", "/tmp"], "disk[8/1]", "is none of criu's spellings"),
