@@ -10,6 +10,9 @@ package enum Scanner {
             found += TaskRules.findings(task, in: context)
             found += AreaRules.findings(task, in: context)
         }
+        if let mounts = snapshot.mounts {
+            found += MountRules.findings(mounts, MountAllowances(allow))
+        }
         found += MappedFileRules.findings(in: context)
         for file in snapshot.openFiles {
             found += FileTable.findings(of: file, in: context)

@@ -95,6 +95,7 @@ package struct Collector {
         snapshot.locks = LockScan.locks(of: snapshot)
         snapshot.watchedTasks = WriteTracker.watched(root: snapshot.root)
         snapshot.systemV = try SystemVScan.facts(of: snapshot)
+        findMounts()
         findOutsideLeaders()
         if let parent = snapshot.task(snapshot.root)?.parent,
             let bytes = try? ProcDirectory.open("/proc/\(parent)").read("cgroup")
@@ -104,6 +105,18 @@ package struct Collector {
         if scope.findsOutsideHolders {
             snapshot.outsideHolders = OutsideScan.holders(of: snapshot)
         }
+    }
+
+    /// A table that cannot be read or understood is that of a task of which more than that is told.
+    private mutating func findMounts() {
+        guard let root = snapshot.task(snapshot.root),
+            root.namespaces.mount != 0, root.namespaces.mount != snapshot.ownNamespaces.mount,
+            let theirs = try? ProcDirectory.open("/proc/\(root.pid)").read("mountinfo"),
+            let ours = try? ProcDirectory.open("/proc/self").read("mountinfo"),
+            let rows = try? MountRow.parse(theirs), let ownRows = try? MountRow.parse(ours)
+        else { return }
+        snapshot.mounts = MountNamespaceFacts(
+            namespace: root.namespaces.mount, pid: root.pid, rows: rows, ownRows: ownRows)
     }
 
     /// Whether memory can come from more than one node; false for a kernel without NUMA.

@@ -35,6 +35,8 @@ package struct Snapshot: Equatable, Sendable {
     package var ownSeccompMode: UInt32 = 0
     /// Namespaces of the collector.
     package var ownNamespaces = Namespaces()
+    /// What is mounted in the root's mount namespace, where that is not ours.
+    package var mounts: MountNamespaceFacts?
     /// The device of the kernel's own tmpfs, where memfds and shared anonymous memory live.
     package var sharedMemoryDevice: DeviceNumber?
     /// Process groups and sessions that tasks are in and whose leader is no task of the tree, with what is known of

@@ -8,29 +8,6 @@ import Testing
 
 /// Namespaces that are real: their image and contents are taken, and made again in a stub.
 @Suite(.serialized, .enabled(if: geteuid() == 0, "needs root")) struct MountBuilderTests {
-    /// All that has to come back of a table: without numbers, which differ, but with which are equal.
-    private static func shape(_ rows: [MountRow]) -> [String] {
-        var numbers: [String: Int] = [:]
-        func same(_ kind: String, _ value: String) -> String {
-            let key = kind + value
-            if numbers[key] == nil { numbers[key] = numbers.count }
-            return "\(kind)\(numbers[key] ?? 0)"
-        }
-        let points = Dictionary(rows.map { ($0.id, $0.mountPoint) }, uniquingKeysWith: { first, _ in first })
-        let sorted = rows.sorted { a, b in
-            (a.mountPoint, a.fileSystem, a.source, a.root) < (b.mountPoint, b.fileSystem, b.source, b.root)
-        }
-        return sorted.map { row in
-            var words = [row.mountPoint, "on", points[row.parent] ?? "-", row.fileSystem, row.source]
-            words.append(row.mountPoint == "/" || row.mountPoint == "/data" ? "outside" : row.root)
-            words += row.options + row.fileSystemOptions + [same("device", "\(row.device)")]
-            if row.peerGroup != 0 { words.append(same("group", "\(row.peerGroup)")) }
-            if row.masterGroup != 0 { words.append("master " + same("group", "\(row.masterGroup)")) }
-            if row.isUnbindable { words.append("unbindable") }
-            return words.joined(separator: " ")
-        }
-    }
-
     /// An extended attribute; nil where it is not there.
     private static func attribute(_ name: String, _ path: String) -> [UInt8]? {
         var value = [UInt8](repeating: 0, count: 16)
@@ -81,8 +58,8 @@ import Testing
         try MountBuilder.build(
             try MountPlan(image, outside), in: stub.thread, lender: stub.lender, userNamespace: nil,
             contents: Archives(directory: images.rawValue).open)
-        let made = Self.shape(try stub.rows())
-        let wanted = Self.shape(rows)
+        let made = MountShape.of(try stub.rows())
+        let wanted = MountShape.of(rows)
         #expect(made.filter { !wanted.contains($0) } == wanted.filter { !made.contains($0) })
         #expect(made.count == wanted.count)
         // Only the lender's is left.

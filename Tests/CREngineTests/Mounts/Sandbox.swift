@@ -34,15 +34,21 @@ final class Sandbox {
             umount -l /old
             \(script)
             mkfifo /fifo
-            echo ready > /ready
-            read -r nothing < /fifo
+            mknod /null c 1 3
+            exec < /null > /null 2>&1
+            exec /bin/sh -c 'echo ready > /ready; read -r nothing < /fifo'
             """
         _ = FileManager.default.createFile(atPath: directory + "/script", contents: Data(lines.utf8))
-        let words = ["/usr/bin/unshare"] + unshare + ["--", "/bin/sh", directory + "/script"]
+        let words =
+            ["/usr/bin/setsid", "/usr/bin/unshare"] + unshare + ["--", "/bin/sh", directory + "/script"]
         let arguments = words.map { strdup($0) } + [nil]
         defer { arguments.forEach { free($0) } }
         var child: pid_t = 0
-        let error = posix_spawn(&child, words[0], nil, nil, arguments, environ)
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addclosefrom_np(&actions, 3)
+        let error = posix_spawn(&child, words[0], &actions, nil, arguments, environ)
         try #require(error == 0)
         pid = PID(child)
     }
@@ -93,28 +99,18 @@ struct Archives {
 final class MountStub {
     let thread: StubThread
     let lender = Lender(number: 300)
-    private let keep: OwnedFD
 
     init() throws {
         let vdso = try OwnVDSO()
         let tree = TreeImage(
             inventory: InventoryImage(rootIDs: KernelObjectIDs(), runID: "x"), tasks: [], files: [])
         let layout = try StubLayout(tree: tree, vdso: vdso)
-        let limit = Int32(
-            try OwnedFD.open("/proc/sys/kernel/pid_max", O_RDONLY).readToEnd().lines[0].decimal ?? 32768)
-        // A number that is free; another may take it first.
-        var started: OwnedFD?
-        var pid = limit - 2
-        while started == nil {
-            pid -= 1
-            try #require(pid > 1000)
-            started = try? RootStub.start(PID(pid), session: nil, parent: .caller)
-        }
-        guard let started else { throw Errno.noProcess }
-        keep = started
-        thread = try RootStub.seize(PID(pid), layout: layout, vdso: vdso, lender: lender.number)
-        let newMounts = 0x2_0000
-        try thread.call("unshare", CP_SYS_unshare, newMounts)
+        let ourselves = try RootStub.ownPidFD()
+        // The first of a pid namespace of its own, as the root of a container is.
+        let started = try RootStub.start(
+            PID(1), session: nil, namespaces: [.pid, .mount], parent: .caller)
+        thread = try RootStub.seize(
+            started.pid, layout: layout, vdso: vdso, ourselves: ourselves.rawValue, lender: lender.number)
     }
 
     deinit {
@@ -129,4 +125,29 @@ final class MountStub {
         try String(contentsOfFile: self.path(path), encoding: .utf8)
     }
     func path(_ path: String) -> String { "/proc/\(thread.tid)/root" + path }
+}
+
+enum MountShape {
+    /// All that has to come back of a table: without numbers, which differ, but with which are equal.
+    static func of(_ rows: [MountRow]) -> [String] {
+        var numbers: [String: Int] = [:]
+        func same(_ kind: String, _ value: String) -> String {
+            let key = kind + value
+            if numbers[key] == nil { numbers[key] = numbers.count }
+            return "\(kind)\(numbers[key] ?? 0)"
+        }
+        let points = Dictionary(rows.map { ($0.id, $0.mountPoint) }, uniquingKeysWith: { first, _ in first })
+        let sorted = rows.sorted { a, b in
+            (a.mountPoint, a.fileSystem, a.source, a.root) < (b.mountPoint, b.fileSystem, b.source, b.root)
+        }
+        return sorted.map { row in
+            var words = [row.mountPoint, "on", points[row.parent] ?? "-", row.fileSystem, row.source]
+            words.append(row.mountPoint == "/" || row.mountPoint == "/data" ? "outside" : row.root)
+            words += row.options + row.fileSystemOptions + [same("device", "\(row.device)")]
+            if row.peerGroup != 0 { words.append(same("group", "\(row.peerGroup)")) }
+            if row.masterGroup != 0 { words.append("master " + same("group", "\(row.masterGroup)")) }
+            if row.isUnbindable { words.append("unbindable") }
+            return words.joined(separator: " ")
+        }
+    }
 }
