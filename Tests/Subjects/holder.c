@@ -376,7 +376,8 @@ static int hold_outside_pipe(void)
     // The reader leaves the tree: a double fork into a session of its own, reparented to the runner.
     int ends[2];
     MUST(pipe(ends));
-    if (MUST(fork()) == 0) {
+    pid_t between = MUST(fork());
+    if (between == 0) {
         setsid();
         if (fork() == 0) {
             char byte;
@@ -385,9 +386,12 @@ static int hold_outside_pipe(void)
         }
         _exit(0);
     }
+    // Until then the reader is still of the tree.
+    MUST(waitpid(between, NULL, 0));
     close(ends[0]);
     return ends[1];
 }
+
 // A sandbox that leaves all but one right to files; nothing shows it.
 static int hold_landlock(void)
 {

@@ -63,12 +63,13 @@ package enum NamespaceKind: String, CaseIterable, Sendable {
 
 extension Snapshot {
     /// The kinds of which the root has a namespace that is not ours, and which therefore travel with the tree. A time
-    /// namespace is made anew at every restore, and is none of them.
+    /// namespace is made anew at every restore, and is none of them; a zombie has none at all.
     package var ownNamespaceKinds: Set<NamespaceKind> {
         guard let root = task(root) else { return [] }
         return Set(
-            NamespaceKind.allCases.filter {
-                $0 != .time && root.namespaces[keyPath: $0.place] != ownNamespaces[keyPath: $0.place]
+            NamespaceKind.allCases.filter { kind in
+                let number = root.namespaces[keyPath: kind.place]
+                return kind != .time && number != 0 && number != ownNamespaces[keyPath: kind.place]
             })
     }
 }

@@ -17,7 +17,12 @@ enum SystemVScan {
         // What is there is there for the tree.
         return try NamespaceVisit.run(
             .ipc, of: snapshot.root,
-            refusal: { CollectorError.unreadable(path: "/proc/\($0.pid)/ns/ipc", errno: $0.errno) }
+            refusal: { failure in
+                switch failure.errno {
+                case .noEntry, .noProcess: CollectorError.noSuchProcess(failure.pid)
+                default: CollectorError.unreadable(path: "/proc/\(failure.pid)/ns/ipc", errno: failure.errno)
+                }
+            }
         ) { () throws(CollectorError) in try look(snapshot, takesAll: true) }
     }
 
