@@ -44,7 +44,7 @@ struct PlannerPromiseTests {
         "holder packets": "CRP112", "holder directory-watch": "CRP115", "holder outside-owner": "CRP116",
         "holder unix-urgent": "CRP233", "holder tcp-urgent": "CRP233", "holder udp-tunnel": "CRP237",
         "holder socket-program": "CRP235", "tcp unseen-reset": "CRP236", "tcp unseen-reset-empty": "CRP236",
-        "terminals control": "CRP416", "holder landlock": "Landlock domain", "holder aio": "CRP512",
+        "terminals control": "CRP416", "holder landlock": "Landlock domain",
         "uncarried dispatch": "syscall user dispatch",
     ]
     /// What /proc shows the half of: the finding that tells it in the plan, and the one by which the dump refuses.
