@@ -136,7 +136,7 @@ static void hop(volatile int *is_over)
 {
     while (!*is_over) {
         pid_t heir = fork();
-        if (heir < 0) _exit(1);
+        if (heir < 0) _exit(errno);
         if (heir > 0) break;
     }
     _exit(exit_code);
