@@ -234,9 +234,6 @@ package struct DumpExecutor {
         }
     }
 
-    /// A tree that settles is found whole by the second look or the third.
-    private static let looks = 20
-
     /// Seizes the tree; while the group that is its own stands still, if it outruns us and has one.
     private func freeze(_ pause: PauseClock, _ notes: UndoNotes) throws(DumpError) -> FrozenTree {
         if let place = TreeGroup.frozenGroup(of: options.root) {
@@ -246,7 +243,7 @@ package struct DumpExecutor {
         }
         do throws(DumpError) {
             if faults.isOutrun { throw .trace(.outrun(root: options.root)) }
-            return try seize(pause, looks: Self.looks)
+            return try seize(pause, isPatient: false)
         } catch {
             guard case .trace(.outrun) = error else { throw error }
         }
@@ -286,9 +283,10 @@ package struct DumpExecutor {
         }
     }
 
-    private func seize(_ pause: PauseClock, looks: Int? = nil) throws(DumpError) -> FrozenTree {
+    private func seize(_ pause: PauseClock, isPatient: Bool = true) throws(DumpError) -> FrozenTree {
         do throws(TraceError) {
-            return try FrozenTree.freeze(root: options.root, deadline: seizeDeadline(pause), looks: looks)
+            return try FrozenTree.freeze(
+                root: options.root, deadline: seizeDeadline(pause), isPatient: isPatient)
         } catch {
             try pause.check()
             throw .trace(error)

@@ -126,6 +126,8 @@ struct StubThread: Sendable {
             if status.isEnd { throw .noProcess }
             try Ptrace.setSignalMask(child, .max)
         } catch {
+            // Nobody else knows of it yet; of one that has ended the number may be another's by now.
+            if error != .noProcess { _ = cp_syscall(CP_SYS_kill, Int(child.rawValue), 9, 0, 0, 0, 0) }
             throw RestoreError("task \(newTID)", "ended before it was built", errno: error)
         }
         return StubThread(tid: child, scratch: scratch, gadget: gadget, template: template)

@@ -94,7 +94,13 @@ package struct Collector {
         snapshot.watches = WatchScan.facts(of: &snapshot)
         snapshot.locks = LockScan.locks(of: snapshot)
         snapshot.watchedTasks = WriteTracker.watched(root: snapshot.root)
-        snapshot.systemV = try SystemVScan.facts(of: snapshot)
+        do throws(CollectorError) {
+            snapshot.systemV = try SystemVScan.facts(of: snapshot)
+        } catch {
+            // Without privileges nobody enters the tree's ipc namespace, and the rest of a look tells enough.
+            guard !snapshot.isFrozen, case .unreadable(let path, .perm) = error else { throw error }
+            snapshot.events.append(.unreadable(snapshot.root, what: path, .perm))
+        }
         findMounts()
         findOutsideLeaders()
         if let parent = snapshot.task(snapshot.root)?.parent,

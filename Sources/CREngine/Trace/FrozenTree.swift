@@ -11,12 +11,31 @@ package struct FrozenTree: ~Copyable {
 
     /// Freezes the tree below a process, or throws with everything running again.
     ///
-    /// `looks`: how often the tree may be found changed before `TraceError.outrun` is thrown; nil for no such bound.
+    /// A tree that is found changed `looks` times in a row is let go for as long as it was held, and tried anew: whoever reaps
+    /// its ended tasks is held too, and without it the others run out of process numbers. `isPatient`: until the deadline, and
+    /// not only once, after which `TraceError.outrun` is thrown.
     package static func freeze(
-        root: PID, deadline: Deadline, looks: Int? = nil
+        root: PID, deadline: Deadline, isPatient: Bool = true
     ) throws(TraceError) -> FrozenTree {
-        try make(Freezer(root: root, scope: .tree, deadline: deadline, looks: looks).freeze())
+        while true {
+            let begin = MonotonicClock.now()
+            let processes: [FrozenProcess]
+            do throws(TraceError) {
+                processes = try Freezer(root: root, scope: .tree, deadline: deadline, looks: looks).freeze()
+            } catch {
+                guard case .outrun = error, isPatient else { throw error }
+                let pause = max(1000, (MonotonicClock.now() - begin) / 1000)
+                usleep(UInt32(clamping: pause))
+                if cp_cancellation_signal() != 0 { throw .cancelled }
+                if deadline.hasPassed { throw .treeKeepsChanging(root: root) }
+                continue
+            }
+            return try make(processes)
+        }
     }
+
+    /// A tree that settles is found whole by the second look or the third.
+    private static let looks = 20
 
     /// Freezes one process with all its threads and none of its children.
     package static func freezeProcess(_ pid: PID, deadline: Deadline) throws(TraceError) -> FrozenTree {
