@@ -12,9 +12,8 @@ package struct Fingerprint {
 
     /// Lines of /proc/PID/status and /proc/PID/task/TID/status that a checkpoint must carry.
     private static let statusLines: Set<Substring> = [
-        "Name", "Umask", "Tgid", "Pid", "Uid", "Gid", "Groups", "Kthread", "SigPnd", "ShdPnd", "SigBlk",
-        "SigIgn",
-        "SigCgt", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp",
+        "Name", "Umask", "Tgid", "Pid", "Uid", "Gid", "Groups", "Kthread", "SigBlk", "SigIgn", "SigCgt",
+        "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp",
         "Seccomp_filters",
         "Cpus_allowed",
     ]
@@ -72,11 +71,20 @@ package struct Fingerprint {
         tasks.append((host, hostTID))
         let directory = "/proc/\(host)/task/\(hostTID)"
         let (pid, tid) = (number(host), number(hostTID))
+        var masks: [Substring: UInt64] = [:]
         for line in (text(of: directory + "/status") ?? "").split(separator: "\n") {
             let parts = line.split(separator: ":", maxSplits: 1)
+            guard parts.count == 2 else { continue }
+            if ["SigPnd", "ShdPnd", "SigBlk"].contains(parts[0]) {
+                masks[parts[0]] = UInt64(trimmed(String(parts[1])), radix: 16)
+            }
             if !numbers.isEmpty, ["Tgid", "Pid"].contains(parts[0]) { continue }
-            if parts.count == 2, Self.statusLines.contains(parts[0]) {
-                facts["\(pid)/\(tid)/\(parts[0])"] = String(parts[1])
+            if Self.statusLines.contains(parts[0]) { facts["\(pid)/\(tid)/\(parts[0])"] = String(parts[1]) }
+        }
+        // A signal that nobody blocks is pending for an instant: a look at a running task meets it by chance.
+        for key: Substring in ["SigPnd", "ShdPnd"] {
+            if let pending = masks[key], let blocked = masks["SigBlk"] {
+                facts["\(pid)/\(tid)/\(key)"] = String(pending & blocked, radix: 16)
             }
         }
         let stat = statFields(directory + "/stat")
