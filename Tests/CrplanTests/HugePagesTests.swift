@@ -4,7 +4,7 @@ import Testing
 
 @testable import CREngine
 
-/// Private memory in huge pages, where the machine lets us have some.
+/// Memory in huge pages, where the machine lets us have some.
 @Suite(
     .serialized,
     .enabled(if: BuiltPrograms.canCheckpoint && HugePool.isThere, "needs root, and a pool of huge pages"))
@@ -32,6 +32,40 @@ struct HugePagesTests {
         let isGoneAgain = subject.reapAll()
         #expect(isGoneAgain)
         pool.setTo(pool.before + 4)
+        let restored = try subject.restore()
+        #expect(restored.ending == .exit(0), "\(restored.output)")
+    }
+
+    @Test func `shared huge pages come back, holes as holes, and a pool without any is told`() throws {
+        let pool = HugePool(more: 14)
+        let hasGrown = pool.hasGrown
+        try #require(hasGrown)
+        let run = try Command.run(
+            [
+                BuiltPrograms.subjectRunner, "--tool", BuiltPrograms.crplan, "--steps", "cycle:2,check",
+                "hugepages",
+            ],
+            timeout: 150)
+        #expect(run.ending == .exit(0), "\(run.output)")
+        let fresh = try Command.run(
+            [
+                BuiltPrograms.subjectRunner, "--tool", BuiltPrograms.crplan, "--steps",
+                "dump,forget-ipc,restore,dump,restore,check", "hugepages",
+            ],
+            timeout: 150)
+        #expect(fresh.ending == .exit(0), "\(fresh.output)")
+
+        let subject = try DumpedSubject(["hugepages", "files"])
+        try subject.dump()
+        let isGone = subject.reapAll()
+        try #require(isGone)
+        pool.setTo(pool.before)
+        let refused = try subject.restore()
+        #expect(refused.ending == .exit(1))
+        #expect(refused.output.contains("finds too few free huge pages"), "\(refused.output)")
+        let isGoneAgain = subject.reapAll()
+        #expect(isGoneAgain)
+        pool.setTo(pool.before + 14)
         let restored = try subject.restore()
         #expect(restored.ending == .exit(0), "\(restored.output)")
     }

@@ -27,6 +27,7 @@ static const struct subject subjects[] = {
     {"link", link_sockets, "packet and netlink sockets; needs root"},
     {"events", events, "[KIND]: event counters, signal and timer descriptors"},
     {"pidfds", pidfds, "descriptors of processes that run, are zombies and have ended"},
+    {"hugepages", huge_pages, "shared memory in huge pages: memfds, anonymous memory, segments"},
     {"memfds", memfds, "memory files, their seals, offsets and mappings"},
     {"epolls", epolls, "[exact]: epoll sets: nested, shared, edge-triggered, at rest"},
     {"locks", locks, "[leases]: flock, POSIX and open file description locks, or leases"},

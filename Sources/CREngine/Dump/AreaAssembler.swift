@@ -66,7 +66,7 @@ struct AreaAssembler {
             image.offset = area.offset
             image.openMode = openMode(
                 "/proc/\(pid)/map_files/\(String(area.start, radix: 16))-\(String(area.end, radix: 16))")
-        case .systemV where area.flags?.contains(.hugePages) != true:
+        case .systemV:
             image.backing = UInt64(snapshot.segment(of: area))
             image.offset = area.offset
             image.openMode = area.flags?.contains(.mayWrite) == true ? 2 : 0
@@ -94,9 +94,12 @@ struct AreaAssembler {
         if area.file == nil && area.kind != .aioRing || area.kind == .hugeAnonymous {
             flags |= UInt32(MAP_ANONYMOUS)
         }
-        if area.kind == .hugeAnonymous {
-            // MAP_HUGETLB, with the size as its logarithm.
-            flags |= 0x4_0000 | UInt32(area.pageSize.trailingZeroBitCount) << 26
+        if area.flags?.contains(.hugePages) == true {
+            flags |= HugeTLB.mapBit
+            // Of a shared file with a name CRIU leaves the size to the file.
+            if area.kind != .systemV, area.kind != .memfd || !area.isShared {
+                flags |= HugeTLB.sizeBits(area.pageSize)
+            }
         }
         if area.flags?.contains(.growsDown) == true { flags |= 0x100 }
         if area.flags?.contains(.locked) == true { flags |= 0x2000 }

@@ -150,10 +150,20 @@ struct DumpBuilder: ~Copyable {
         }
     }
 
-    /// The contents of a segment, read through one of the kernel's links to it.
-    mutating func copySegment(_ id: Int32, _ path: String, _ size: UInt64) throws(DumpError) {
-        let pagemap = try pages.dumpShared(path: path, size: size, shmid: UInt64(id))
-        sharedMemory.append(SharedMemoryImage(shmid: UInt64(id), pages: pagemap))
+    /// The contents of a segment, read through one of the kernel's links to it, and the size of its pages.
+    mutating func copySegment(_ place: Int, _ path: String) throws(DumpError) {
+        do throws(Errno) {
+            let file = try OwnedFD.open(path, O_RDONLY)
+            systemV.segments[place].hugePages = try HugeTLB.pageSize(of: file.rawValue).map {
+                HugeTLB.segmentBit | HugeTLB.sizeBits($0)
+            }
+        } catch {
+            throw .image("shared memory \(path)", error)
+        }
+        let segment = systemV.segments[place]
+        let shmid = UInt64(segment.object.id)
+        let pagemap = try pages.dumpShared(path: path, size: segment.roomInPages, shmid: shmid)
+        sharedMemory.append(SharedMemoryImage(shmid: shmid, pages: pagemap))
     }
 
     /// The whole image set but for contents.

@@ -233,8 +233,11 @@ struct FileImageTable {
         do throws(Errno) {
             let file = try OwnedFD.open(content, O_RDONLY)
             inode.seals = UInt32(try systemCall(CP_SYS_fcntl, Int(file.rawValue), getSeals))
+            inode.hugetlbFlag = try HugeTLB.pageSize(of: file.rawValue).map {
+                HugeTLB.memfdBit | HugeTLB.sizeBits($0)
+            }
         } catch {
-            throw .cannotCarry("\(content) (\(path)): its seals cannot be read: \(error)")
+            throw .cannotCarry("\(content) (\(path)): its seals and page size cannot be read: \(error)")
         }
         memfds.append(inode)
         memfdContents.append(content)

@@ -121,11 +121,12 @@ struct PagesDump: ~Copyable {
             let file = try OwnedFD.open(path, O_RDONLY)
             var buffer = [UInt8](repeating: 0, count: 1 << 18)
             var position = 0
-            while position < Int(size), let start = try Self.seek(file, position, SEEK_DATA),
-                start < Int(size)
+            let hugePage = try HugeTLB.pageSize(of: file.rawValue).map { Int($0) }
+            while position < Int(size),
+                let data = try Self.nextData(file, position, size: Int(size), hugePage, &buffer)
             {
-                let end = min(try Self.seek(file, start, SEEK_HOLE) ?? Int(size), Int(size))
-                position = start / pageSize * pageSize
+                let end = data.upperBound
+                position = data.lowerBound / pageSize * pageSize
                 while position < end {
                     // What stops here is told below.
                     if let deadline = pause.deadline, deadline.hasPassed { throw Errno.timedOut }
@@ -233,6 +234,36 @@ struct PagesDump: ~Copyable {
         } catch {
             throw .imageFormat("\(error)")
         }
+    }
+
+    /// The next bytes of a file that are no hole; nil behind the last.
+    private static func nextData(
+        _ file: borrowing OwnedFD, _ position: Int, size: Int, _ hugePage: Int?, _ buffer: inout [UInt8]
+    ) throws(Errno) -> Range<Int>? {
+        if let hugePage { return try nextHugePage(file, position, page: hugePage, size: size, &buffer) }
+        guard let start = try seek(file, position, SEEK_DATA), start < size else { return nil }
+        return start..<min(try seek(file, start, SEEK_HOLE) ?? size, size)
+    }
+
+    /// The next huge page that is not all zero: hugetlbfs does not tell holes, and a hole that was filled with zeros
+    /// would take a page from the pool.
+    private static func nextHugePage(
+        _ file: borrowing OwnedFD, _ position: Int, page: Int, size: Int, _ buffer: inout [UInt8]
+    ) throws(Errno) -> Range<Int>? {
+        for start in stride(from: position, to: size, by: page) {
+            let end = min(start + page, size)
+            for part in stride(from: start, to: end, by: buffer.count) {
+                let isZero = try buffer.withUnsafeMutableBufferPointer { (whole) throws(Errno) -> Bool in
+                    let bytes = UnsafeMutableRawBufferPointer(
+                        rebasing: UnsafeMutableRawBufferPointer(whole)[..<min(whole.count, end - part)])
+                    let got = try file.readAll(into: bytes, at: part)
+                    guard got > 0, let first = bytes.baseAddress else { return true }
+                    return bytes[0] == 0 && memcmp(first, first + 1, got - 1) == 0
+                }
+                if !isZero { return start..<end }
+            }
+        }
+        return nil
     }
 
     private static func seek(_ file: borrowing OwnedFD, _ offset: Int, _ whence: Int32) throws(Errno) -> Int?

@@ -88,7 +88,7 @@ extension DumpBuilder {
         for place in systemV.segments.indices {
             try pause.check()
             let segment = snapshot.systemV.segments[place]
-            let (id, size) = (segment.row.object.id, segment.row.size)
+            let id = segment.row.object.id
             if files.memfds.contains(where: { UInt64($0.shmid) == UInt64(id) }) {
                 throw .cannotCarry(
                     "shared memory segment \(id) and a memory file have the same number; dump once more after the program made it again"
@@ -96,26 +96,26 @@ extension DumpBuilder {
             }
             if let mapping = segment.place {
                 let range = "\(String(mapping.start, radix: 16))-\(String(mapping.end, radix: 16))"
-                try copySegment(id, "/proc/\(mapping.pid)/map_files/\(range)", size)
+                try copySegment(place, "/proc/\(mapping.pid)/map_files/\(range)")
                 continue
             }
-            let attachment = try attach(id, size)
-            try copySegment(id, attachment.path, size)
+            let attachment = try attach(id)
+            try copySegment(place, attachment.path)
             _ = consume attachment
         }
     }
 
-    private func attach(_ id: Int32, _ size: UInt64) throws(DumpError) -> SegmentAttachment {
-        guard snapshot.ownNamespaceKinds.contains(.ipc) else { return try Self.attach(id, size) }
+    private func attach(_ id: Int32) throws(DumpError) -> SegmentAttachment {
+        guard snapshot.ownNamespaceKinds.contains(.ipc) else { return try Self.attach(id) }
         // A mapping stays when its maker goes home.
         return try NamespaceVisit.run(
             .ipc, of: snapshot.root, refusal: { DumpError.environment("\($0)") }
-        ) { () throws(DumpError) in try Self.attach(id, size) }
+        ) { () throws(DumpError) in try Self.attach(id) }
     }
 
-    private static func attach(_ id: Int32, _ size: UInt64) throws(DumpError) -> SegmentAttachment {
+    private static func attach(_ id: Int32) throws(DumpError) -> SegmentAttachment {
         do throws(Errno) {
-            return try SegmentAttachment(id, size: size)
+            return try SegmentAttachment(id)
         } catch {
             throw .environment("shared memory segment \(id) cannot be attached: \(error)")
         }

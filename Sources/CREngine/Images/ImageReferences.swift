@@ -44,7 +44,7 @@ extension ImageSet {
                 let pages = tree.sharedMemory.first(where: { $0.shmid == UInt64(segment.object.id) })?.pages,
                 let last = pages.extents.last
             else { continue }
-            guard last.address + last.pages * UInt64(pageSize) < segment.size + UInt64(pageSize) else {
+            guard last.address + last.pages * UInt64(pageSize) < segment.roomInPages + UInt64(pageSize) else {
                 throw ImageError(
                     file: ImageName.sharedPagemap(UInt64(segment.object.id)),
                     "has pages after the \(segment.size) bytes of the segment")

@@ -47,7 +47,7 @@ package struct SharedSegmentImage: Equatable, Sendable {
     package var object: SystemVObjectImage
     /// Bytes.
     package var size: UInt64
-    /// In huge pages: the number of their size, as CRIU has it.
+    /// In huge pages: SHM_HUGETLB with the size as shmget(2) takes it.
     package var hugePages: UInt32?
     /// Contents that follow the row, as CRIU wrote them once; pages are elsewhere when this is nil.
     package var bytes: [UInt8]?
@@ -58,6 +58,13 @@ package struct SharedSegmentImage: Equatable, Sendable {
         self.object = object
         self.size = size
     }
+
+    /// Bytes of a page of it.
+    package var bytesInPage: UInt64 { hugePages.flatMap { HugeTLB.pageSize(bits: $0) } ?? UInt64(pageSize) }
+    /// Bytes that a mapping of all of it has.
+    package var sizeInPages: UInt64 { (size + bytesInPage - 1) / bytesInPage * bytesInPage }
+    /// Bytes that may have contents: of huge pages all, of which a program may use more than it asked for.
+    package var roomInPages: UInt64 { hugePages == nil ? size : sizeInPages }
 }
 
 /// A row of `ipcns-sem-NS.img`.

@@ -161,19 +161,35 @@ package enum SystemV {
 /// A segment attached to our own memory, for reading; it is detached with the value.
 package struct SegmentAttachment: ~Copyable {
     private let start: Int
-    /// Bytes.
-    private let size: UInt64
+    private let end: UInt64
 
-    package init(_ id: Int32, size: UInt64) throws(Errno) {
+    package init(_ id: Int32) throws(Errno) {
         let readOnly = 0o10000
-        start = try systemCall(CP_SYS_shmat, Int(id), 0, readOnly)
-        self.size = (size + UInt64(pageSize) - 1) / UInt64(pageSize) * UInt64(pageSize)
+        let place = try systemCall(CP_SYS_shmat, Int(id), 0, readOnly)
+        let last: UInt64
+        do throws(Errno) {
+            last = try Self.end(of: UInt64(place))
+        } catch {
+            _ = cp_syscall(CP_SYS_shmdt, place, 0, 0, 0, 0, 0)
+            throw error
+        }
+        start = place
+        end = last
+    }
+
+    /// Where our mapping ends that begins here; its pages may be huge ones.
+    private static func end(of start: UInt64) throws(Errno) -> UInt64 {
+        let bytes = try OwnedFD.open("/proc/self/maps", O_RDONLY).readToEnd()
+        guard let rows = try? AreaList.parse(bytes), let row = rows.first(where: { $0.start == start }) else {
+            throw .fault
+        }
+        return row.end
     }
 
     deinit { _ = cp_syscall(CP_SYS_shmdt, start, 0, 0, 0, 0, 0) }
 
     /// The kernel's own link to the file behind it.
     package var path: String {
-        "/proc/self/map_files/\(String(start, radix: 16))-\(String(start + Int(size), radix: 16))"
+        "/proc/self/map_files/\(String(start, radix: 16))-\(String(end, radix: 16))"
     }
 }

@@ -8,7 +8,7 @@ enum AreaRules {
 
     /// What an area is behind, then what the kernel does with it. An area may meet several rows.
     private static let rows: [Row] = [
-        Row(code: .hugeTLB) { $0.kind == .hugeTLB || $0.kind == .systemV && $0.has(.hugePages) },
+        Row(code: .hugeTLB) { $0.kind == .hugeTLB },
         Row(code: .shadowStack) { $0.kind == .shadowStack },
         Row(code: .uprobes) { $0.kind == .uprobes },
         Row(code: .socketMapping) { $0.kind == .socket },

@@ -4,9 +4,7 @@ package enum Memfd: FileKind {
         package let name: String
         /// Bytes.
         package let size: UInt64
-        /// In huge pages.
-        package let isHuge: Bool
-        /// Whether the kernel's own tmpfs holds it and its name is one that can be given again.
+        /// Whether the kernel's own tmpfs or hugetlbfs holds it and its name is one that can be given again.
         package let isCarried: Bool
     }
     package static let tag = FileTag.memfd
@@ -17,15 +15,13 @@ package enum Memfd: FileKind {
         else { return nil }
         let isNamed = file.link.hasPrefix("/memfd:")
         let isOurs = facts.device == snapshot.sharedMemoryDevice
+        let nameless = isOurs ? "/dev/zero" : "/anon_hugepage"
         return State(
-            name: String(file.link.dropFirst()), size: facts.size, isHuge: isNamed && !isOurs,
-            isCarried: isOurs && (isNamed || file.link.hasPrefix("/dev/zero")))
+            name: String(file.link.dropFirst()), size: facts.size,
+            isCarried: isNamed || file.link.hasPrefix(nameless))
     }
 
     package static func findings(_ state: State, of file: OpenFile, in context: ScanContext) -> [Finding] {
-        if state.isHuge {
-            return [Finding(.hugeTLB, context.object(file), "\(state.name), \(state.size) bytes")]
-        }
         guard state.isCarried else {
             return [Finding(.memfd, context.object(file), "\(state.name), \(state.size) bytes")]
         }

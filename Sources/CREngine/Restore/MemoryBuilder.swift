@@ -210,9 +210,7 @@ struct MemoryBuilder {
         case .failure(.noMemory) where area.isHuge:
             throw RestoreError(
                 "task \(thread.tid)", "area \(area.name) finds too few free huge pages",
-                remedy:
-                    "raise vm.nr_hugepages, or what is its like for the size, by \(area.end - area.start) bytes"
-            )
+                remedy: HugeTLB.remedy(area.end - area.start))
         case .failure(.noMemory)
         where area.protection & 2 != 0 && flags & 2 != 0 && area.end - area.start > Self.part:
             try mapInParts(thread, area, flags: UInt32(flags), fd: fd)

@@ -18,6 +18,10 @@ struct Preflight {
         found += namespaces(root: root)
         if !tree.ownNamespaceKinds.contains(.pid) { found += PreflightIDs.problems(tree) }
         for task in tree.tasks { found += memory(task) + process(task) }
+        for memfd in tree.memfds {
+            guard let bits = memfd.hugetlbFlag, bits != 0 else { continue }
+            if let problem = HugeTLB.problem(bits, "memfd \(memfd.name)") { found.append(problem) }
+        }
         found += PreflightFiles(tree: tree, options: options).problems()
         found += PreflightSockets(tree: tree, options: options).problems()
         found += NotifyFiles.problems(tree)
@@ -137,9 +141,11 @@ struct Preflight {
                     RestoreError(subject, "area \(area.name) is a ring with a memory policy, which cannot be")
                 )
             }
-            if area.isHuge, !area.status.contains(.anonymousPrivate) {
+            if area.isHuge, area.status.isDisjoint(with: [.anonymousPrivate, .memfd, .systemV]) {
                 found.append(
-                    RestoreError(subject, "area \(area.name) is in huge pages, which cannot be restored yet"))
+                    RestoreError(
+                        subject, "area \(area.name) maps a file of a hugetlbfs, which cannot be restored yet")
+                )
             }
         }
         return found
@@ -236,5 +242,18 @@ struct Preflight {
             found.append(RestoreError("deleted file \(remap.target)", "is missing from the image"))
         }
         return found
+    }
+}
+
+extension HugeTLB {
+    /// Why memory of an image in huge pages cannot be made here; how many are free shows in the making.
+    static func problem(_ bits: UInt32, _ subject: String) -> RestoreError? {
+        guard let size = pageSize(bits: bits) else {
+            return RestoreError(subject, "is in huge pages of no size that can be; its image is damaged")
+        }
+        if hasPool(size) { return nil }
+        return RestoreError(
+            subject, "is in huge pages of \(size) bytes, which this kernel does not have",
+            remedy: "restore on a machine that has them, see hugepagesz= of the kernel's command line")
     }
 }

@@ -48,7 +48,7 @@ final class SharedMemoryFiles {
     /// Shared anonymous memory known by its segment id only; `size` in bytes.
     func segment(_ shmid: UInt64, size: UInt64) throws(RestoreError) -> Int32 {
         if let known = segments[shmid] { return known }
-        let fd = try anonymous(size: size, subject: "shared memory \(shmid)").release()
+        let fd = try anonymous(size: size, huge: 0, subject: "shared memory \(shmid)").release()
         segments[shmid] = fd
         try fill(fd, shmid: shmid)
         return fd
@@ -85,8 +85,9 @@ final class SharedMemoryFiles {
         }
         let subject = "memfd \(inode.name)"
         let fd: Int32
-        if inode.name == "/dev/zero" {
-            fd = try anonymous(size: inode.size, subject: subject).release()
+        let huge = inode.hugetlbFlag ?? 0
+        if inode.name == (huge == 0 ? "/dev/zero" : "/anon_hugepage") {
+            fd = try anonymous(size: inode.size, huge: huge, subject: subject).release()
         } else {
             fd = try memfd(inode, subject: subject).release()
         }
@@ -97,11 +98,10 @@ final class SharedMemoryFiles {
     }
 
     private func memfd(_ inode: MemfdInodeImage, subject: String) throws(RestoreError) -> OwnedFD {
-        if inode.hugetlbFlag ?? 0 != 0 {
-            throw RestoreError(subject, "is in huge pages, which cannot be restored yet")
-        }
         // A file with F_SEAL_SEAL alone was made without MFD_ALLOW_SEALING.
-        let flags = UInt32(1) | (inode.seals == 1 ? 0 : 2)
+        let flags =
+            UInt32(1) | (inode.seals == 1 ? 0 : 2)
+            | (inode.hugetlbFlag ?? 0) & (HugeTLB.memfdBit | HugeTLB.sizeMask)
         return try RestoreError.about(subject, "cannot be made again") { () throws(Errno) -> OwnedFD in
             let name = Array(inode.name.utf8) + [0]
             let raw = try name.withUnsafeBufferPointer { (bytes) throws(Errno) -> Int in
@@ -115,12 +115,16 @@ final class SharedMemoryFiles {
         }
     }
 
-    private func anonymous(size: UInt64, subject: String) throws(RestoreError) -> OwnedFD {
-        let length = (Int(size) + pageSize - 1) / pageSize * pageSize
+    /// `huge`: flags of memfd_create(2) for huge pages of some size; 0 for others.
+    private func anonymous(size: UInt64, huge: UInt32, subject: String) throws(RestoreError) -> OwnedFD {
+        let page = Int(HugeTLB.pageSize(bits: huge) ?? UInt64(pageSize))
+        let length = (Int(size) + page - 1) / page * page
         return try RestoreError.about(subject, "shared anonymous memory cannot be made again") {
             () throws(Errno) -> OwnedFD in
             let sharedAnonymousNoReserve = 0x4021
-            let start = try systemCall(CP_SYS_mmap, 0, length, 3, sharedAnonymousNoReserve, -1, 0)
+            let flags = huge == 0 ? 0 : HugeTLB.mapBit | huge & HugeTLB.sizeMask
+            let start = try systemCall(
+                CP_SYS_mmap, 0, length, 3, sharedAnonymousNoReserve | Int(flags), -1, 0)
             defer { _ = munmap(UnsafeMutableRawPointer(bitPattern: start), length) }
             let range = String(start, radix: 16) + "-" + String(start + length, radix: 16)
             return try OwnedFD.open("/proc/self/map_files/\(range)", O_RDWR)
@@ -129,11 +133,39 @@ final class SharedMemoryFiles {
 
     private func fill(_ fd: Int32, shmid: UInt64) throws(RestoreError) {
         guard let content = contents[shmid] else { return }
+        let filling = try SharedMemoryFilling(fd, subject: "shared memory \(shmid)")
         try pages.forEachRun(of: content.pages, named: "pagemap-shmem-\(shmid).img") {
-            (offset, bytes) throws(RestoreError) -> Void in
-            try RestoreError.about("shared memory \(shmid)", "cannot be filled") { () throws(Errno) -> Void in
-                try PositionedWrite.all(fd, bytes, at: offset)
+            (offset, bytes) throws(RestoreError) -> Void in try filling.put(bytes, at: offset)
+        }
+    }
+}
+
+/// Writes contents into a file of memory: with pwrite(2), or through a mapping where its pages are huge.
+struct SharedMemoryFilling {
+    private let fd: Int32
+    private let subject: String
+    /// Bytes; nil for a file of small pages.
+    private let hugePage: UInt64?
+
+    /// The descriptor, open for both, stays the caller's.
+    init(_ fd: Int32, subject: String) throws(RestoreError) {
+        self.fd = fd
+        self.subject = subject
+        hugePage = try RestoreError.about(subject, "cannot be examined") { () throws(Errno) in
+            try HugeTLB.pageSize(of: fd)
+        }
+    }
+
+    func put(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(RestoreError) {
+        do throws(Errno) {
+            guard let hugePage else { return try PositionedWrite.all(fd, bytes, at: offset) }
+            try HugeTLB.write(fd, bytes, at: offset, pageSize: hugePage)
+        } catch {
+            if let hugePage, error == .noMemory {
+                throw RestoreError(
+                    subject, "finds too few free huge pages", remedy: HugeTLB.remedy(hugePage) + " or more")
             }
+            throw RestoreError(subject, "cannot be filled", errno: error)
         }
     }
 }

@@ -41,9 +41,17 @@ final class SystemVObjects {
             let object = segment.object
             let maker = process(PID(segment.creator), in: processes)
             if survivors[.segment]?.contains(object.id) != true {
-                try make(.segment, object, by: maker) { (flags) throws(RestoreError) in
-                    try maker.attempt(
-                        "shmget", CP_SYS_shmget, Int(Int32(bitPattern: object.key)), Int(segment.size), flags)
+                try make(.segment, object, by: maker) { (flags) throws(RestoreError) -> Result<Int, Errno> in
+                    let huge = (segment.hugePages ?? 0) & (HugeTLB.segmentBit | HugeTLB.sizeMask)
+                    let answer = try maker.attempt(
+                        "shmget", CP_SYS_shmget, Int(Int32(bitPattern: object.key)), Int(segment.size),
+                        flags | Int(huge))
+                    if huge != 0, case .failure(.noMemory) = answer {
+                        throw RestoreError(
+                            SystemVSurvey.name(.segment, object), "finds too few free huge pages",
+                            remedy: HugeTLB.remedy(segment.sizeInPages))
+                    }
+                    return answer
                 }
             }
             try fill(segment, by: maker)
@@ -54,7 +62,7 @@ final class SystemVObjects {
     private func fill(_ segment: SharedSegmentImage, by maker: StubThread) throws(RestoreError) {
         let subject = SystemVSurvey.name(.segment, segment.object)
         let start = try maker.call("shmat", CP_SYS_shmat, Int(segment.object.id), 0, 0)
-        let size = (Int(segment.size) + pageSize - 1) / pageSize * pageSize
+        let size = Int(segment.sizeInPages)
         let range = "\(String(start, radix: 16))-\(String(start + size, radix: 16))"
         let file = try RestoreError.about(subject, "cannot be opened") { () throws(Errno) in
             try OwnedFD.open("/proc/\(maker.tid)/map_files/\(range)", O_RDWR)
@@ -66,21 +74,17 @@ final class SystemVObjects {
                 try systemCall(CP_SYS_fallocate, Int(number), punchHoleKeepSize, 0, size)
             }
         }
+        let filling = try SharedMemoryFilling(number, subject: subject)
         if let bytes = segment.bytes {
-            try RestoreError.about(subject, "cannot be filled") { () throws(Errno) -> Void in
-                try bytes.withUnsafeBufferPointer { (bytes) throws(Errno) -> Void in
-                    try PositionedWrite.all(number, UnsafeRawBufferPointer(bytes), at: 0)
-                }
+            try bytes.withUnsafeBufferPointer { (bytes) throws(RestoreError) -> Void in
+                try filling.put(UnsafeRawBufferPointer(bytes), at: 0)
             }
         } else if let content = tree.sharedMemory.first(where: { $0.shmid == UInt64(segment.object.id) }) {
             try pages.forEachRun(of: content.pages, named: ImageName.sharedPagemap(content.shmid)) {
                 (offset, bytes) throws(RestoreError) -> Void in
                 // The last page of the image may reach beyond the segment.
-                let count = min(bytes.count, Int(segment.size) - Int(offset))
-                let part = UnsafeRawBufferPointer(rebasing: bytes[..<count])
-                try RestoreError.about(subject, "cannot be filled") { () throws(Errno) -> Void in
-                    try PositionedWrite.all(number, part, at: offset)
-                }
+                let count = min(bytes.count, Int(segment.roomInPages) - Int(offset))
+                try filling.put(UnsafeRawBufferPointer(rebasing: bytes[..<count]), at: offset)
             }
         }
         try maker.call("shmdt", CP_SYS_shmdt, start)
@@ -93,8 +97,7 @@ final class SystemVObjects {
             throw RestoreError(
                 "area \(area.name)", "names segment \(area.backing), which is not in the image")
         }
-        let page = UInt64(pageSize)
-        let size = (segment.size + page - 1) / page * page
+        let (page, size) = (segment.bytesInPage, segment.sizeInPages)
         let length = area.end - area.start
         guard area.offset % page == 0, area.offset <= size, length <= size - area.offset else {
             throw RestoreError("area \(area.name)", "reaches beyond segment \(area.backing)")

@@ -27,11 +27,10 @@ struct SystemVSurvey {
     private mutating func lookAtSegments() throws(RestoreError) {
         let rows = try Self.table(.segment, SystemVTables.segments)
         for segment in tree.systemV.segments {
-            if segment.hugePages ?? 0 != 0 {
-                problems.append(
-                    RestoreError(
-                        Self.name(.segment, segment.object), "is in huge pages, which cannot be restored yet")
-                )
+            if let bits = segment.hugePages,
+                let problem = HugeTLB.problem(bits, Self.name(.segment, segment.object))
+            {
+                problems.append(problem)
             }
             guard let row = find(.segment, segment.object, rows.map(\.object)).map({ rows[$0] }) else {
                 continue

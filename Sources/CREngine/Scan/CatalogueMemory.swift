@@ -58,8 +58,9 @@ extension FindingCode {
                 restore: "None, it blocks.")
         case .hugeTLB:
             Entry(
-                .block, "file or shared mapping of huge pages",
-                "This build carries huge pages (hugetlb) only where they are private and anonymous.",
+                .block, "mapped file of a hugetlbfs",
+                "This build carries huge pages (hugetlb) of anonymous memory, of memfd_create(2) and of System V "
+                    + "segments, and no file of a mounted hugetlbfs; map memory of those kinds in its place.",
                 kernel:
                     "Huge pages are reserved in a pool of their own, by size, and must be free at restore.",
                 restore: "None today, it blocks.")

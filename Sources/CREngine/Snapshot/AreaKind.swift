@@ -9,7 +9,8 @@ package enum AreaKind: Equatable, Sendable {
     case vsyscall
     /// A regular file with or without a name.
     case file
-    /// MAP_SHARED|MAP_ANONYMOUS, or a shared mapping of /dev/zero: a nameless file of the kernel's tmpfs.
+    /// MAP_SHARED|MAP_ANONYMOUS, or a shared mapping of /dev/zero: a nameless file of the kernel's tmpfs, or of its
+    /// hugetlbfs.
     case sharedAnonymous
     /// A private mapping of the /dev/zero node.
     case zeroDevice
@@ -19,7 +20,7 @@ package enum AreaKind: Equatable, Sendable {
     case aioRing
     /// MAP_PRIVATE|MAP_ANONYMOUS|MAP_HUGETLB
     case hugeAnonymous
-    /// Any other mapping of huge pages from hugetlbfs.
+    /// A mapping of a file on a mounted hugetlbfs.
     case hugeTLB
     case shadowStack
     case device
@@ -41,7 +42,7 @@ package enum AreaKind: Equatable, Sendable {
         } else if row.inode == 0 {
             self = Self.nameless(row)
         } else if row.flags?.contains(.hugePages) == true {
-            self = !row.isShared && row.name.hasPrefix("/anon_hugepage") ? .hugeAnonymous : .hugeTLB
+            self = Self.huge(row)
         } else if let sharedMemoryDevice, row.device == sharedMemoryDevice {
             self =
                 row.name.hasPrefix("/memfd:")
@@ -57,6 +58,12 @@ package enum AreaKind: Equatable, Sendable {
     private static func isSystemV(_ row: AreaRow, _ device: DeviceNumber?) -> Bool {
         row.name.hasPrefix("/SYSV")
             && (device.map { $0 == row.device } ?? true || row.flags?.contains(.hugePages) == true)
+    }
+
+    private static func huge(_ row: AreaRow) -> AreaKind {
+        if row.name.hasPrefix("/memfd:") { return .memfd }
+        guard row.name.hasPrefix("/anon_hugepage") else { return .hugeTLB }
+        return row.isShared ? .sharedAnonymous : .hugeAnonymous
     }
 
     private static func nameless(_ row: AreaRow) -> AreaKind {

@@ -28,7 +28,7 @@ enum OutsideScan {
                 continue
             }
             if !memory.isEmpty {
-                for inode in mapped(process, memory, snapshot.sharedMemoryDevice) {
+                for inode in mapped(process, memory) {
                     found[inode, default: []].append(
                         OutsideHolder(
                             pid: PID(pid), comm: comm(process), fd: -1, canRead: true, canWrite: true))
@@ -38,8 +38,9 @@ enum OutsideScan {
                 guard let link = try? process.link("fd/\(fd)") else { continue }
                 if let inode = wanted[link] {
                     found[inode, default: []].append(holder(process, pid, fd))
-                } else if link.hasPrefix("/memfd:"), let facts = try? process.facts("fd/\(fd)"),
-                    facts.device == snapshot.sharedMemoryDevice, memory.contains(facts.inode)
+                } else if link.hasPrefix("/memfd:") || link.hasPrefix("/anon_hugepage"),
+                    let facts = try? process.facts("fd/\(fd)"),
+                    memory.contains(MemoryFile(device: facts.device, inode: facts.inode))
                 {
                     found[facts.inode, default: []].append(holder(process, pid, fd))
                 }
@@ -71,25 +72,34 @@ enum OutsideScan {
         (try? process.read("comm")).map { String(decoding: $0.dropLast(), as: UTF8.self) } ?? ""
     }
 
-    /// Inodes of memory files and shared anonymous memory of the tree.
-    private static func sharedMemory(of snapshot: Snapshot) -> Set<UInt64> {
-        var inodes: Set<UInt64> = []
+    /// On the kernel's own tmpfs, or on its hugetlbfs for one size of pages.
+    private struct MemoryFile: Hashable {
+        var device: DeviceNumber
+        var inode: UInt64
+    }
+
+    /// Memory files and shared anonymous memory of the tree.
+    private static func sharedMemory(of snapshot: Snapshot) -> Set<MemoryFile> {
+        var found: Set<MemoryFile> = []
         for task in snapshot.tasks {
             for area in task.areas where area.kind == .sharedAnonymous || area.kind == .memfd {
-                if let file = area.file { inodes.insert(snapshot[file].inode) }
+                guard let file = area.file.map({ snapshot[$0] }) else { continue }
+                found.insert(MemoryFile(device: file.device, inode: file.inode))
             }
         }
         for file in snapshot.openFiles where Memfd.recognise(file, in: snapshot)?.isCarried == true {
-            inodes.insert(file.inode)
+            guard let facts = file.facts else { continue }
+            found.insert(MemoryFile(device: facts.device, inode: facts.inode))
         }
-        return inodes
+        return found
     }
 
-    /// Those of the inodes that a process maps.
+    /// Inodes of those that a process maps.
     private static func mapped(
-        _ process: borrowing ProcDirectory, _ inodes: Set<UInt64>, _ device: DeviceNumber?
+        _ process: borrowing ProcDirectory, _ files: Set<MemoryFile>
     ) -> Set<UInt64> {
         guard let bytes = try? process.read("maps"), let rows = try? AreaList.parse(bytes) else { return [] }
-        return Set(rows.filter { $0.device == device && inodes.contains($0.inode) }.map(\.inode))
+        return Set(
+            rows.filter { files.contains(MemoryFile(device: $0.device, inode: $0.inode)) }.map(\.inode))
     }
 }
