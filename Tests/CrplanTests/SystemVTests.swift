@@ -92,7 +92,7 @@ struct SystemVTests {
         let image = try objects(of: subject)
         defer { removeAll(image) }
         let segment = try #require(image.segments.first { $0.object.key != 0 })
-        let attachment = try SegmentAttachment(Int32(segment.object.id), size: segment.size)
+        let attachment = try SegmentAttachment(Int32(segment.object.id))
         try expectRefusal(
             subject, saying: "shared memory segment \(segment.object.id)",
             "is attached by a process that lives")
