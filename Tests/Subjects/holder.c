@@ -363,7 +363,7 @@ static int hold_lease(void)
     return fd;
 }
 static int hold_namespace(void) { return MUST(open("/proc/self/ns/net", O_RDONLY)); }
-static int hold_proc(void) { return MUST(open("/proc/self/maps", O_RDONLY)); }
+static int hold_proc(void) { return MUST(open("/proc/1/status", O_RDONLY)); }
 static int hold_userfaultfd(void) { return MUST((int)syscall(SYS_userfaultfd, 1)); }
 static int hold_perf(void)
 {

@@ -50,6 +50,8 @@ static const struct subject subjects[] = {
     {"ghosts", ghosts, "KIND: a deleted file that is large, or sparse"},
     {"outside", outside, "KIND: a pipe that a process outside reads"},
     {"pseudo", pseudo, "files of proc and sysfs about the whole system, read half"},
+    {"processfiles", processfiles, "[common]: files of /proc/PID of its own, of parent, child and thread"},
+    {"pathonly", pathonly, "[common]: names of files of each type by O_PATH, and files of O_TMPFILE"},
     {"placed", placed, "DIRECTORY: files, mappings and a deleted file in a directory that the caller has mounted"},
     {"uncarried", uncarried, "KIND: a way of being a task that blocks a dump"},
     {"holder", holder, "KIND: holds one object of a kind that blocks a dump"},

@@ -152,6 +152,9 @@ package struct Fingerprint {
             if let bracket = target.firstIndex(of: "["), !target.hasPrefix("/") {
                 target = String(target[..<bracket])
             }
+            // At each look at its path procfs makes the name of such a file anew: proc_net_d_revalidate in fs/proc.
+            let ofNetwork = target.hasPrefix("/proc/") && target.contains("/net/")
+            if ofNetwork, target.hasSuffix(" (deleted)") { target.removeLast(" (deleted)".count) }
             if target.hasSuffix("(deleted)") { target = "(deleted)" }
             // A memory device is its number, by whichever node it was opened.
             var node = stat()

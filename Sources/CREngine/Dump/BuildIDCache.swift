@@ -23,9 +23,11 @@ final class BuildIDCache {
         return words
     }
 
-    /// Leaves files alone on which somebody of the tree has a lease: to open one breaks the lease.
+    /// Leaves files alone on which somebody of the tree has a lease, as to open one breaks the lease, and those that the
+    /// kernel makes as they are read.
     func spare(_ snapshot: Snapshot) {
-        for file in snapshot.openFiles where file.info.locks.contains(where: { $0.kind == .lease }) {
+        for file in snapshot.openFiles
+        where PseudoFile.isPseudo(file) || file.info.locks.contains(where: { $0.kind == .lease }) {
             guard let facts = file.facts else { continue }
             known[Inode(device: facts.device, inode: facts.inode)] = []
         }

@@ -67,6 +67,8 @@ package struct FileKindRow: Sendable {
 /// Every kind, the special before the general: the first row that recognises a file decides.
 package enum FileTable {
     package static let rows: [FileKindRow] = [
+        // A mere name, of whatever.
+        FileKindRow(PathOnly.self),
         // What names of the kernel tell.
         FileKindRow(EventFD.self), FileKindRow(Epoll.self), FileKindRow(SignalFD.self),
         FileKindRow(TimerFD.self), FileKindRow(Inotify.self), FileKindRow(Fanotify.self),
@@ -78,7 +80,7 @@ package enum FileTable {
         FileKindRow(RawSocket.self), FileKindRow(PacketSocket.self), FileKindRow(NetlinkSocket.self),
         FileKindRow(OtherSocket.self), FileKindRow(Pipe.self),
         // What has a path, by file system and type.
-        FileKindRow(PathOnly.self), FileKindRow(MessageQueue.self), FileKindRow(PseudoFile.self),
+        FileKindRow(MessageQueue.self), FileKindRow(PseudoFile.self),
         FileKindRow(Fifo.self), FileKindRow(MemoryDevice.self), FileKindRow(Terminal.self),
         FileKindRow(Device.self), FileKindRow(Directory.self), FileKindRow(RegularFile.self),
         FileKindRow(UnknownFile.self),

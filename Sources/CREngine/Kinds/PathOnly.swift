@@ -12,9 +12,16 @@ package enum PathOnly: FileKind {
     }
 
     package static func findings(_ state: State, of file: OpenFile, in context: ScanContext) -> [Finding] {
-        guard state.type == .regular || state.type == .directory, file.reach != .notAPath,
-            !PseudoFile.isPseudo(file)
-        else { return [Finding(.pathOnlyObject, context.object(file), "path-only \(state.path)")] }
+        if PseudoFile.isPseudo(file), let path = ProcessPath(state.path) {
+            return path.hindrance(file, in: context.snapshot).map {
+                [Finding(.pathOnlyObject, context.object(file), "path-only \(state.path), \($0)")]
+            } ?? []
+        }
+        // Any name can be had again; of what has none, files and directories can be made again.
+        let isNamed = file.reach == .same
+        guard file.reach != .notAPath, isNamed || state.type == .regular || state.type == .directory else {
+            return [Finding(.pathOnlyObject, context.object(file), "path-only \(state.path)")]
+        }
         return NamedFile.findings(
             file.link, file.facts, file.reach, at: context.object(file), in: context)
     }

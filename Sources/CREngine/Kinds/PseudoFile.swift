@@ -22,8 +22,14 @@ package enum PseudoFile: FileKind {
     }
 
     package static func findings(_ state: State, of file: OpenFile, in context: ScanContext) -> [Finding] {
+        let what = "\(state.path) on \(state.fileSystem)"
+        if state.fileSystem == "proc", file.reach == .same, let path = ProcessPath(state.path) {
+            return path.hindrance(file, in: context.snapshot).map {
+                [Finding(.pseudoFile, context.object(file), "\(what), \($0)")]
+            } ?? []
+        }
         if isOfWholeSystem(file, state) { return [] }
-        return [Finding(.pseudoFile, context.object(file), "\(state.path) on \(state.fileSystem)")]
+        return [Finding(.pseudoFile, context.object(file), what)]
     }
 
     /// Text about the whole system: whoever opens it anew reads the same, from the same offset on. See proc(5).
@@ -36,7 +42,9 @@ package enum PseudoFile: FileKind {
     ]
 
     private static func isOfWholeSystem(_ file: OpenFile, _ state: State) -> Bool {
-        guard file.reach == .same, !file.canWrite, file.facts?.type == .regular else { return false }
+        guard file.reach == .same, !file.canWrite, let type = file.facts?.type else { return false }
+        if type == .directory { return ["proc", "sysfs"].contains(state.fileSystem) }
+        guard type == .regular else { return false }
         // Attributes of devices and of the kernel; an open file has but its offset, see kernfs_fop_open.
         if state.fileSystem == "sysfs" { return state.path.hasPrefix("/sys/") }
         guard state.fileSystem == "proc", state.path.hasPrefix("/proc/") else { return false }

@@ -20,6 +20,7 @@ package enum Terminal: FileKind {
     package static let tag = FileTag.terminal
 
     package static func recognise(_ file: OpenFile, in snapshot: Snapshot) -> State? {
+        if file.isPathOnly { return nil }
         guard let facts = file.facts, facts.type == .characterDevice else { return nil }
         let device = facts.represents
         switch device.major {

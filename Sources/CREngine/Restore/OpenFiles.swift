@@ -16,6 +16,7 @@ final class OpenFiles {
     private let timers = TimerFiles()
     private let processes = ProcessFiles()
     private let given: GivenFiles
+    let ofProcesses: FilesOfProcesses
     let terminals: TerminalFiles
     let notify = NotifyFiles()
     /// Ours, by file id.
@@ -29,6 +30,7 @@ final class OpenFiles {
         inherited: [String: Int32] = [:]
     ) {
         given = GivenFiles(tree: tree, inherited: inherited)
+        ofProcesses = FilesOfProcesses(tree: tree)
         terminals = TerminalFiles(tree: tree, outside: given.ids)
         files = Dictionary(tree.files.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
         self.names = names
@@ -90,7 +92,8 @@ final class OpenFiles {
 
     /// Whether a file is made by a task; see `TaskFiles`.
     func isMadeInTask(_ id: UInt32) -> Bool {
-        files[id].map { TaskFiles.makes($0.content) && given.ending(of: $0) == nil } ?? false
+        guard let file = files[id], given.ending(of: file) == nil else { return false }
+        return TaskFiles.makes(file.content) || ofProcesses.paths[id] != nil
     }
 
     /// Whether a file is /dev/tty and has not been opened yet: the first task that has it opens it.
@@ -176,7 +179,7 @@ final class OpenFiles {
         return opened
     }
 
-    private static func seek(
+    static func seek(
         _ file: borrowing OwnedFD, to position: UInt64, flags: UInt32, path: String
     ) throws(RestoreError) {
         // All ones is "do not seek".
@@ -203,7 +206,7 @@ final class OpenFiles {
 
     /// Flags for open(2) out of those that fdinfo showed: without what acts only at creation, and without O_ASYNC,
     /// which does nothing before there is an owner.
-    private static func openFlags(_ flags: UInt32) -> Int32 {
+    static func openFlags(_ flags: UInt32) -> Int32 {
         var result = Int32(bitPattern: flags)
         let unnamed: Int32 = 0o20000000
         if result & unnamed != 0 { result &= ~(unnamed | O_DIRECTORY) }

@@ -15,6 +15,7 @@ struct PreflightFiles {
                 guard case .terminal(let image) = file.content else { return nil }
                 return image.regularFile
             })
+        let ofProcesses = FilesOfProcesses(tree: tree).paths
         let remapped = Set(tree.remaps.map(\.file)).union(given.ids).union(names)
         for file in tree.files {
             switch file.content {
@@ -26,7 +27,7 @@ struct PreflightFiles {
                                 regular.path, "is outside the tree and was not given",
                                 remedy: "restore with --inherit-fd fd[N]:\(regular.path)"))
                     }
-                } else if !remapped.contains(file.id) && !isOfTree(regular.path) {
+                } else if !remapped.contains(file.id) && ofProcesses[file.id] == nil {
                     if let problem = check(regular) { found.append(problem) }
                 }
             case .unsupported(let kind):
@@ -54,14 +55,11 @@ struct PreflightFiles {
         return found
     }
 
-    /// Files of /proc that exist only once the tree does.
-    private func isOfTree(_ path: String) -> Bool {
-        tree.tasks.contains { path.hasPrefix("/proc/\($0.pid)/") || path == "/proc/\($0.pid)" }
-    }
-
     private func check(_ file: RegularFileImage) -> RestoreError? {
         var now = stat()
-        if stat(file.path, &now) != 0 {
+        // Of a link itself there are names only, see O_PATH of open(2).
+        let isLink = file.mode.map { $0 & UInt32(S_IFMT) == UInt32(S_IFLNK) } ?? false
+        if (isLink ? lstat(file.path, &now) : stat(file.path, &now)) != 0 {
             return RestoreError(file.path, "cannot be found", errno: Errno(rawValue: errno))
         }
         if let mode = file.mode {

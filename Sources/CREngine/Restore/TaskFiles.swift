@@ -21,6 +21,8 @@ struct TaskFiles {
     /// descriptors. Everything is in its place afterwards.
     func make() throws(RestoreError) {
         try place { if case .processFD = $0 { true } else { false } }
+        try files.ofProcesses.make(self)
+        try place { if case .regular = $0 { true } else { false } }
         try UnixSocketBuilder(tasks: self, names: socketNames).finish()
         try place { if case .unixSocket = $0 { true } else { false } }
         try files.notify.make(self)

@@ -83,11 +83,12 @@ extension FindingCode {
         case .pseudoFile:
             Entry(
                 .block, "file of a kernel file system",
-                "What such a file shows belongs to this very kernel and process and cannot be opened "
-                    + "again as it was; close it in the program.",
+                "What such a file shows belongs to this very kernel, or to a process that is not in the tree, and cannot be "
+                    + "opened again as it was; close it in the program. Files about the whole system and those of the "
+                    + "tree's own processes are carried.",
                 kernel:
-                    "Files of procfs, sysfs and their kin are made by the kernel as they are read, for the "
-                    + "process that opened them.",
+                    "Files of procfs, sysfs and their kin are made by the kernel as they are read; some go by the "
+                    + "rights of the process that opened them.",
                 restore: "None, it blocks.")
         case .pipeOutside:
             Entry(
@@ -135,9 +136,11 @@ extension FindingCode {
                 restore: "None, it blocks.")
         case .pathOnlyObject:
             Entry(
-                .block, "path-only descriptor of something else than a file or directory",
-                "This build opens only files and directories with O_PATH again.",
-                kernel: "O_PATH gives a place without opening it, and of a socket, a pipe or a link there is "
+                .block, "path-only descriptor of something without a name",
+                "What O_PATH gave is had again by its path; of what has lost its name, only regular files and directories "
+                    + "can be made again.",
+                kernel:
+                    "O_PATH gives a place without opening it, and of a pipe, a socket or a deleted link there is "
                     + "no path to give again.",
                 restore: "None, it blocks.")
         case .directoryWatch:
