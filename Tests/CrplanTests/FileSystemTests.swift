@@ -48,15 +48,36 @@ struct FileSystemTests {
             for name in ["u", "w"] { mkdir("\(directory)/layers/\(name)", 0o755) }
         }
 
+        /// Two volumes of one file system of a file: stat(2) gives each a device number that no list of mounts and of
+        /// mappings has.
+        func mountVolumes() throws {
+            let image = directory + "/image"
+            try write("", to: image)
+            try #require(truncate(image, 128 << 20) == 0)
+            try run(["/usr/sbin/mkfs.btrfs", "--quiet", image])
+            try run(["/usr/bin/mount", "-o", "loop", image, place])
+            points.append(place)
+            try run(["/usr/bin/btrfs", "subvolume", "create", place + "/volume"])
+        }
+
+        private func run(_ words: [String]) throws {
+            let command = try Command.run(words)
+            try #require(command.ending == .exit(0), "\(command.output)")
+        }
+
         static func fill(_ place: String) throws {
             try write(String(repeating: "0123456789", count: 500), to: place + "/file")
         }
     }
 
-    private func carry(_ mounts: Mounts, between: () throws -> Void = {}) throws {
+    private func carry(
+        _ mounts: Mounts, in volume: String = "", between: () throws -> Void = {}
+    ) throws {
         var load = try Workload()
         let place = load.place
-        try load.start([BuiltPrograms.subject, "--status", place + "/status", "placed", mounts.place])
+        try load.start([
+            BuiltPrograms.subject, "--status", place + "/status", "placed", mounts.place + volume,
+        ])
         try #require(load.await { text(of: place + "/status") == "ready\n" }, "\(load.contents("status"))")
         let out = try load.checkpoint("placed")
         try #require(out.ending == .exit(0), "\(out.output)")
@@ -81,6 +102,21 @@ struct FileSystemTests {
         try mounts.prepareLayers()
         try mounts.mountLayers()
         try carry(mounts)
+    }
+
+    static var hasVolumes: Bool {
+        access("/usr/sbin/mkfs.btrfs", X_OK) == 0
+            && (text(of: "/proc/filesystems") ?? "").contains("\tbtrfs\n")
+    }
+
+    @Test(
+        .enabled(if: hasVolumes, "needs a kernel with btrfs, and btrfs-progs"),
+        arguments: ["", "/volume"])
+    func `files of btrfs are carried, whose volumes have devices of their own`(_ volume: String) throws {
+        let mounts = try Mounts()
+        try mounts.mountVolumes()
+        try Mounts.fill(mounts.place + volume)
+        try carry(mounts, in: volume)
     }
 
     @Test func `a file system that is mounted anew has another id, and the same files`() throws {

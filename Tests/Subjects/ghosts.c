@@ -1,8 +1,10 @@
-// Deleted files whose content travels in the image: one larger than a default limit, one of 1 GiB that is nearly all holes.
+// Deleted files whose content travels in the image: one larger than a default limit, one of 1 GiB that is nearly all holes, and
+// some with extended attributes.
 #include "subject.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 enum { piece = 64 << 10 };
@@ -70,9 +72,74 @@ static void sparse(void)
     }
 }
 
+struct access_list { uint32_t version; struct { uint16_t tag, rights; uint32_t id; } rows[5]; };
+// By linux/posix_acl_xattr.h: owner, a user, the group, what they get at most, others.
+static const struct access_list list = {2, {{1, 6, -1}, {2, 4, 1000}, {4, 4, -1}, {16, 6, -1}, {32, 0, -1}}};
+// struct vfs_cap_data of linux/capability.h: CAP_NET_RAW, effective.
+static const uint32_t capability[5] = {0x02000001, 1u << 13};
+static const struct {
+    const char *name;
+    const void *value;
+    size_t size;
+    bool only_of_files;
+} attributes[] = {
+    {"user.origin", "a\0b\xff", 4, false},
+    {"user.empty", "", 0, false},
+    {"trusted.crplan", "trusted", 7, false},
+    {"system.posix_acl_access", &list, sizeof list, false},
+    {"security.capability", capability, sizeof capability, true},
+};
+enum { attribute_count = sizeof attributes / sizeof attributes[0] };
+
+static void give_attributes(int fd, bool is_file)
+{
+    MUST(fchown(fd, 1000, 1001));
+    for (int i = 0; i < attribute_count; i++) {
+        if (attributes[i].only_of_files && !is_file) continue;
+        CHECK(fsetxattr(fd, attributes[i].name, attributes[i].value, attributes[i].size, 0) == 0, "%s: %s", attributes[i].name,
+              strerror(errno));
+    }
+}
+
+static void expect_attributes(int fd, const char *what, bool is_file, const struct stat *before)
+{
+    char value[256];
+    struct stat now;
+    for (int i = 0; i < attribute_count; i++) {
+        if (attributes[i].only_of_files && !is_file) continue;
+        ssize_t size = fgetxattr(fd, attributes[i].name, value, sizeof value);
+        CHECK(size == (ssize_t)attributes[i].size && memcmp(value, attributes[i].value, (size_t)size) == 0, "%s of %s: %zd bytes, %s",
+              attributes[i].name, what, size, size < 0 ? strerror(errno) : "others");
+    }
+    MUST(fstat(fd, &now));
+    CHECK(now.st_mode == before->st_mode && now.st_uid == before->st_uid && now.st_gid == before->st_gid && now.st_nlink == 0,
+          "%s has mode %o and owner %d:%d", what, now.st_mode, (int)now.st_uid, (int)now.st_gid);
+    CHECK(now.st_mtim.tv_sec == before->st_mtim.tv_sec, "%s was changed at another time", what);
+}
+
+static void with_attributes(void)
+{
+    enum { file, nameless, directory, count };
+    static const char *const what[count] = {"the file", "the nameless file", "the directory"};
+    int fds[count] = {make(), MUST(open(".", O_TMPFILE | O_RDWR, 0600))};
+    struct stat before[count];
+    MUST(mkdir("ghost-dir", 0700));
+    fds[directory] = MUST(open("ghost-dir", O_RDONLY));
+    MUST(rmdir("ghost-dir"));
+    CHECK(write(fds[file], "content", 7) == 7 && write(fds[nameless], "content", 7) == 7, "write: %s", strerror(errno));
+    for (int i = 0; i < count; i++) {
+        give_attributes(fds[i], i != directory);
+        MUST(fstat(fds[i], &before[i]));
+    }
+    subject_ready();
+    subject_await_check();
+    for (int i = 0; i < count; i++) expect_attributes(fds[i], what[i], i != directory, &before[i]);
+}
+
 void ghosts(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "big") == 0) return big();
     if (argc == 2 && strcmp(argv[1], "sparse") == 0) return sparse();
-    subject_fail("usage: ghosts big | sparse");
+    if (argc == 2 && strcmp(argv[1], "attributes") == 0) return with_attributes();
+    subject_fail("usage: ghosts big | sparse | attributes");
 }

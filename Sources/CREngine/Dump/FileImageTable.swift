@@ -299,10 +299,6 @@ struct FileImageTable {
             throw .cannotCarry(
                 "\(path) is deleted and neither a regular file nor a directory; it is not carried yet")
         }
-        // A list of any length but of none: an image has no place for extended attributes.
-        if content.withCString({ cp_syscall(CP_SYS_listxattr, Int(bitPattern: $0), 0, 0, 0, 0, 0) }) > 0 {
-            throw .cannotCarry("\(path) is deleted and has extended attributes, which are not carried")
-        }
         let number = UInt32(ghosts.count + 1)
         var image = GhostImage(
             number: number, uid: facts.uid, gid: facts.gid, mode: facts.mode, size: facts.size)
@@ -312,6 +308,11 @@ struct FileImageTable {
         image.accessMicroseconds = UInt64(facts.accessNanoseconds / 1000)
         image.modifySeconds = UInt64(bitPattern: facts.modifySeconds)
         image.modifyMicroseconds = UInt64(facts.modifyNanoseconds / 1000)
+        do throws(Errno) {
+            image.attributes = try ExtendedAttribute.all(of: content)
+        } catch {
+            throw .cannotCarry("\(path) is deleted, and its extended attributes cannot be read: \(error)")
+        }
         ghosts.append(Ghost(image: image, content: content))
         ghostNumbers[inode] = number
         return number

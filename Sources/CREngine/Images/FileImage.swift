@@ -211,6 +211,8 @@ package struct GhostImage: Equatable, Sendable {
     package var modifyMicroseconds: UInt64 = 0
     /// Bytes. Files of 12288 bytes and more are stored in chunks, so holes stay holes.
     package var size: UInt64
+    /// In our own `crplan.json`.
+    package var attributes: [ExtendedAttribute] = []
     package init(number: UInt32, uid: UInt32, gid: UInt32, mode: UInt32, size: UInt64) {
         self.number = number
         self.uid = uid

@@ -174,10 +174,18 @@ final class RemapNames {
     }
 
     private func applyAttributes(_ ghost: GhostImage, name: String, path: String) throws(RestoreError) {
-        try RestoreError.about(path, "owner, mode or times of a deleted file cannot be set") {
+        try RestoreError.about(path, "owner or mode of a deleted file cannot be set") {
             () throws(Errno) -> Void in
             try Self.call { chown(name, ghost.uid, ghost.gid) }
             try Self.call { chmod(name, ghost.mode & 0o7777) }
+        }
+        // A change of the owner would take file capabilities away.
+        for attribute in ghost.attributes {
+            try RestoreError.about(path, "attribute \(attribute.text) of a deleted file cannot be set") {
+                () throws(Errno) in try attribute.set(on: name)
+            }
+        }
+        try RestoreError.about(path, "times of a deleted file cannot be set") { () throws(Errno) -> Void in
             let times = [
                 timespec(tv_sec: Int(ghost.accessSeconds), tv_nsec: Int(ghost.accessMicroseconds) * 1000),
                 timespec(tv_sec: Int(ghost.modifySeconds), tv_nsec: Int(ghost.modifyMicroseconds) * 1000),

@@ -24,12 +24,18 @@ struct FileExtras: Codable, Equatable {
         /// struct epoll_params of ioctl_eventpoll(2), as a word.
         var parameters: UInt64
     }
+    /// Extended attributes of a deleted file.
+    struct Ghost: Codable, Equatable {
+        var number: UInt32
+        var attributes: [ExtendedAttribute]
+    }
     /// Event counters with EFD_SEMAPHORE.
     var semaphores: [UInt32]?
     var timers: [Timer]?
     var endedProcesses: [EndedProcess]?
     var epollTargets: [EpollTarget]?
     var busyPolling: [BusyPolling]?
+    var ghosts: [Ghost]?
 
     /// Nil where there is nothing to say.
     init?(_ tree: TreeImage) {
@@ -58,9 +64,15 @@ struct FileExtras: Codable, Equatable {
             default: break
             }
         }
-        if semaphores.isEmpty && timers.isEmpty && ended.isEmpty && targets.isEmpty && polling.isEmpty {
+        let ghosts = tree.ghosts.filter { !$0.attributes.isEmpty }.map {
+            Ghost(number: $0.number, attributes: $0.attributes)
+        }
+        if semaphores.isEmpty && timers.isEmpty && ended.isEmpty && targets.isEmpty && polling.isEmpty
+            && ghosts.isEmpty
+        {
             return nil
         }
+        if !ghosts.isEmpty { self.ghosts = ghosts }
         if !polling.isEmpty { busyPolling = polling }
         if !semaphores.isEmpty { self.semaphores = semaphores }
         if !timers.isEmpty { self.timers = timers }
@@ -70,6 +82,11 @@ struct FileExtras: Codable, Equatable {
 
     /// Puts what is said into the rows that it is said of.
     func apply(to tree: inout TreeImage) {
+        for row in ghosts ?? [] {
+            for place in tree.ghosts.indices where tree.ghosts[place].number == row.number {
+                tree.ghosts[place].attributes = row.attributes
+            }
+        }
         let semaphores = Set(self.semaphores ?? [])
         let times = Dictionary(
             (timers ?? []).map { ($0.file, $0.wallTime) }, uniquingKeysWith: { first, _ in first })

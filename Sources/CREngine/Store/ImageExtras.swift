@@ -191,6 +191,11 @@ struct ImageExtras: Codable, Equatable {
                 file: ImageName.extras,
                 "process \(process.pid) ends with signal \(process.exitSignal ?? 17), which there is not")
         }
+        for ghost in extras.files?.ghosts ?? [] where !ghost.attributes.allSatisfy(\.isPossible) {
+            throw ImageError(
+                file: ImageName.extras,
+                "deleted file \(ghost.number) has an extended attribute that there cannot be")
+        }
         if let session = extras.deadSession, session <= 0 {
             throw ImageError(file: ImageName.extras, "\(session) is no session")
         }
