@@ -89,6 +89,7 @@ enum RichTree {
         ghost.accessMicroseconds = 5
         ghost.modifySeconds = 1_700_000_001
         ghost.modifyMicroseconds = 6
+        ghost.attributes = [ExtendedAttribute(name: Array("user.a".utf8), value: [0, 255])]
         return ghost
     }
 

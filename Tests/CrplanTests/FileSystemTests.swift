@@ -119,6 +119,29 @@ struct FileSystemTests {
         try carry(mounts, in: volume)
     }
 
+    /// Those for which the kernel tells the device of a file in another way than by stat(2), and what they need.
+    static let onVolumes: [(subject: String, options: [String])] = [
+        ("files", []), ("memory", []), ("unix listen", []), ("notify", []), ("notify fanotify", []),
+        ("pathonly", []), ("ghosts attributes", []), ("locks", ["--dump-option", "--file-locks"]),
+        ("locks leases", ["--dump-option", "--file-locks"]), ("links", ["--dump-option", "--link-remap"]),
+    ]
+
+    @Test(.enabled(if: hasVolumes, "needs a kernel with btrfs, and btrfs-progs"))
+    func `subjects keep what they have on a volume of btrfs`() throws {
+        let mounts = try Mounts()
+        try mounts.mountVolumes()
+        for row in Self.onVolumes {
+            let words = [
+                BuiltPrograms.subjectRunner, "--tool", BuiltPrograms.crplan, "--work",
+                mounts.place + "/volume",
+                "--steps", "dump,restore,check",
+            ]
+            let run = try Command.run(
+                words + row.options + row.subject.split(separator: " ").map(String.init), timeout: 60)
+            #expect(run.ending == .exit(0), "\(row.subject): \(run.output)")
+        }
+    }
+
     @Test func `a file system that is mounted anew has another id, and the same files`() throws {
         let mounts = try Mounts()
         try mounts.prepareLayers()
