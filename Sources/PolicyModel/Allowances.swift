@@ -28,6 +28,8 @@ package struct Allowances: Sendable, Equatable, Codable {
     package var veth: [VethRule] = []
     /// `criu --external` spellings.
     package var external: [String] = []
+    /// Masters of terminals stay outside, and whoever restores by RPC is given new ones. No policy can say it.
+    package var orphanMasters: Bool?
 
     package init() {}
 }

@@ -28,6 +28,8 @@ struct DumpCommand: ParsableCommand {
         name: [.customShort("j"), .customLong("shell-job")],
         help: "The session leader and the master of the terminal may stay outside.")
     var shellJob = false
+    @Flag(name: .customLong("orphan-pts-master"), help: .hidden)
+    var orphanMasters = false
     @Flag(name: .customLong("link-remap"), help: "Link files that lost their name and have others.")
     var linkRemap = false
     @Flag(
@@ -163,6 +165,7 @@ struct DumpCommand: ParsableCommand {
         options.watchSearchPaths = watchSearchPaths
         if fileLocks { policy.allow.fileLocks = .any }
         policy.allow.shellJob = shellJob
+        if orphanMasters { policy.allow.orphanMasters = true }
         policy.allow.linkRemap = linkRemap
         policy.allow.evasiveDevices = evasiveDevices ? .all : .denied
         policy.allow.external = external

@@ -53,6 +53,8 @@ struct RestoreCommand: ParsableCommand {
         name: .customLong("tcp-established"),
         help: "Bring connections back, as is the default; as criu has it.")
     var tcpEstablished = false
+    @Flag(name: .customLong("orphan-pts-master"), help: .hidden)
+    var givesMasters = false
     @Flag(name: .customLong("tcp-close"), help: "Bring TCP connections back as closed ones.")
     var tcpClose = false
     @Option(
@@ -270,6 +272,8 @@ struct RestoreCommand: ParsableCommand {
         options.pidfile = pidfile.map(place.inWork) ?? place.pidfile
         options.replacesPidfile = pidfile == nil
         options.shellJob = shellJob || place.shellJob
+        // As criu has it, which joins the shell's terminal only where nobody takes a master.
+        options.givesMasters = givesMasters && !options.shellJob
         if let check = cpuCap.flatMap({ ProcessorCheck(words: $0) }), !check.isEmpty {
             guard let processor = try ProcessorImage.read(from: directory) else {
                 throw ValidationError("--cpu-cap: the images have no cpuinfo.img; dump with --cpu-cap")

@@ -12,7 +12,7 @@ struct RPCTests {
         "refused-options", "missing-options", "missing-requests", "configuration", "processor",
         "refused-stages",
         "dump-and-restore", "sibling", "program", "taken", "gone", "externals", "inherited", "service",
-        "client-dies", "namespaces",
+        "client-dies", "namespaces", "orphan-terminal", "orphan-refused",
     ]
 
     @Test(arguments: cases)
@@ -25,7 +25,7 @@ struct RPCTests {
         .enabled(if: getenv("CRPLAN_CRIU") != nil, "CRPLAN_CRIU names no stock criu (scripts/get-criu)"),
         arguments: [
             "no-request", "no-message", "other-kinds", "version", "keep-open", "check", "wait", "processor",
-            "refused-stages", "dump-and-restore", "sibling", "program", "taken", "gone",
+            "refused-stages", "dump-and-restore", "sibling", "program", "taken", "gone", "orphan-terminal",
         ])
     func `a stock criu passes the same test`(_ name: String) throws {
         try run(name, face: getenv("CRPLAN_CRIU").map { String(cString: $0) })
@@ -443,6 +443,59 @@ struct RPCTests {
                 status = open(f"/proc/{root}/status").read()
                 assert f"NSpid:\t{root}\t1\n" in status, status
                 end(root)
+            elif case in ("orphan-terminal", "orphan-refused"):
+                # The master of its terminal is ours: after the dump it is gone, and a new one comes with a stage.
+                master, slave = os.openpty()
+                name = os.ttyname(slave)
+                script = "stty -echo; while read line; do echo got $line; done"
+                job = subprocess.Popen(
+                    ["setsid", "-c", "sh", "-c", script], stdin=slave, stdout=slave, stderr=slave)
+                os.close(slave)
+                left.append(job.pid)
+                def talk(fd, word):
+                    os.write(fd, word + b"\n")
+                    text, limit = b"", time.monotonic() + 20
+                    while b"got " + word not in text:
+                        assert time.monotonic() < limit
+                        text += os.read(fd, 100)
+                talk(master, b"before")
+                answer, _ = once(request(DUMP, options=options((2, job.pid), (3, True))), code=1)
+                assert whose == "stock" or answer[2] == 0 and "terminal" in answer[9].decode(), answer
+                answer, _ = once(request(DUMP, options=options((2, job.pid), (50, True))))
+                assert answer[2] == 1, answer
+                job.wait()
+                os.close(master)
+                if case == "orphan-refused":
+                    answer, stages = once(request(RESTORE, options=options((50, True))), {"orphan-pts-master": no}, code=1)
+                    assert answer[2] == 0 and stages[-1][0] == "orphan-pts-master", (answer, stages)
+                    end(job.pid)
+                    # It was lent to us all the same.
+                    for fd in os.listdir("/proc/self/fd"):
+                        if os.path.exists(f"/proc/self/fd/{fd}") and os.readlink(f"/proc/self/fd/{fd}") == "/dev/ptmx":
+                            os.close(int(fd))
+                    # Nobody to ask.
+                    answer, _ = once(request(RESTORE, options=[(1, images), (9, 4), (50, True)]), code=1)
+                    assert answer[2] == 0 and "nobody to take it" in answer[9].decode(), answer
+                    end(job.pid)
+                    assert not os.path.exists(name)
+                    return
+                client, given, stages = Client(), [], []
+                client.send(request(RESTORE, options=options((50, True))))
+                while True:
+                    answer = client.receive()
+                    if answer[1] != NOTIFY:
+                        break
+                    stages.append(fields(answer[5])[1].decode())
+                    for level, kind, data in client.rights:
+                        given.append(struct.unpack("i", data[:4])[0])
+                        assert stages[-1] == "orphan-pts-master", stages
+                    client.send(yes)
+                assert client.end() == 0 and answer[2] == 1, answer
+                assert stages == ["pre-restore", "orphan-pts-master", "post-restore", "pre-resume", "post-resume"], stages
+                assert len(given) == 1 and os.path.exists(name)
+                talk(given[0], b"after")
+                assert state(job.pid)[4] != "0", state(job.pid)
+                end(job.pid)
             elif case == "client-dies":
                 # The tree runs on where the client is gone in the middle of a dump.
                 job = start()

@@ -85,6 +85,11 @@ package enum Terminal: FileKind {
         if context.allow.shellJob, isShellTerminal(file, in: context.snapshot) {
             return Finding(.terminal, context.object(file), what, severity: .allowed)
         }
+        if context.allow.orphanMasters == true, case .slave = recognise(file, in: context.snapshot) {
+            return Finding(
+                .terminal, context.object(file), "\(what), whose new master a restore by RPC gives away",
+                severity: .allowed)
+        }
         return context.leadsOut(.terminal, file, what, peer: nil)
     }
 
@@ -116,6 +121,8 @@ package enum Terminal: FileKind {
 package struct TreeTerminals: Sendable {
     /// Pairs whose master is in the tree.
     package private(set) var masters: Set<Terminal.Pair> = []
+    /// Pairs of which a slave is open in the tree, by its name.
+    private var slaves: Set<Terminal.Pair> = []
     /// Directories of all devpts file systems in use.
     package private(set) var directories: Set<String> = []
 
@@ -125,10 +132,18 @@ package struct TreeTerminals: Sendable {
             case .master(let pair):
                 masters.insert(pair)
                 directories.insert(pair.directory)
-            case .slave(let pair): directories.insert(pair.directory)
+            case .slave(let pair):
+                slaves.insert(pair)
+                directories.insert(pair.directory)
             case .hungUp, .current, .line, .none: break
             }
         }
+    }
+
+    /// Whether a slave of this controlling terminal is open in the tree.
+    package func hasSlave(of terminal: DeviceNumber) -> Bool {
+        (136...143).contains(terminal.major)
+            && slaves.contains { $0.index == (terminal.major - 136) << 20 | terminal.minor }
     }
 
     /// Whether the master of a controlling terminal is in the tree.

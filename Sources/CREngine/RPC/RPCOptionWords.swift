@@ -47,6 +47,7 @@ extension RPCOptions {
         flag(.dump, message.tcp_skip_in_flight, "--skip-in-flight")
         flag(.dump, message.evasive_devices, "--evasive-devices")
         flag(.both, message.shell_job, "--shell-job")
+        flag(.both, message.orphan_pts_master, "--orphan-pts-master")
         flag(.both, message.file_locks, "--file-locks")
         flag(.dump, message.link_remap, "--link-remap")
         flag(.dump, message.force_irmap, "--force-irmap")

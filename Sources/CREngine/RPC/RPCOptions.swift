@@ -15,7 +15,6 @@ package struct RPCOptions: Equatable, Sendable {
     package var logsToStandardError = false
     package var notifies = false
     package var restoresAsSibling = false
-    package var orphanMasters = false
     /// What the worker becomes once the tree is restored.
     package var program: [String] = []
     /// Whose words come after all others.
@@ -39,7 +38,6 @@ package struct RPCOptions: Equatable, Sendable {
         logsToStandardError = message.log_to_stderr != 0
         notifies = message.notify_scripts != 0
         restoresAsSibling = message.rst_sibling != 0
-        orphanMasters = message.orphan_pts_master != 0
         program = try Self.texts(message.exec_cmd, message.n_exec_cmd, "exec_cmd")
         configFile = try Self.text(message.config_file, "config_file")
         needsOwnDescriptors = restoresAsSibling || message.n_inherit_fd > 0 || message.ps?.pointee.has_fd == 1

@@ -27,11 +27,11 @@ final class OpenFiles {
 
     init(
         tree: TreeImage, names: RemapNames, pages: any PageSource, network: NetworkRestore,
-        inherited: [String: Int32] = [:]
+        inherited: [String: Int32] = [:], givesMasters: Bool = false
     ) {
         given = GivenFiles(tree: tree, inherited: inherited)
         ofProcesses = FilesOfProcesses(tree: tree)
-        terminals = TerminalFiles(tree: tree, outside: given.ids)
+        terminals = TerminalFiles(tree: tree, outside: given.ids, givesMasters: givesMasters)
         files = Dictionary(tree.files.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
         self.names = names
         pipes = PipeFiles(tree: tree)

@@ -22,7 +22,8 @@ struct PreflightTerminals {
                     remedy: "restore with --inherit-fd fd[N]:\(given.name(of: file))"))
         }
         found += tree.files.compactMap(given.deviceProblem)
-        for name in names() where access(name, F_OK) == 0 {
+        let orphans = options.givesMasters ? orphanNames(except: outside) : []
+        for name in names() + orphans where access(name, F_OK) == 0 {
             found.append(
                 RestoreError(name, "is taken by somebody else", remedy: "end whoever has this terminal"))
         }
@@ -39,7 +40,7 @@ struct PreflightTerminals {
                         remedy: "restore with --inherit-fd fd[N]:\(side.key)"))
             }
         }
-        if let side = ShellTerminal.side(of: tree, except: outside) {
+        if let side = ShellTerminal.side(of: tree, except: outside), !options.givesMasters {
             if !options.shellJob {
                 found.append(
                     RestoreError(
@@ -50,6 +51,23 @@ struct PreflightTerminals {
             }
         }
         return found
+    }
+
+    /// Paths of slaves whose masters are to be made and given away.
+    private func orphanNames(except outside: Set<UInt32>) -> [String] {
+        let pairs = tree.terminals.filter { side in
+            side.kind == .pair && !side.isMaster && !side.isHungUp
+                && !tree.terminals.contains { $0.id == side.id | 1 }
+        }
+        let files = Dictionary(tree.files.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+        let paths = tree.files.compactMap { file -> String? in
+            guard case .terminal(let image) = file.content, !outside.contains(file.id),
+                pairs.contains(where: { $0.id == image.terminal }), let id = image.regularFile,
+                case .regular(let slave)? = files[id]?.content
+            else { return nil }
+            return slave.path
+        }
+        return Set(paths).sorted()
     }
 
     /// Paths of the slaves of all pairs that are to be made.

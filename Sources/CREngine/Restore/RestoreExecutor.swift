@@ -86,7 +86,8 @@ package struct RestoreExecutor {
         try network.begin()
         faults.pass("connections locked")
         let files = OpenFiles(
-            tree: tree, names: names, pages: payload, network: network, inherited: options.inherited)
+            tree: tree, names: names, pages: payload, network: network, inherited: options.inherited,
+            givesMasters: options.givesMasters)
         try files.terminals.prepare()
         let sessions = SessionTerminals(lender: lender, terminals: files.terminals)
         try cgroups.make()
@@ -113,6 +114,9 @@ package struct RestoreExecutor {
         try endZombies(builder, threads)
         faults.pass("zombies have ended")
         let live = builder.processes.filter { !$0.isZombie }
+        try files.terminals.giveMasters { (master) throws(RestoreError) in
+            try call(.masterMade(master), live[0].host)
+        }
         let descriptors = DescriptorBuilder(lender: lender, files: files)
         var pages: UInt64 = 0
         let namespaces = NamespacesRestore(tree: tree)

@@ -38,6 +38,8 @@ package struct RestoreOptions: Sendable {
     package var reconnectsUnixSockets = false
     /// A tree that a shell had started joins our session, group and terminal.
     package var shellJob = false
+    /// Masters that the tree does not have are made, and given away at `RestoreStage.masterMade`.
+    package var givesMasters = false
     /// Descriptors of ours that stand in for files of the image, by CRIU's names of those.
     package var inherited: [String: Int32] = [:]
     /// Why this processor cannot take the tree, by what was to be compared.
@@ -55,6 +57,8 @@ package struct RestoreOptions: Sendable {
 package enum RestoreStage: Sendable, Equatable {
     /// The root stands in namespaces of the tree's own, and has nothing else yet. Only of a tree that has some.
     case namespacesMade
+    /// The master of a terminal of which the tree has slaves alone; ours is closed after the call.
+    case masterMade(Int32)
     /// The tree is complete and stopped. It has no pidfile yet, and dies if the call fails.
     case complete
     /// Connections in a network namespace of the tree's own are let go at once. Only of a tree that has one.

@@ -19,8 +19,12 @@ final class TerminalFiles {
     /// Slaves of which no task has a descriptor.
     private var spare: [Int32] = []
 
+    /// Whether masters that the tree does not have are made.
+    private let givesMasters: Bool
+
     /// `outside` are files that are not made from the image but given.
-    init(tree: TreeImage, outside: Set<UInt32>) {
+    init(tree: TreeImage, outside: Set<UInt32>, givesMasters: Bool = false) {
+        self.givesMasters = givesMasters
         self.tree = tree
         self.outside = outside
         files = Dictionary(tree.files.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
@@ -42,8 +46,20 @@ final class TerminalFiles {
         for index in Set(tree.terminals.compactMap { $0.kind == .pair ? $0.pair : nil }).sorted() {
             let master = terminal(index << 1 | 1)
             let slave = terminal(index << 1)
-            if master == nil, slave?.isHungUp != true { continue }
+            if master == nil, slave?.isHungUp != true {
+                guard givesMasters, !opened(index << 1).isEmpty else { continue }
+            }
             try makePair(index, master: master, slave: slave)
+        }
+    }
+
+    /// Gives away the masters of slaves that the tree has alone, and closes ours.
+    func giveMasters(_ give: (Int32) throws(RestoreError) -> Void) throws(RestoreError) {
+        for (index, pair) in pairs.sorted(by: { $0.key < $1.key })
+        where pair.master >= 0 && terminal(index << 1 | 1) == nil {
+            try give(pair.master)
+            _ = close(pair.master)
+            pairs[index]?.master = -1
         }
     }
 
@@ -106,7 +122,7 @@ final class TerminalFiles {
         _ index: UInt32, master: TerminalImage?, slave: TerminalImage?
     ) throws(RestoreError) {
         let masters = opened(index << 1 | 1)
-        let path = masters.first?.path ?? "/dev/ptmx"
+        let path = masters.first?.path ?? multiplexer(of: index)
         guard masters.count <= 1 else {
             throw RestoreError("/dev/pts/\(index)", "has several masters in the image; it is damaged")
         }
@@ -148,11 +164,17 @@ final class TerminalFiles {
             if let slave { try PairMaker.set(slave, slave: made.slave, master: made.master) }
             if let master { try PairMaker.set(master, hasSlave: slave != nil, made.master, made.slave) }
         }
-        if master == nil {
+        if master == nil, slave?.isHungUp == true {
             // The slave is to find itself without a master.
             _ = close(made.master)
             pairs[index] = nil
         }
+    }
+
+    /// Where masters of the file system of a slave are made.
+    private func multiplexer(of index: UInt32) -> String {
+        let directory = opened(index << 1).compactMap(\.path).first.map(Terminal.parent) ?? "/dev/pts"
+        return directory == "/dev/pts" ? "/dev/ptmx" : directory + "/ptmx"
     }
 
     private static func copy(_ fd: Int32) throws(RestoreError) -> Int32 {

@@ -35,6 +35,8 @@ package final class RestoreCalls {
                 try scripts.call(.setupNamespaces, root: root)
                 try scripts.call(.postSetupNamespaces, root: root)
             }
+        case .masterMade(let master):
+            try failing { () throws(HookFailure) in try scripts.giveMaster(master) }
         case .networkRelease:
             told { () throws(HookFailure) in try scripts.call(.networkUnlock, root: root) }
         case .complete:

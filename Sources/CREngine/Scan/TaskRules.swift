@@ -115,8 +115,13 @@ enum TaskRules {
                 ? "/dev/pts/\((terminal.major - 136) << 20 | terminal.minor)" : "terminal \(terminal)"
         }
         if let terminal = task.terminal {
-            if TreeTerminals(snapshot).hasMaster(of: terminal) { return [] }
-            let isAllowed = context.allow.shellJob && ShellJob(snapshot)?.session == task.sid
+            let terminals = TreeTerminals(snapshot)
+            if terminals.hasMaster(of: terminal) { return [] }
+            // The leader takes it again, and opened it is by a slave of the tree.
+            let isOrphan =
+                context.allow.orphanMasters == true && snapshot.task(task.sid) != nil
+                && terminals.hasSlave(of: terminal)
+            let isAllowed = isOrphan || context.allow.shellJob && ShellJob(snapshot)?.session == task.sid
             return [
                 Finding(
                     .controllingTerminal, object, "controlling terminal \(name(terminal))",
