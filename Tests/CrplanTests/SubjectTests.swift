@@ -16,7 +16,8 @@ struct SubjectCase: CustomTestStringConvertible, Sendable {
     .enabled(if: BuiltPrograms.canCheckpoint, "needs root, and a crplan that has dump and restore"))
 struct SubjectTests {
     static let carried = [
-        "plain", "registers", "threads", "rseq", "signals", "memory", "files", "pipes", "fifos", "fdshare",
+        "plain", "registers", "threads", "rseq", "signals", "memory", "files", "pipes", "fifos",
+        "fifos deleted", "fdshare",
         "tree",
         "creds",
         "identity", "clocks", "timers", "killtarget page",

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// Named pipes: unread bytes, open at one end or both, one description in two processes.
+// Named pipes: unread bytes, open at one end or both, one description in two processes. `deleted`: without their names.
 static int both, shared;
 
 static void expect_bytes(int fd, const char *wanted)
@@ -26,7 +26,7 @@ static void reader(void *argument)
 
 void fifos(int argc, char **argv)
 {
-    (void)argc, (void)argv;
+    bool deleted = argc == 2 && strcmp(argv[1], "deleted") == 0;
     static char bytes[70000], found[70000];
     MUST(mkfifo("both", 0600));
     MUST(mkfifo("apart", 0640));
@@ -44,6 +44,9 @@ void fifos(int argc, char **argv)
     int rest = MUST(open("full", O_WRONLY | O_NONBLOCK));
     shared = MUST(open("shared", O_RDWR));
     pid_t child = child_start(reader, NULL);
+    int name = MUST(open("apart", O_PATH));
+    const char *const names[] = {"both", "apart", "full", "shared"};
+    for (int i = 0; deleted && i < 4; i++) MUST(unlink(names[i]));
 
     subject_ready();
     subject_await_check();
@@ -59,6 +62,10 @@ void fifos(int argc, char **argv)
     struct stat status;
     MUST(fstat(out, &status));
     CHECK(S_ISFIFO(status.st_mode) && (status.st_mode & 0777) == 0640, "mode is %o", status.st_mode);
+    CHECK(status.st_nlink == !deleted && access("apart", F_OK) == (deleted ? -1 : 0), "it has %d names", (int)status.st_nlink);
+    struct stat named;
+    MUST(fstat(name, &named));
+    CHECK(named.st_ino == status.st_ino, "its name is of another one");
     CHECK(write(in, "more", 4) == 4, "write: %s", strerror(errno));
     expect_bytes(out, "more");
     CHECK(write(shared, "go on", 6) == 6, "write: %s", strerror(errno));

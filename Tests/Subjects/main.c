@@ -14,7 +14,7 @@ static const struct subject subjects[] = {
     {"memory", memory, "one area of each kind, with contents and flags"},
     {"files", files, "regular files, directories, devices, deleted files, flags and offsets"},
     {"pipes", pipes, "unread bytes, sizes and flags of pipes, some shared with a child"},
-    {"fifos", fifos, "unread bytes, sizes and flags of named pipes, one shared with a child"},
+    {"fifos", fifos, "[deleted]: unread bytes, sizes and flags of named pipes, one shared with a child"},
     {"fdshare", fdshare, "open file descriptions and descriptor tables shared between tasks"},
     {"tree", tree, "four generations, zombies, process groups, sessions"},
     {"creds", creds, "ids, groups, capability sets, securebits, no_new_privs; needs root"},

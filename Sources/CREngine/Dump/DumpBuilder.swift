@@ -343,14 +343,17 @@ struct DumpBuilder: ~Copyable {
     }
 
     private func copy(_ ghost: FileImageTable.Ghost) throws(DumpError) {
-        let content: OwnedFD
+        var content: Int32?
         do throws(Errno) {
-            content = try OwnedFD.open(ghost.content, O_RDONLY | O_NONBLOCK | O_NOATIME)
+            if ghost.image.isRegular {
+                content = try OwnedFD.open(ghost.content, O_RDONLY | O_NONBLOCK | O_NOATIME).release()
+            }
         } catch {
             throw .image("the deleted file behind \(ghost.content)", error)
         }
+        defer { if let content { _ = close(content) } }
         do throws(ImageError) {
-            try GhostWriter.write(ghost.image, contentFD: content.rawValue, to: directory)
+            try GhostWriter.write(ghost.image, contentFD: content, to: directory)
         } catch {
             throw .imageFormat("\(error)")
         }

@@ -295,9 +295,10 @@ struct FileImageTable {
                 "\(path) is deleted and holds \(allocated) bytes; allow: {ghost-limit: \(allocated)B} or more"
             )
         }
-        guard facts.type == .regular || facts.type == .directory else {
+        guard [.regular, .directory, .fifo].contains(facts.type) else {
             throw .cannotCarry(
-                "\(path) is deleted and neither a regular file nor a directory; it is not carried yet")
+                "\(path) is deleted and neither a regular file, a directory nor a named pipe; it is not carried yet"
+            )
         }
         let number = UInt32(ghosts.count + 1)
         var image = GhostImage(

@@ -47,6 +47,8 @@ enum NamedFile {
                 ? [Finding(.ghostFile, object, "\(path), a removed directory")]
                 : [Finding(.deletedDirectory, object, path)]
         }
+        // What is unread in it goes the way of any pipe's.
+        if facts.type == .fifo { return [Finding(.ghostFile, object, "\(path), a deleted named pipe")] }
         guard facts.type == .regular else { return [Finding(.pathReplaced, object, path)] }
         // Holes cost nothing in the image.
         let bytes = facts.blocks * 512

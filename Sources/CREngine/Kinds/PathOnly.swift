@@ -17,9 +17,9 @@ package enum PathOnly: FileKind {
                 [Finding(.pathOnlyObject, context.object(file), "path-only \(state.path), \($0)")]
             } ?? []
         }
-        // Any name can be had again; of what has none, files and directories can be made again.
-        let isNamed = file.reach == .same
-        guard file.reach != .notAPath, isNamed || state.type == .regular || state.type == .directory else {
+        // Any name can be had again; of what has none, only these can be made again.
+        let isMadeAgain = [.regular, .directory, .fifo].contains(state.type)
+        guard file.reach != .notAPath, file.reach == .same || isMadeAgain else {
             return [Finding(.pathOnlyObject, context.object(file), "path-only \(state.path)")]
         }
         return NamedFile.findings(

@@ -122,6 +122,8 @@ final class RemapNames {
             case UInt32(S_IFLNK):
                 throw .notSupported
             default:
+                // Of a restore that was killed, as above.
+                if access(name, F_OK) == 0 { try Self.call { unlink(name) } }
                 let device = dev_t(ghost.rdevice ?? 0)
                 try Self.call { mknod(name, ghost.mode, device) }
                 temporaryFiles.append(name)
