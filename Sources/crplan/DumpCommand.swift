@@ -68,6 +68,7 @@ struct DumpCommand: ParsableCommand {
     )
     var manageCgroups = "soft"
     @OptionGroup var cgroupArguments: CgroupArguments
+    @OptionGroup var mountArguments: MountArguments
     @OptionGroup(visibility: .hidden) var restoreOnly: RestoreOnlyOptions
     @Option(
         name: .customLong("freeze-cgroup"),
@@ -123,7 +124,7 @@ struct DumpCommand: ParsableCommand {
             throw ValidationError("--tcp-established and --tcp-close exclude each other")
         }
         guard !(leaveRunning && leaveStopped) else { throw ValidationError("-R and -s exclude each other") }
-        for resource in external {
+        for resource in external + mountArguments.external {
             guard let why = ExternalResource.refusal(resource) else { continue }
             throw ValidationError("--external \(resource) \(why)")
         }
@@ -168,7 +169,7 @@ struct DumpCommand: ParsableCommand {
         if orphanMasters { policy.allow.orphanMasters = true }
         policy.allow.linkRemap = linkRemap
         policy.allow.evasiveDevices = evasiveDevices ? .all : .denied
-        policy.allow.external = external
+        policy.allow.external = external + mountArguments.external
         if allowsOutsideServers { policy.allow.extUnixSockets = .all }
         policy.allow.external += socketInodes.map { "unix[\($0)]" }
         if tcpEstablished { policy.allow.tcpEstablished = .all }

@@ -39,7 +39,9 @@ struct RestoreCommand: ParsableCommand {
     var inheritedFDs: [String] = []
     @Option(
         name: .customLong("external"),
-        help: "dev[NAME]:PATH, a device for what the dump called NAME; may be given again.")
+        help:
+            "mnt[KEY]:PATH or dev[NAME]:PATH, a mount or a device for what the dump called so, or mnt[]; may be given again."
+    )
     var external: [String] = []
     @Flag(name: .customLong("log-pid"), help: "A log of each task, LOG.PID.")
     var logsTasks = false
@@ -66,6 +68,7 @@ struct RestoreCommand: ParsableCommand {
         help: "What becomes of control groups: ignore, none, props, soft (the default), full or strict.")
     var manageCgroups: String?
     @OptionGroup var cgroupArguments: CgroupArguments
+    @OptionGroup var mountArguments: MountArguments
     @OptionGroup(visibility: .hidden) var dumpOnly: DumpOnlyOptions
     @Option(
         name: .customLong("action-script"),
@@ -103,11 +106,12 @@ struct RestoreCommand: ParsableCommand {
         for text in inheritedFDs where GivenDescriptor(text) == nil {
             throw ValidationError("--inherit-fd takes fd[NUMBER]:NAME, not \(text)")
         }
-        for text in external where ExternalResource.place(ofDevice: text) == nil {
+        for text in external
+        where ExternalResource.place(ofDevice: text) == nil && !MountArguments.isForRestore(text) {
             let why =
                 ExternalResource.isOfNamespaces(text)
                 ? "is of a container's namespaces, which this build does not restore"
-                : "is not dev[NAME]:PATH; all else is given by --inherit-fd"
+                : "is neither mnt[KEY]:PATH nor dev[NAME]:PATH; all else is given by --inherit-fd"
             throw ValidationError("--external \(text) \(why)")
         }
         guard timeout >= 0 else { throw ValidationError("--timeout takes a number of seconds") }
@@ -200,6 +204,7 @@ struct RestoreCommand: ParsableCommand {
         var inherited: [String] = []
         var keepsHelperNames = false
         var cgroups = DumpSettings.Cgroups.soft
+        var mounts = MountOutside(root: "/")
         var pidfile: String?
         var logsTasks = false
         var ifUnlocked = RestoreSettings.IfUnlocked.fail
@@ -230,6 +235,7 @@ struct RestoreCommand: ParsableCommand {
         place.shellJob = manifest.restore.shellJob == true
         place.inherited = manifest.restore.inheritFD
         place.cgroups = manifest.restore.cgroups ?? .soft
+        if let mounts = manifest.restore.mounts { place.mounts = mounts }
         place.keepsHelperNames = manifest.helperNames != nil
         place.pidfile = manifest.restore.pidfile?.replacing("{target}", with: manifest.target).replacing(
             "{pid}", with: "\(manifest.tree.first?.pid ?? PID(0))")
@@ -287,10 +293,14 @@ struct RestoreCommand: ParsableCommand {
             if let given = GivenDescriptor(text) { options.inherited[given.resource] = given.fd }
         }
         for text in external {
-            guard let place = ExternalResource.place(ofDevice: text) else { continue }
+            guard let place = ExternalResource.place(ofDevice: text), !tree.mounts(device: place.name) else {
+                continue
+            }
             // Opened for the tree by what is behind it, with the flags that it had.
             options.inherited["dev[\(place.name)]"] = try OwnedFD.open(place.path, O_PATH).release()
         }
+        options.mounts = place.mounts
+        mountArguments.apply(to: &options.mounts, external: external)
         options.timeout = timeout
         options.fileCheck = fileValidation == "filesize" ? .size : .buildID
         options.skipsModeCheck = skipsModeCheck

@@ -27,8 +27,8 @@ import Testing
             return .success(Self.facts)
         }
         var check = PathCheck(patient: look)
-        #expect(check.answer("/fuse/a", Self.facts, isOurView: true).reach == .unknown)
-        #expect(check.answer("/fuse/b", Self.facts, isOurView: true).reach == .unknown)
+        #expect(check.answer("/fuse/a", Self.facts, view: "").reach == .unknown)
+        #expect(check.answer("/fuse/b", Self.facts, view: "").reach == .unknown)
         #expect(calls.count.withLock { $0 } == 1)
         release.signal()
     }

@@ -191,7 +191,7 @@ final class InFlightFiles {
         }
         info.flags &= ~DescriptorInfo.closeOnExec
         var paths = PathCheck()
-        let answer = paths.answer(link, facts, isOurView: true)
+        let answer = paths.answer(link, facts, view: "")
         return OpenFile(
             id: id, link: answer.path, facts: facts, reach: answer.reach, info: info, pid: PID(getpid()),
             fd: fd)

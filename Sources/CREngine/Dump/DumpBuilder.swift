@@ -53,8 +53,8 @@ struct DumpBuilder: ~Copyable {
         self.directory = copy
         self.pages = pages
         files = FileImageTable(
-            ghostLimit: options.ghostLimit, buildIDs: buildIDs, links: links, external: options.allow.external
-        )
+            ghostLimit: options.ghostLimit, buildIDs: buildIDs, links: links, external: options.allow.external,
+            notesMounts: snapshot.mounts != nil)
         terminals = TerminalDump(snapshot, external: options.allow.external)
         endings = OutsideStreams.endings(in: ScanContext(snapshot: snapshot, allow: options.allow))
         self.notes = notes
@@ -148,6 +148,10 @@ struct DumpBuilder: ~Copyable {
             try pause.check()
             try copy(ghost)
         }
+        if let survey = try NamespacesDump.survey(of: snapshot, allow) {
+            try pause.check()
+            try MountContents.write(survey, to: directory)
+        }
     }
 
     /// The contents of a segment, read through one of the kernel's links to it, and the size of its pages.
@@ -196,7 +200,7 @@ struct DumpBuilder: ~Copyable {
             tree.deadSession = root.sid
         }
         tree.clocks = clocks
-        tree.namespaces = try NamespacesDump.image(of: snapshot)
+        tree.namespaces = try NamespacesDump.image(of: snapshot, allow)
         return pids?.renumbered(tree) ?? tree
     }
 

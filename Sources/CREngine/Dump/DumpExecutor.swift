@@ -110,7 +110,8 @@ package struct DumpExecutor {
         try meet(.frozen)
         try call(.frozen, pause.deadline)
 
-        let links = LinkRemaps(isAllowed: options.allow.linkRemap, notes: supervisor.notes)
+        let links = LinkRemaps(
+            isAllowed: options.allow.linkRemap, notes: supervisor.notes, view: snapshot.view)
         var builder = try DumpBuilder(
             snapshot: snapshot, options: options, buildIDs: buildIDs, links: links, notes: supervisor.notes,
             network: network, tracking: tracking, directory: directory, pause: pause)

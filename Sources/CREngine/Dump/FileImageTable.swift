@@ -33,10 +33,16 @@ struct FileImageTable {
     private let buildIDs: BuildIDCache
     private let links: LinkRemaps
     private let external: Set<String>
+    /// The tree has a mount namespace of its own, and images name the mount of each file.
+    private let notesMounts: Bool
     private var linkFiles: [Inode: UInt32] = [:]
 
     /// `ghostLimit` in allocated bytes of each deleted file.
-    init(ghostLimit: UInt64, buildIDs: BuildIDCache, links: LinkRemaps, external: [String]) {
+    init(
+        ghostLimit: UInt64, buildIDs: BuildIDCache, links: LinkRemaps, external: [String],
+        notesMounts: Bool = false
+    ) {
+        self.notesMounts = notesMounts
         self.external = Set(external)
         self.ghostLimit = ghostLimit
         self.buildIDs = buildIDs
@@ -196,6 +202,7 @@ struct FileImageTable {
         path.flags = flags
         path.owner = owner
         path.mode = file.facts?.mode
+        path.mountID = mountID(file.facts)
         _ = append(.regular(path))
         return id
     }
@@ -245,8 +252,14 @@ struct FileImageTable {
         return UInt32(number)
     }
 
+    private func mountID(_ facts: FileFacts?) -> Int32? {
+        guard notesMounts, let mount = facts?.mount, mount != 0 else { return nil }
+        return Int32(truncatingIfNeeded: mount)
+    }
+
     private func describe(_ image: inout RegularFileImage, _ facts: FileFacts, content: String) {
         image.mode = facts.mode
+        image.mountID = mountID(facts)
         let appendsOnly =
             image.flags & UInt32(O_ACCMODE) == UInt32(O_WRONLY) && image.flags & UInt32(O_APPEND) != 0
         guard facts.type == .regular, !appendsOnly else { return }

@@ -8,10 +8,13 @@ import Glibc
 final class LinkRemaps {
     private let isAllowed: Bool
     private let notes: UndoNotes
+    /// See `Snapshot.view`.
+    private let view: String
     private var names: [(record: HelperNameRecord, mark: UndoNotes.Mark)] = []
     private var isKept = false
 
-    init(isAllowed: Bool, notes: UndoNotes) {
+    init(isAllowed: Bool, notes: UndoNotes, view: String = "") {
+        self.view = view
         self.isAllowed = isAllowed
         self.notes = notes
     }
@@ -60,9 +63,9 @@ final class LinkRemaps {
             for attempt in 0..<64 {
                 let name = attempt == 0 ? base : "\(base).\(attempt)"
                 do throws(Errno) {
-                    let mark = try notes.add(.name(path: name, inode: inode))
-                    try Self.link(content, name)
-                    names.append((HelperNameRecord(path: name, inode: inode), mark))
+                    let mark = try notes.add(.name(path: view + name, inode: inode))
+                    try Self.link(content, view + name)
+                    names.append((HelperNameRecord(path: view + name, inode: inode), mark))
                     return name
                 } catch {
                     if error == .exists { continue }

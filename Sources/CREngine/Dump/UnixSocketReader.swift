@@ -68,7 +68,7 @@ struct UnixSocketReader {
         let isAbsolute = path.hasPrefix("/")
         for directory in isAbsolute ? [""] : directories() {
             let place = isAbsolute ? path : "\(directory)/\(path)"
-            guard let found = try? FileFacts.of(place, followingLinks: false),
+            guard let found = try? FileFacts.of(context.snapshot.view + place, followingLinks: false),
                 own.map({ found.isSameFile(as: $0) }) ?? bound.names(found)
             else { continue }
             image.permissions = .init(mode: found.mode, uid: found.uid, gid: found.gid)

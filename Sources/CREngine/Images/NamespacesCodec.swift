@@ -13,6 +13,7 @@ extension NamespacesImage {
             try ImageSet.writeOne(
                 .ipcSettings, ImageName.ipcSettings(ids.ipcNS ?? 0), ipc.packed(), to: directory)
         }
+        if let mounts { try mounts.write(namespace: ids.mntNS ?? 0, to: directory) }
     }
 
     /// What a tree with these kinds of namespaces of its own must have is there afterwards.
@@ -30,6 +31,10 @@ extension NamespacesImage {
             var reader = try ImageFileReader.open(
                 .ipcSettings, name: ImageName.ipcSettings(ids.ipcNS ?? 0), in: directory, framing: framing)
             image.ipc = try IPCSettingsImage(try reader.single())
+        }
+        if kinds.contains(.mount) {
+            image.mounts = try MountNamespaceImage.read(
+                namespace: ids.mntNS ?? 0, in: directory, framing)
         }
         return image
     }

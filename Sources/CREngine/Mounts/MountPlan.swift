@@ -1,19 +1,6 @@
 /// What a restore does to make the mounts of an image, as a pure function of the image and of what the restore is told.
 struct MountPlan: Equatable, Sendable {
-    /// What is outside of the image.
-    struct Outside: Equatable, Sendable {
-        /// The directory that becomes the root.
-        var root: String
-        /// Paths by key.
-        var sources: [String: String] = [:]
-        /// Paths of block devices by name.
-        var devices: [String: String] = [:]
-        /// Mounts that the dump found outside are taken from there.
-        var detects = false
-        var acceptsMasters = false
-        var acceptsPeers = false
-        init(root: String) { self.root = root }
-    }
+    typealias Outside = MountOutside
 
     /// How a mount is had, before it is put in its place.
     enum Source: Equatable, Sendable {

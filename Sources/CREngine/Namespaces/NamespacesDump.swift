@@ -1,8 +1,9 @@
 import Glibc
+import PolicyModel
 
 /// Reads what is in the namespaces of a frozen tree that are not ours.
 enum NamespacesDump {
-    static func image(of snapshot: Snapshot) throws(DumpError) -> NamespacesImage {
+    static func image(of snapshot: Snapshot, _ allow: Allowances) throws(DumpError) -> NamespacesImage {
         var image = NamespacesImage()
         let kinds = snapshot.ownNamespaceKinds
         if kinds.contains(.uts) {
@@ -11,7 +12,18 @@ enum NamespacesDump {
         if kinds.contains(.ipc) {
             image.ipc = try visit(.ipc, of: snapshot) { IPCSettingsImage.own() }
         }
+        image.mounts = try survey(of: snapshot, allow)?.image()
         return image
+    }
+
+    /// The mounts of a tree that has a mount namespace of its own; nil for others.
+    static func survey(of snapshot: Snapshot, _ allow: Allowances) throws(DumpError) -> MountSurvey? {
+        guard let facts = snapshot.mounts else { return nil }
+        do throws(MountTree<MountRow>.Flaw) {
+            return try MountSurvey(facts, MountAllowances(allow))
+        } catch {
+            throw .cannotCarry("process \(facts.pid): \(error.description)")
+        }
     }
 
     /// Does something in a namespace of the tree's root, or where we are if it has none of its own.

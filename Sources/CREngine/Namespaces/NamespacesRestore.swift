@@ -7,8 +7,10 @@ struct NamespacesRestore {
     let kinds: Set<NamespaceKind>
     private let image: NamespacesImage
     private let isSessionOutside: Bool
+    private let outside: MountOutside
 
-    init(tree: TreeImage) {
+    init(tree: TreeImage, options: RestoreOptions) {
+        outside = options.mounts
         kinds = tree.ownNamespaceKinds
         image = tree.namespaces
         isSessionOutside = tree.tasks.first?.sid == PID(0)
@@ -29,8 +31,30 @@ struct NamespacesRestore {
         return (session?.rawValue ?? getsid(0), session?.rawValue ?? getpgrp())
     }
 
-    /// Fills the namespaces that `root` stands in.
-    func fill(_ root: StubThread) throws(RestoreError) {
+    /// What of the mounts cannot be had, without making anything.
+    static func mountProblems(_ tree: TreeImage, _ options: RestoreOptions) -> [RestoreError] {
+        guard let mounts = tree.namespaces.mounts else { return [] }
+        do throws(RestoreError) {
+            let plan = try MountPlan(mounts, options.mounts)
+            return plan.steps.compactMap { step in
+                guard case .outside(let path, _) = step.source, access(path, F_OK) != 0 else { return nil }
+                return RestoreError(
+                    path, "is to be mounted at \(step.mount.mountPoint)", errno: Errno(rawValue: errno))
+            }
+        } catch {
+            return [error]
+        }
+    }
+
+    /// Fills the namespaces that `root` stands in; `contents` opens an archive of the image.
+    func fill(
+        _ root: StubThread, lender: Lender, contents: (String) throws(ImageError) -> OwnedFD?
+    ) throws(RestoreError) {
+        if let mounts = image.mounts {
+            try MountBuilder.build(
+                try MountPlan(mounts, outside), in: root, lender: lender, userNamespace: nil,
+                contents: contents)
+        }
         if let names = image.hostNames { try setNames(names, root) }
         if let settings = image.ipc {
             try visit(.ipc, root) { () throws(RestoreError) in try Self.write(settings) }

@@ -8,6 +8,16 @@ final class ImagePayload: PageSource, GhostSource {
 
     init(directory: consuming OwnedFD) { self.directory = directory }
 
+    /// A file of the directory; nil where it is not there.
+    func open(_ name: String) throws(ImageError) -> OwnedFD? {
+        do throws(Errno) {
+            return try OwnedFD.openat(directory.rawValue, name, O_RDONLY)
+        } catch {
+            if error == .noEntry { return nil }
+            throw ImageError(file: name, "cannot be opened", errno: error)
+        }
+    }
+
     /// Throws when the pages file of a map is missing or has another size than the map asks for.
     func check(_ pagemap: PagemapImage, named name: String) throws(RestoreError) {
         _ = try reader(of: pagemap, named: name)

@@ -37,7 +37,7 @@ final class NamelessFiles {
     /// The open file of this entry, or another one of the same file. `fill` puts contents and attributes into the file
     /// of a name, once.
     func open(
-        _ file: UInt32, _ ghost: UInt32, path: String, flags: Int32,
+        _ file: UInt32, _ ghost: UInt32, path: String, flags: Int32, _ paths: TreePaths,
         fill: (String) throws(RestoreError) -> Void
     ) throws(RestoreError) -> OwnedFD {
         guard var maker = makers[ghost] else { throw RestoreError(path, "deleted file is not known") }
@@ -45,8 +45,11 @@ final class NamelessFiles {
             let directory = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? ""
             let made = try RestoreError.about(path, "nameless file cannot be made again") {
                 () throws(Errno) in
-                try OwnedFD.open(
-                    directory.isEmpty ? "/" : directory, maker.flags | O_DIRECTORY | O_CLOEXEC, mode: 0o600)
+                try paths.inside { () throws(Errno) in
+                    try OwnedFD.open(
+                        directory.isEmpty ? "/" : directory, maker.flags | O_DIRECTORY | O_CLOEXEC,
+                        mode: 0o600)
+                }
             }
             maker.ours = made.release()
             makers[ghost] = maker

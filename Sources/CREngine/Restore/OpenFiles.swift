@@ -31,7 +31,8 @@ final class OpenFiles {
     ) {
         given = GivenFiles(tree: tree, inherited: inherited)
         ofProcesses = FilesOfProcesses(tree: tree)
-        terminals = TerminalFiles(tree: tree, outside: given.ids, givesMasters: givesMasters)
+        terminals = TerminalFiles(
+            tree: tree, outside: given.ids, givesMasters: givesMasters, paths: names.paths)
         files = Dictionary(tree.files.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
         self.names = names
         pipes = PipeFiles(tree: tree)

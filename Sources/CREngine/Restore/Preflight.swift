@@ -22,10 +22,12 @@ struct Preflight {
             guard let bits = memfd.hugetlbFlag, bits != 0 else { continue }
             if let problem = HugeTLB.problem(bits, "memfd \(memfd.name)") { found.append(problem) }
         }
-        found += PreflightFiles(tree: tree, options: options).problems()
+        let hasOwnMounts = tree.ownNamespaceKinds.contains(.mount)
+        found += PreflightFiles(tree: tree, options: options).problems(checksPaths: !hasOwnMounts)
+        found += NamespacesRestore.mountProblems(tree, options)
         found += PreflightSockets(tree: tree, options: options).problems()
-        found += NotifyFiles.problems(tree)
-        found += FileLockBuilder(tree: tree).problems()
+        if !hasOwnMounts { found += NotifyFiles.problems(tree) }
+        if !hasOwnMounts { found += FileLockBuilder(tree: tree).problems() }
         found += SeccompBuilder(filters: tree.seccompFilters).problems(tree)
         if !tree.ownNamespaceKinds.contains(.ipc) { found += SystemVSurvey(tree: tree).problems }
         found += contents()

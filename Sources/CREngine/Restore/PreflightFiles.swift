@@ -6,7 +6,8 @@ struct PreflightFiles {
     let tree: TreeImage
     let options: RestoreOptions
 
-    func problems() -> [RestoreError] {
+    /// `checksPaths`: not while the tree's paths are not there yet, for want of its mount namespace.
+    func problems(checksPaths: Bool = true) -> [RestoreError] {
         var found: [RestoreError] = []
         let given = GivenFiles(tree: tree, inherited: options.inherited)
         // Names of terminals come to be with them.
@@ -27,7 +28,7 @@ struct PreflightFiles {
                                 regular.path, "is outside the tree and was not given",
                                 remedy: "restore with --inherit-fd fd[N]:\(regular.path)"))
                     }
-                } else if !remapped.contains(file.id) && ofProcesses[file.id] == nil {
+                } else if checksPaths, !remapped.contains(file.id), ofProcesses[file.id] == nil {
                     if let problem = check(regular) { found.append(problem) }
                 }
             case .unsupported(let kind):
@@ -53,6 +54,15 @@ struct PreflightFiles {
                     remedy: "close it in the program before the dump"))
         }
         return found
+    }
+
+    /// Of paths alone, where those of a mount namespace of the tree's own lead by now.
+    func pathProblems(_ paths: TreePaths) -> [RestoreError] {
+        paths.inside { problems() }.filter { problem in
+            tree.files.contains {
+                if case .regular(let regular) = $0.content { regular.path == problem.subject } else { false }
+            }
+        }
     }
 
     private func check(_ file: RegularFileImage) -> RestoreError? {

@@ -23,7 +23,8 @@ struct PreflightTerminals {
         }
         found += tree.files.compactMap(given.deviceProblem)
         let orphans = options.givesMasters ? orphanNames(except: outside) : []
-        for name in names() + orphans where access(name, F_OK) == 0 {
+        for name in names() + orphans
+        where !tree.ownNamespaceKinds.contains(.mount) && access(name, F_OK) == 0 {
             found.append(
                 RestoreError(name, "is taken by somebody else", remedy: "end whoever has this terminal"))
         }

@@ -20,8 +20,12 @@ final class RemapNames {
     private var spentHelpers: Set<String> = []
 
     private let keepsHelpers: Bool
+    let paths: TreePaths
 
-    init(tree: TreeImage, source: any GhostSource, keepsHelpers: Bool = false) {
+    init(
+        tree: TreeImage, source: any GhostSource, keepsHelpers: Bool = false, paths: TreePaths = TreePaths()
+    ) {
+        self.paths = paths
         self.source = source
         self.keepsHelpers = keepsHelpers
         nameless = NamelessFiles(tree: tree)
@@ -38,7 +42,7 @@ final class RemapNames {
     func open(_ id: UInt32, path: String, flags: Int32) throws(RestoreError) -> OwnedFD {
         guard let remap = remaps[id] else {
             return try RestoreError.about(path, "cannot be opened") { () throws(Errno) in
-                try OwnedFD.open(path, flags)
+                try paths.inside { () throws(Errno) in try OwnedFD.open(path, flags) }
             }
         }
         switch remap.kind {
@@ -47,25 +51,31 @@ final class RemapNames {
                 throw RestoreError(path, "deleted file is missing from the image (ghost \(remap.target))")
             }
             if ghost.mode & UInt32(S_IFMT) == UInt32(S_IFDIR) {
-                let name = try ghostDirectory(ghost, path: path)
-                return try RestoreError.about(path, "cannot be opened") { () throws(Errno) in
-                    try OwnedFD.open(name, flags)
+                return try paths.inside { () throws(RestoreError) in
+                    let name = try ghostDirectory(ghost, path: path)
+                    return try RestoreError.about(path, "cannot be opened") { () throws(Errno) in
+                        try OwnedFD.open(name, flags)
+                    }
                 }
             }
             if nameless.has(ghost.number) {
-                return try nameless.open(id, ghost.number, path: path, flags: flags) {
+                return try nameless.open(id, ghost.number, path: path, flags: flags, paths) {
                     (name) throws(RestoreError) -> Void in
                     try source.write(ghost, to: name)
                     try applyAttributes(ghost, name: name, path: path)
                 }
             }
-            return try openLinked(from: try ghostName(ghost, path: path), path: path, flags: flags)
+            return try paths.inside { () throws(RestoreError) in
+                try openLinked(from: try ghostName(ghost, path: path), path: path, flags: flags)
+            }
         case .linked:
             guard case .regular(let helper)? = files[remap.target]?.content else {
                 throw RestoreError(path, "its helper name is missing from the image (file \(remap.target))")
             }
             spentHelpers.insert(helper.path)
-            return try openLinked(from: helper.path, path: path, flags: flags)
+            return try paths.inside { () throws(RestoreError) in
+                try openLinked(from: helper.path, path: path, flags: flags)
+            }
         case .procfs:
             throw RestoreError(
                 path, "is a file of the ended process \(remap.target), which cannot be restored yet",
@@ -76,14 +86,17 @@ final class RemapNames {
     /// Removes what was made, and the helper names of the dump. Not undoable, so it comes last.
     func finish() {
         removeTemporaries()
-        if !keepsHelpers { for name in spentHelpers { _ = unlink(name) } }
+        if !keepsHelpers { paths.inside { for name in spentHelpers { _ = unlink(name) } } }
         spentHelpers = []
     }
 
     /// Removes what was made to open deleted files by; nothing can be opened any more after it.
     func removeTemporaries() {
-        for name in temporaryFiles { _ = unlink(name) }
-        for name in temporaryDirectories.reversed() { _ = rmdir(name) }
+        if temporaryFiles.isEmpty, temporaryDirectories.isEmpty { return }
+        paths.inside {
+            for name in temporaryFiles { _ = unlink(name) }
+            for name in temporaryDirectories.reversed() { _ = rmdir(name) }
+        }
         temporaryFiles = []
         temporaryDirectories = []
     }

@@ -51,8 +51,9 @@ package struct RestoreExecutor {
         let environment = try OwnEnvironment()
         let cgroups = try CgroupBuilder(tree: tree, options)
         let builder = TreeBuilder(tree: tree)
+        let paths = TreePaths()
         let names = RemapNames(
-            tree: tree, source: payload, keepsHelpers: options.keepsHelperNames)
+            tree: tree, source: payload, keepsHelpers: options.keepsHelperNames, paths: paths)
         let systemV = SystemVObjects(tree: tree, pages: payload)
         do throws(RestoreError) {
             let result = try build(
@@ -65,6 +66,8 @@ package struct RestoreExecutor {
             systemV.keep()
             return result
         } catch {
+            // While the tree's mounts are still there.
+            names.removeTemporaries()
             kill(builder.made)
             // Those in a namespace of the tree's own have gone with it.
             if !tree.ownNamespaceKinds.contains(.ipc) { systemV.removeMade() }
@@ -88,7 +91,7 @@ package struct RestoreExecutor {
         let files = OpenFiles(
             tree: tree, names: names, pages: payload, network: network, inherited: options.inherited,
             givesMasters: options.givesMasters)
-        try files.terminals.prepare()
+        if !tree.ownNamespaceKinds.contains(.mount) { try files.terminals.prepare() }
         let sessions = SessionTerminals(lender: lender, terminals: files.terminals)
         try cgroups.make()
         faults.pass("control groups are made")
@@ -97,7 +100,13 @@ package struct RestoreExecutor {
             systemV: systemV, affinity: affinity)
         try makeTree(
             builder, layout: layout, vdso: vdso, lender: lender, sessions: sessions,
-            entered: { (root) throws(RestoreError) in try call(.namespacesMade, root) }
+            entered: { (root) throws(RestoreError) in
+                if tree.ownNamespaceKinds.contains(.mount) {
+                    try enterMounts(root, names.paths)
+                    try files.terminals.prepare()
+                }
+                try call(.namespacesMade, PID(root.tid.rawValue))
+            }
         ) {
             (process, children) throws(RestoreError) in
             let areas = memory.handedDown(by: process, to: children)
@@ -119,7 +128,7 @@ package struct RestoreExecutor {
         }
         let descriptors = DescriptorBuilder(lender: lender, files: files)
         var pages: UInt64 = 0
-        let namespaces = NamespacesRestore(tree: tree)
+        let namespaces = NamespacesRestore(tree: tree, options: options)
         try namespaces.visit(.ipc, live[0].leader) { () throws(RestoreError) in
             try systemV.makeSegments(live)
         }
@@ -154,7 +163,7 @@ package struct RestoreExecutor {
             log.task(process.pid, .debug, "signals, timers, limits and flags are set")
         }
         faults.pass("signals and limits are set")
-        let socketNames = SocketNames()
+        let socketNames = SocketNames(names.paths)
         func taskFiles(_ lender: Lender) -> TaskFiles {
             TaskFiles(tree: tree, live: live, files: files, socketNames: socketNames, lender: lender)
         }
@@ -236,11 +245,11 @@ package struct RestoreExecutor {
 
     private func makeTree(
         _ builder: TreeBuilder, layout: StubLayout, vdso: OwnVDSO, lender: Lender,
-        sessions: SessionTerminals, entered: (PID) throws(RestoreError) -> Void,
+        sessions: SessionTerminals, entered: (StubThread) throws(RestoreError) -> Void,
         prepare: @escaping (StubProcess, [TaskImage]) throws(RestoreError) -> Void
     ) throws(RestoreError) {
         let image = tree.tasks[0]
-        let namespaces = NamespacesRestore(tree: tree)
+        let namespaces = NamespacesRestore(tree: tree, options: options)
         let session = options.shellJob ? nil : namespaces.session(of: tree, parent: options.parent)
         let ourselves = try RootStub.ownPidFD()
         let started = try RootStub.start(
@@ -249,16 +258,24 @@ package struct RestoreExecutor {
         let root = try RootStub.seize(
             started.pid, layout: layout, vdso: vdso, ourselves: ourselves.rawValue, lender: lender.number)
         // The stub can no longer notice that this is closed: it is traced, and dies with us that way.
-        let pid = started.pid
         _ = consume started
-        try namespaces.fill(root)
-        if !tree.ownNamespaceKinds.isEmpty { try entered(pid) }
+        try namespaces.fill(root, lender: lender, contents: payload.open)
+        if !tree.ownNamespaceKinds.isEmpty { try entered(root) }
         let birth = namespaces.atBirth(session)
         if let clocks = tree.clocks { try TimeNamespace.enter(root, clocks: clocks, lender: lender) }
         if image.process?.childSubreaper == true { try root.call("prctl", CP_SYS_prctl, 36, 1) }
         try builder.build(
             root: root, image: image, session: birth.session, group: birth.group, sessions: sessions,
             prepare: prepare)
+    }
+
+    /// From here on the tree's paths are those of its own mounts, where its files are looked for now.
+    private func enterMounts(_ root: StubThread, _ paths: TreePaths) throws(RestoreError) {
+        faults.pass("the mounts are made")
+        try paths.enter(root)
+        let found = PreflightFiles(tree: tree, options: options).pathProblems(paths)
+        for problem in found.dropFirst() { log.error(problem.description) }
+        if let first = found.first { throw first }
     }
 
     private func endZombies(_ builder: TreeBuilder, _ threads: ThreadBuilder) throws(RestoreError) {

@@ -50,6 +50,8 @@ package struct RestoreOptions: Sendable {
     package var cgroupChoice = CgroupChoice()
     /// Hard links that the dump made stay, for the next restore.
     package var keepsHelperNames = false
+    /// Where mounts of a mount namespace of the tree's own come from.
+    package var mounts = MountOutside(root: "/")
     package init() {}
 }
 

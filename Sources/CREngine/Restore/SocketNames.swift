@@ -18,11 +18,14 @@ final class SocketNames {
     /// Our end of connections whose other end nobody holds, by file id.
     var orphanEnds: [UInt32: Int32] = [:]
     private var isKept = false
+    private let paths: TreePaths
+
+    init(_ paths: TreePaths) { self.paths = paths }
 
     deinit {
         for (_, entry) in bound {
             if let file = entry.file { _ = close(file) }
-            if let path = entry.path, !isKept { _ = unlink(path) }
+            if let path = entry.path, !isKept { _ = paths.inside { unlink(path) } }
         }
         for end in orphanEnds.values { _ = close(end) }
     }
@@ -39,13 +42,15 @@ final class SocketNames {
         let text = String(decoding: path, as: UTF8.self)
         let full = text.hasPrefix("/") ? text : "\(row.socket.directory ?? "")/\(text)"
         try RestoreError.about(full, "a socket cannot be bound there") { () throws(Errno) -> Void in
-            if let there = try? FileFacts.of(full, followingLinks: false), there.type == .socket {
-                if unlink(full) != 0 { throw Errno(rawValue: errno) }
+            let file = try paths.inside { () throws(Errno) -> OwnedFD in
+                if let there = try? FileFacts.of(full, followingLinks: false), there.type == .socket {
+                    if unlink(full) != 0 { throw Errno(rawValue: errno) }
+                }
+                try Self.within(directory: text.hasPrefix("/") ? nil : row.socket.directory) {
+                    () throws(Errno) -> Void in try Self.bind(fd, row.socket.name)
+                }
+                return try OwnedFD.open(full, O_PATH | O_NOFOLLOW)
             }
-            try Self.within(directory: text.hasPrefix("/") ? nil : row.socket.directory) {
-                () throws(Errno) -> Void in try Self.bind(fd, row.socket.name)
-            }
-            let file = try OwnedFD.open(full, O_PATH | O_NOFOLLOW)
             note(
                 fd,
                 Bound(

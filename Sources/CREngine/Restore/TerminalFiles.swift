@@ -13,6 +13,7 @@ final class TerminalFiles {
     private let tree: TreeImage
     private let files: [UInt32: FileImage]
     private let outside: Set<UInt32>
+    private let paths: TreePaths
     /// Ours, by file id.
     private var descriptors: [UInt32: Int32] = [:]
     private var pairs: [UInt32: Side] = [:]
@@ -23,8 +24,9 @@ final class TerminalFiles {
     private let givesMasters: Bool
 
     /// `outside` are files that are not made from the image but given.
-    init(tree: TreeImage, outside: Set<UInt32>, givesMasters: Bool = false) {
+    init(tree: TreeImage, outside: Set<UInt32>, givesMasters: Bool = false, paths: TreePaths) {
         self.givesMasters = givesMasters
+        self.paths = paths
         self.tree = tree
         self.outside = outside
         files = Dictionary(tree.files.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
@@ -49,7 +51,9 @@ final class TerminalFiles {
             if master == nil, slave?.isHungUp != true {
                 guard givesMasters, !opened(index << 1).isEmpty else { continue }
             }
-            try makePair(index, master: master, slave: slave)
+            try paths.inside { () throws(RestoreError) in
+                try makePair(index, master: master, slave: slave)
+            }
         }
     }
 

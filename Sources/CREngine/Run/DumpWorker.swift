@@ -209,6 +209,7 @@ package struct DumpWorker {
             manifest.parent = parent
             manifest.restore = .init(request.policy.restore)
             manifest.restore.noteCalls(of: request.policy)
+            manifest.restore.mounts = MountOutside(outcome.snapshot, request.policy.allow)
             let joins: Set<FindingCode> = [.shellJob, .groupOutside, .controllingTerminal]
             if findings.contains(where: { $0.severity == .allowed && joins.contains($0.code) }) {
                 manifest.restore.shellJob = true

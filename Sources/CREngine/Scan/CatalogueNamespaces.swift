@@ -19,11 +19,12 @@ extension FindingCode {
                 restore: "None today, it blocks.")
         case .mountNamespace:
             Entry(
-                .block, "mount namespace of its own",
-                "This build dumps only trees in its own mount namespace.",
+                .block, "mount namespace within the tree",
+                "A tree is carried in the mount namespace of its root; this task has another one, or the mounts of the "
+                    + "root cannot be read.",
                 kernel: "The table of mounts belongs to the namespace, with bind mounts whose source may not "
                     + "be visible outside.",
-                restore: "None today, it blocks.")
+                restore: "None, it blocks.")
         case .userNamespace:
             Entry(
                 .block, "user namespace of its own",

@@ -3,7 +3,7 @@
 /// A time namespace is ordinary: every restored tree has one, or its clocks would jump.
 enum NamespaceRules {
     /// Kinds of which a tree may have its own.
-    static let carried: Set<NamespaceKind> = [.pid, .uts, .ipc, .time]
+    static let carried: Set<NamespaceKind> = [.pid, .uts, .ipc, .time, .mount]
 
     private static let codes: [(NamespaceKind, FindingCode)] = [
         (.pid, .pidNamespace), (.net, .networkNamespace), (.mount, .mountNamespace), (.user, .userNamespace),
@@ -19,6 +19,9 @@ enum NamespaceRules {
             let name = "\(kind.name) namespace \(number)"
             if number != root[keyPath: kind.place] {
                 return Finding(code, object, name + ", that of the root is \(root[keyPath: kind.place])")
+            }
+            if kind == .mount, snapshot.mounts == nil {
+                return Finding(code, object, name + ", whose table of mounts cannot be read")
             }
             return carried.contains(kind) ? nil : Finding(code, object, name)
         }

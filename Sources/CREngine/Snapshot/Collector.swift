@@ -198,21 +198,29 @@ package struct Collector {
         mappedFacts.merge(reading.mappedFiles) { first, _ in first }
         var task = reading.task
         if !task.isZombie && !task.isKernelThread {
-            let isOurView = task.namespaces.mount == snapshot.ownNamespaces.mount
+            let view = view(of: task)
             for mount in reading.mounts { fileSystems[mount.id] = mount.fileSystem }
-            task.exe = reading.exe.map { checked($0, isOurView) }
-            task.cwd = reading.cwd.map { checked($0, isOurView) }
-            task.rootDirectory = reading.rootDirectory.map { checked($0, isOurView) }
+            task.exe = reading.exe.map { checked($0, view) }
+            task.cwd = reading.cwd.map { checked($0, view) }
+            task.rootDirectory = reading.rootDirectory.map { checked($0, view) }
             snapshot.events += reading.events
             try compareSharing(&task)
-            takeAreas(&task, reading.areas, isOurView)
-            takeDescriptors(&task, reading.descriptors, isOurView)
+            takeAreas(&task, reading.areas, view)
+            takeDescriptors(&task, reading.descriptors, view)
         }
         snapshot.tasks.append(task)
     }
 
-    private mutating func checked(_ link: TaskReading.Link, _ isOurView: Bool) -> FileLink {
-        let answer = paths.answer(link.text, link.facts, isOurView: isOurView)
+    /// Where the paths of a task lead from: in a mount namespace that the tree's root has too, from that root. One that has
+    /// changed its own root is told paths below that, and we are told them from the namespace's.
+    private func view(of task: TaskFacts) -> String? {
+        if task.namespaces.mount == snapshot.ownNamespaces.mount { return "" }
+        let root = snapshot.tasks.first?.namespaces.mount ?? task.namespaces.mount
+        return task.namespaces.mount == root ? "/proc/\(snapshot.root)/root" : nil
+    }
+
+    private mutating func checked(_ link: TaskReading.Link, _ view: String?) -> FileLink {
+        let answer = paths.answer(link.text, link.facts, view: view)
         return FileLink(path: answer.path, facts: link.facts, reach: answer.reach)
     }
 
@@ -226,11 +234,11 @@ package struct Collector {
         }
     }
 
-    private mutating func takeAreas(_ task: inout TaskFacts, _ rows: [AreaRow], _ isOurView: Bool) {
+    private mutating func takeAreas(_ task: inout TaskFacts, _ rows: [AreaRow], _ view: String?) {
         task.areas.reserveCapacity(rows.count)
         for row in rows {
             var file: MappedFile?
-            if row.inode != 0 { file = mappedFile(row, task.pid, isOurView) }
+            if row.inode != 0 { file = mappedFile(row, task.pid, view) }
             let kind = AreaKind(
                 row: row, facts: file?.facts, sharedMemoryDevice: snapshot.sharedMemoryDevice)
             var area = VMA(
@@ -243,11 +251,11 @@ package struct Collector {
         }
     }
 
-    private mutating func mappedFile(_ row: AreaRow, _ pid: PID, _ isOurView: Bool) -> MappedFile {
+    private mutating func mappedFile(_ row: AreaRow, _ pid: PID, _ view: String?) -> MappedFile {
         let key = TaskReading.MappedFileKey(row)
         if let known = mappedFiles[key] { return snapshot[known] }
         let facts = mappedFacts[key]
-        let answer = paths.answer(row.name, facts, isOurView: isOurView)
+        let answer = paths.answer(row.name, facts, view: view)
         let file = MappedFile(
             id: MappedFileID(rawValue: snapshot.mappedFiles.count), path: answer.path, device: row.device,
             inode: row.inode, facts: facts, reach: answer.reach, pid: pid, start: row.start, end: row.end)
@@ -257,13 +265,13 @@ package struct Collector {
     }
 
     private mutating func takeDescriptors(
-        _ task: inout TaskFacts, _ descriptors: [TaskReading.OpenDescriptor], _ isOurView: Bool
+        _ task: inout TaskFacts, _ descriptors: [TaskReading.OpenDescriptor], _ view: String?
     ) {
         for descriptor in descriptors {
             var info = descriptor.info
             let closes = info.flags & DescriptorInfo.closeOnExec != 0
             info.flags &= ~DescriptorInfo.closeOnExec
-            let answer = paths.answer(descriptor.link, descriptor.facts, isOurView: isOurView)
+            let answer = paths.answer(descriptor.link, descriptor.facts, view: view)
             var file = OpenFile(
                 id: OpenFileID(rawValue: 0), link: answer.path, facts: descriptor.facts, reach: answer.reach,
                 info: info, pid: task.pid, fd: descriptor.fd)

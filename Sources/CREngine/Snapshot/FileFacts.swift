@@ -17,6 +17,8 @@ package struct FileFacts: Equatable, Sendable {
     package var accessNanoseconds: UInt32 = 0
     package var modifySeconds: Int64 = 0
     package var modifyNanoseconds: UInt32 = 0
+    /// Of the mount that the link led through; 0 where the kernel does not say.
+    package var mount: UInt64 = 0
 
     package init(device: DeviceNumber, inode: UInt64, mode: UInt32) {
         self.device = device

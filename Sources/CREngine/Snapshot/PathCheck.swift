@@ -8,6 +8,7 @@ struct PathCheck {
         var link: String
         var device: DeviceNumber
         var inode: UInt64
+        var view: String
     }
     struct Answer {
         /// Without ` (deleted)` where the kernel added that.
@@ -21,8 +22,9 @@ struct PathCheck {
 
     private static let mark = " (deleted)"
 
-    /// `isOurView`: the path is seen from our own mount namespace.
-    mutating func answer(_ link: String, _ facts: FileFacts?, isOurView: Bool) -> Answer {
+    /// `view`: the directory that is the root of whoever the path was told by, empty for our own; nil where it cannot be
+    /// had.
+    mutating func answer(_ link: String, _ facts: FileFacts?, view: String?) -> Answer {
         guard link.hasPrefix("/") else { return Answer(path: link, reach: .notAPath) }
         if link.hasPrefix("/memfd:") || link.hasPrefix("/SYSV") || link.hasPrefix("/[aio]")
             || link.hasPrefix("/dev/zero (deleted)") || link.hasPrefix("/anon_hugepage")
@@ -30,21 +32,21 @@ struct PathCheck {
         {
             return Answer(path: stripped(link), reach: .notAPath)
         }
-        guard let facts, isOurView else {
+        guard let facts, let view else {
             return Answer(path: stripped(link), reach: facts?.links == 0 ? .gone : .unknown)
         }
-        let question = Question(link: link, device: facts.device, inode: facts.inode)
+        let question = Question(link: link, device: facts.device, inode: facts.inode, view: view)
         if let known = answers[question] { return known }
-        let answer = ask(link, facts)
+        let answer = ask(link, facts, view)
         answers[question] = answer
         return answer
     }
 
-    private func ask(_ link: String, _ facts: FileFacts) -> Answer {
-        if leads(link, to: facts) == .same { return Answer(path: link, reach: .same) }
+    private func ask(_ link: String, _ facts: FileFacts, _ view: String) -> Answer {
+        if leads(view + link, to: facts) == .same { return Answer(path: link, reach: .same) }
         let path = stripped(link)
-        if path == link { return Answer(path: path, reach: leads(path, to: facts)) }
-        return Answer(path: path, reach: leads(path, to: facts) == .same ? .same : .gone)
+        if path == link { return Answer(path: path, reach: leads(view + path, to: facts)) }
+        return Answer(path: path, reach: leads(view + path, to: facts) == .same ? .same : .gone)
     }
 
     private func leads(_ path: String, to facts: FileFacts) -> PathReach {

@@ -133,7 +133,7 @@ extension FileFacts {
                 do throws(Errno) {
                     return .success(
                         try systemCall(
-                            CP_SYS_statx, Int(directory), Int(bitPattern: path), flags, 0x7ff,
+                            CP_SYS_statx, Int(directory), Int(bitPattern: path), flags, 0x17ff,
                             Int(bitPattern: raw)))
                 } catch {
                     return .failure(error)
@@ -154,6 +154,7 @@ extension FileFacts {
         facts.accessNanoseconds = raw.stx_atime.tv_nsec
         facts.modifySeconds = raw.stx_mtime.tv_sec
         facts.modifyNanoseconds = raw.stx_mtime.tv_nsec
+        if raw.stx_mask & 0x1000 != 0 { facts.mount = raw.stx_mnt_id }
         return facts
     }
 }

@@ -56,6 +56,9 @@ package struct Snapshot: Equatable, Sendable {
     /// The task of this pid; nil where the tree has none.
     package func task(_ pid: PID) -> TaskFacts? { tasks.first { $0.pid == pid } }
 
+    /// The directory from which paths of the tree lead, as a prefix; empty where that is our own root.
+    package var view: String { mounts == nil ? "" : "/proc/\(root)/root" }
+
     /// An open file by its number in this snapshot.
     package subscript(id: OpenFileID) -> OpenFile { openFiles[id.rawValue] }
 

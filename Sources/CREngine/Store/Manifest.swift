@@ -116,6 +116,8 @@ package struct Manifest: Codable, Sendable, Equatable {
         package var actionScripts: [String]?
         /// What becomes of control groups; nil for `soft`.
         package var cgroups: DumpSettings.Cgroups?
+        /// Where mounts come from that are not made anew; nil for a tree without a mount namespace of its own.
+        package var mounts: MountOutside?
         package init() {}
         package init(_ settings: RestoreSettings) {
             pidfile = settings.pidfile
