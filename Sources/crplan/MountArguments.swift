@@ -84,7 +84,8 @@ struct MountArguments: ParsableArguments {
         for text in map where text != "auto" {
             let (first, second) = Self.halves(text)
             guard !first.isEmpty, !second.isEmpty else {
-                throw ValidationError("--ext-mount-map takes auto or two names with a colon between, not \(text)")
+                throw ValidationError(
+                    "--ext-mount-map takes auto or two names with a colon between, not \(text)")
             }
         }
         for path in skipped + (root.map { [$0] } ?? []) where !path.hasPrefix("/") {

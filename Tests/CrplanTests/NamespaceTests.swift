@@ -34,6 +34,31 @@ struct NamespaceTests {
             ]
     }
 
+    /// Mounts that are found outside are taken from there.
+    static let found: [String] = [
+        "--dump-option", "--external=mnt[]", "--restore-option", "--external=mnt[]",
+    ]
+    /// Subjects in a mount namespace of their own, with what the dump is told besides.
+    static let mounted: [(subject: String, options: [String])] = [
+        ("mounts contents", []), ("mounts binds", []), ("mounts propagation", []), ("mounts kernels", []),
+        ("mounts root", []), ("files", []), ("fifos", []), ("directories", []), ("memory", []),
+        ("terminals session", []), ("unix listen", []), ("notify", []),
+        ("links", ["--dump-option", "--link-remap"]), ("locks", ["--dump-option", "-l"]),
+    ]
+
+    static var mountedCases: [SubjectCase] {
+        mounted.flatMap { row in
+            ["dump,restore,check", "dump-running,check"].map {
+                SubjectCase(subject: row.subject, steps: $0, options: found + row.options)
+            }
+        } + [SubjectCase(subject: "mounts contents", steps: "cycle:3,check", options: found)]
+    }
+
+    @Test(arguments: ["mnt", "pid,mnt,uts,ipc"], Self.mountedCases)
+    func `a subject keeps its mounts and what it has of them`(_ kinds: String, _ row: SubjectCase) throws {
+        try `a subject keeps all that it set up in a sandbox`(kinds, row)
+    }
+
     @Test(arguments: Self.cases)
     func `a subject keeps all that it set up in a sandbox`(_ kinds: String, _ row: SubjectCase) throws {
         let subject = row.subject.split(separator: " ").map(String.init)

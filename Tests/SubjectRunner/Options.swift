@@ -76,7 +76,8 @@ struct Options {
                     throw RunFailure("--elsewhere \(value): not a number")
                 }
                 elsewhere.insert(number)
-            case "--namespaces": namespaces = value.split(separator: ",").map { $0 == "mnt" ? "--mount" : "--\($0)" }
+            case "--namespaces":
+                namespaces = value.split(separator: ",").map { $0 == "mnt" ? "--mount" : "--\($0)" }
             case "--timeout":
                 guard let seconds = Double(value) else {
                     throw RunFailure("--timeout \(value): not a number")

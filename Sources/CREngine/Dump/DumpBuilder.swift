@@ -53,7 +53,8 @@ struct DumpBuilder: ~Copyable {
         self.directory = copy
         self.pages = pages
         files = FileImageTable(
-            ghostLimit: options.ghostLimit, buildIDs: buildIDs, links: links, external: options.allow.external,
+            ghostLimit: options.ghostLimit, buildIDs: buildIDs, links: links,
+            external: options.allow.external,
             notesMounts: snapshot.mounts != nil)
         terminals = TerminalDump(snapshot, external: options.allow.external)
         endings = OutsideStreams.endings(in: ScanContext(snapshot: snapshot, allow: options.allow))

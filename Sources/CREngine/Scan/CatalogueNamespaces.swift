@@ -69,7 +69,8 @@ extension FindingCode {
         case .changedRoot:
             Entry(
                 .block, "changed root directory", criu: "root",
-                "This build dumps only tasks whose root directory is the host's.",
+                "This build dumps tasks whose root directory is the host's or, but for the root of the tree, one in a mount "
+                    + "namespace of the tree's own.",
                 kernel:
                     "chroot(2) changes where paths begin for one process, and a path of /proc is relative "
                     + "to that.",

@@ -88,7 +88,9 @@ enum TaskRules {
             found.append(Finding(.securityLabel, object, "label \(label)"))
         }
         if task.status.isDumpingCore { found.append(Finding(.dumpingCore, object, task.comm)) }
-        if let root = task.rootDirectory, root.path != "/" {
+        // In a mount namespace of the tree's own each task but the first, whose root is the namespace's, may have one.
+        let mayChange = context.snapshot.mounts != nil && task.pid != context.snapshot.root
+        if let root = task.rootDirectory, root.path != "/", !(mayChange && root.reach == .same) {
             found.append(Finding(.changedRoot, object, "root directory \(root.path)"))
         }
         if !task.areas.isEmpty,
