@@ -24,7 +24,7 @@ int cp_bpf_per_cpu_map(void)
 	return call(BPF_MAP_CREATE, &attributes);
 }
 
-int cp_bpf_load_area_iterator(const uint64_t *code, size_t count, uint32_t type)
+int cp_bpf_load_iterator(const uint64_t *code, size_t count, uint32_t type)
 {
 	union bpf_attr attributes;
 	memset(&attributes, 0, sizeof attributes);
@@ -38,11 +38,12 @@ int cp_bpf_load_area_iterator(const uint64_t *code, size_t count, uint32_t type)
 	return call(BPF_PROG_LOAD, &attributes);
 }
 
-int cp_bpf_iterate_areas(int program, pid_t pid)
+int cp_bpf_iterate(int program, pid_t pid, bool leader_only)
 {
 	union bpf_iter_link_info target;
 	memset(&target, 0, sizeof target);
-	target.task.pid = (uint32_t)pid;
+	if (leader_only) target.task.tid = (uint32_t)pid;
+	else target.task.pid = (uint32_t)pid;
 	union bpf_attr attributes;
 	memset(&attributes, 0, sizeof attributes);
 	attributes.link_create.prog_fd = (uint32_t)program;

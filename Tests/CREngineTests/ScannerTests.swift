@@ -74,6 +74,10 @@ func addFile(
         #expect(codes(snapshot) == [])
         snapshot.tasks[0].threads.append(snapshot.tasks[0].threads[0])
         #expect(codes(snapshot) == [.threadTimer])
+        snapshot.tasks[0].posixTimers[0].clockOwner = 101
+        #expect(codes(snapshot) == [])
+        #expect(snapshot.tasks[0].posixTimers[0].clock(leader: 100) == ~101 << 3 | 6)
+        #expect(snapshot.tasks[0].posixTimers[0].clock(leader: 101) == -2)
         snapshot.tasks[0].posixTimers[0].clock = -6
         #expect(codes(snapshot) == [])
     }

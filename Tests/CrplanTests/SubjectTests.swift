@@ -20,7 +20,7 @@ struct SubjectTests {
         "fifos deleted", "fdshare",
         "tree",
         "creds",
-        "identity", "clocks", "timers", "killtarget page",
+        "identity", "clocks", "timers", "timers overruns", "timers thread", "killtarget page",
         "unix pair", "unix stream", "unix seqpacket", "unix listen", "unix dgram", "unix passed", "inet",
         "link",
         "events", "pidfds", "pidfds thread", "memfds", "epolls", "epolls exact", "notify",
@@ -109,6 +109,8 @@ struct SubjectTests {
                 SubjectCase(subject: "threads", steps: "dump-stopped,cycle:2,check"),
                 SubjectCase(subject: "creds", steps: "cycle:2,check"),
                 SubjectCase(subject: "timers", steps: "cycle:2,check"),
+                SubjectCase(subject: "timers overruns", steps: "dump-running,cycle:2,check"),
+                SubjectCase(subject: "timers thread", steps: "cycle:2,check"),
                 SubjectCase(subject: "events", steps: "dump,pause:2,restore,dump,restore,check"),
                 SubjectCase(subject: "epolls exact", steps: "cycle:2,check"),
                 // As after a reboot: nothing outlived the tree.

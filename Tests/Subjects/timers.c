@@ -1,6 +1,9 @@
 #include "subject.h"
 
+#include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <string.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -58,9 +61,112 @@ static void await_more(volatile sig_atomic_t *count, const char *what)
     CHECK(*count >= before + 3, "%s no longer ticks", what);
 }
 
+// Timers whose signals wait, and what was counted of them before.
+static timer_t waiting, late;
+static int64_t waiting_since;
+static int late_overruns;
+static const int64_t often = 2000000000;
+
+static bool take(int signal, int64_t patience, siginfo_t *info)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, signal);
+    struct timespec limit = {patience / second, patience % second};
+    return sigtimedwait(&set, info, &limit) == signal;
+}
+
+static void set_overruns_up(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGRTMIN + 2);
+    sigaddset(&set, SIGRTMIN + 3);
+    MUST(sigprocmask(SIG_BLOCK, &set, NULL));
+    waiting = make_timer(CLOCK_MONOTONIC, SIGEV_SIGNAL, SIGRTMIN + 2, 5);
+    late = make_timer(CLOCK_MONOTONIC, SIGEV_SIGNAL, SIGRTMIN + 3, 6);
+    // It has gone off 8 times since it was to begin.
+    waiting_since = monotonic_ns() - 7 * often - often / 2;
+    struct itimerspec begin = times(often, waiting_since);
+    MUST(timer_settime(waiting, TIMER_ABSTIME, &begin, NULL));
+    // Taken late: 4 times more than its signal came.
+    struct itimerspec taken = times(often, monotonic_ns() - 4 * often - often / 2);
+    MUST(timer_settime(late, TIMER_ABSTIME, &taken, NULL));
+    siginfo_t info;
+    CHECK(take(SIGRTMIN + 3, 20 * second, &info), "the late timer does not go off");
+    late_overruns = timer_getoverrun(late);
+    CHECK(late_overruns >= 4, "the late timer overran %d times", late_overruns);
+}
+
+static void check_overruns(void)
+{
+    int overruns = timer_getoverrun(late);
+    CHECK(overruns == late_overruns, "the late timer overran %d times, not %d", overruns, late_overruns);
+    struct itimerspec now;
+    MUST(timer_gettime(late, &now));
+    CHECK(now.it_interval.tv_sec == 2, "the late timer goes off each %ld s", (long)now.it_interval.tv_sec);
+    // What was counted before a restore waits as a signal of its own.
+    int64_t count = 0, due = (monotonic_ns() - waiting_since) / often + 1;
+    siginfo_t info;
+    while (take(SIGRTMIN + 2, 0, &info)) {
+        CHECK(info.si_code == SI_TIMER && info.si_value.sival_int == 5, "the waiting signal is another");
+        count += 1 + info.si_overrun;
+    }
+    CHECK(count >= due - 1 && count <= due + 1, "the waiting timer went off %ld times, not %ld", (long)count, (long)due);
+}
+
+static void overruns(void)
+{
+    set_overruns_up();
+    subject_ready();
+    subject_await_check();
+    check_overruns();
+}
+
+static timer_t of_thread;
+static volatile int thread_state;
+
+static void *have_timer(void *nothing)
+{
+    of_thread = make_timer(CLOCK_THREAD_CPUTIME_ID, SIGEV_SIGNAL, SIGRTMIN + 1, 7);
+    struct itimerspec allowance = times(0, 100 * second);
+    MUST(timer_settime(of_thread, 0, &allowance, NULL));
+    thread_state = 1;
+    while (thread_state != 2) pause_ns(10000000);
+    return nothing;
+}
+
+static void burn(int64_t nanoseconds)
+{
+    struct timespec now;
+    MUST(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now));
+    int64_t end = now.tv_sec * second + now.tv_nsec + nanoseconds;
+    do
+        MUST(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now));
+    while (now.tv_sec * second + now.tv_nsec < end);
+}
+
+// The timer counts the time of a thread that is not the first, and hardly runs.
+static void timer_of_thread(void)
+{
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, have_timer, NULL) == 0, "no thread");
+    while (thread_state != 1) pause_ns(1000000);
+    subject_ready();
+    subject_await_check();
+    int64_t before = left(of_thread);
+    burn(second);
+    int64_t used = before - left(of_thread);
+    CHECK(before > 90 * second && used < second / 2, "the thread's timer ran for %ld ms of another thread",
+          (long)(used / 1000000));
+    thread_state = 2;
+    CHECK(pthread_join(thread, NULL) == 0, "the thread does not end");
+}
+
 void timers(int argc, char **argv)
 {
-    (void)argc, (void)argv;
+    if (argc > 1 && strcmp(argv[1], "overruns") == 0) return overruns();
+    if (argc > 1 && strcmp(argv[1], "thread") == 0) return timer_of_thread();
     struct sigaction tick = {.sa_sigaction = on_tick, .sa_flags = SA_SIGINFO | SA_RESTART};
     struct sigaction alarm_action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
     MUST(sigaction(SIGALRM, &alarm_action, NULL));

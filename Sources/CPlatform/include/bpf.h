@@ -1,6 +1,7 @@
 #ifndef CP_BPF_H
 #define CP_BPF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -10,12 +11,13 @@
 /// A map of one 8-byte value a CPU. Returns a descriptor, or -errno.
 int cp_bpf_per_cpu_map(void);
 
-/// Loads a program that is called for each area of an address space (BPF_TRACE_ITER, `type` is the BTF number of
-/// bpf_iter_task_vma). `code` are struct bpf_insn. Returns a descriptor, or -errno.
-int cp_bpf_load_area_iterator(const uint64_t *code, size_t count, uint32_t type);
+/// Loads a program that is called for each area of an address space or for tasks (BPF_TRACE_ITER, `type` is the BTF number
+/// of bpf_iter_task_vma or bpf_iter_task). `code` are struct bpf_insn. Returns a descriptor, or -errno.
+int cp_bpf_load_iterator(const uint64_t *code, size_t count, uint32_t type);
 
-/// What such a program writes for the areas of one process is read from the descriptor that this returns; or -errno.
-int cp_bpf_iterate_areas(int program, pid_t pid);
+/// What such a program writes for one process, or for its leading thread alone, is read from the descriptor that this
+/// returns; or -errno.
+int cp_bpf_iterate(int program, pid_t pid, bool leader_only);
 
 /// Notes where each type of BTF (Documentation/bpf/btf.rst) begins, numbers from 1 on. Returns how many places were
 /// filled, or 0 where the bytes are not BTF of this host.

@@ -121,7 +121,7 @@ package struct DumpExecutor {
             let process = tree.processes[place]
             log.debug("Process \(process.pid), \(process.threads.count) threads")
             let remote = try ask(
-                process, place, snapshot, &tree, tracking.writes, supervisor.journal, standIns)
+                process, place, snapshot, &tree, tracking.writes, supervisor.journal, standIns, notes)
             try builder.add(remote, tree.processes[place])
         }
         faults.pass("every process was asked")
@@ -335,7 +335,8 @@ package struct DumpExecutor {
     /// What only the process can tell; then, as its handlers are known, how interrupted calls of it go on.
     private func ask(
         _ process: FrozenProcess, _ place: Int, _ snapshot: Snapshot, _ tree: inout FrozenTree,
-        _ writes: WriteTracker?, _ journal: borrowing UndoJournal, _ standIns: StandIns?
+        _ writes: WriteTracker?, _ journal: borrowing UndoJournal, _ standIns: StandIns?,
+        _ notes: KernelNotes
     ) throws(DumpError) -> RemoteFacts {
         guard process.state != .zombie else { return RemoteFacts() }
         guard let facts = snapshot.task(process.pid), let status = facts.threads.first?.status else {
@@ -356,7 +357,7 @@ package struct DumpExecutor {
             let timers = facts.posixTimers.sorted { $0.id < $1.id }.map { row in
                 var timer = PosixTimerImage()
                 timer.id = row.id
-                timer.clock = UInt32(bitPattern: row.clock)
+                timer.clock = UInt32(bitPattern: row.clock(leader: status.namespaceIDs.last))
                 timer.signal = row.signal
                 timer.notify = row.notify
                 timer.sigval = row.sigval
@@ -376,6 +377,17 @@ package struct DumpExecutor {
             try tree.lookAgainForSignals(
                 process: place, ignored: status.ignored | Self.ignoredByDefault & ~status.caught,
                 caught: status.caught, restarting: remote.restartingHandlers)
+            let overruns = WaitingTimers(remote.posixTimers, tree.processes[place])
+            if !overruns.isEmpty {
+                if let known = notes.timers(of: process.pid) {
+                    remote.overruns = overruns.counts(known)
+                } else {
+                    log.warning(
+                        "process \(process.pid): timers \(overruns.list) went off more often than their waiting signals "
+                            + "will tell, as only a kernel with BTF tells how often, to CAP_BPF and CAP_PERFMON"
+                    )
+                }
+            }
             return remote
         } catch {
             throw .trace(error)

@@ -20,6 +20,8 @@ package struct RemoteFacts: Equatable, Sendable {
     package var virtualTimer = IntervalTimerImage()
     package var profilingTimer = IntervalTimerImage()
     package var posixTimers: [PosixTimerImage] = []
+    /// By the timer's id: how often it went off while its signal waited.
+    package var overruns: [UInt32: UInt32] = [:]
     /// End of the heap as brk(2) has it, not rounded to pages.
     package var brk: UInt64 = 0
     package var dumpable: Int32 = 1

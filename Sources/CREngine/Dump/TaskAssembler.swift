@@ -52,7 +52,7 @@ struct TaskAssembler {
         image.posixTimers = remote.posixTimers
         image.limits = facts.limits.map { LimitImage(soft: $0.soft, hard: $0.hard) }
         image.signalActions = remote.signalActions
-        image.pendingSignals = frozen.pendingSignals
+        image.pendingSignals = WaitingTimers.told(remote.overruns, in: frozen.pendingSignals)
         image.loginuid = facts.loginuid
         image.oomScoreAdjust = facts.oomScoreAdjust
         image.coredumpFilter = facts.coredumpFilter
@@ -75,7 +75,7 @@ struct TaskAssembler {
         image.xsave = frozen.xsave
         image.signalMask = frozen.signalMask
         image.rseq = frozen.rseq
-        image.pendingSignals = frozen.pendingSignals
+        image.pendingSignals = WaitingTimers.told(self.remote.overruns, in: frozen.pendingSignals)
         let remote = self.remote.threads[known.tid] ?? RemoteFacts.Thread()
         image.clearTIDAddress = remote.tidAddress
         image.robustList = remote.robustList

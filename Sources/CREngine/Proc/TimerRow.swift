@@ -8,10 +8,18 @@ package struct TimerRow: Equatable, Sendable {
     /// Thread or process id that is told.
     package var target: Int32
     package var clock: Int32
+    /// Thread whose CPU time it counts, by its number in its own pid namespace, where only the kernel's own notes tell.
+    package var clockOwner: Int32? = nil
 
     /// CPU clocks are negative: the complement of an id above three bits, of which 4 says that it is a thread's. Without
     /// an id it is that of whoever made the timer. See include/linux/posix-timers_types.h.
     package var isOfUnknownThread: Bool { clock < 0 && clock & 4 != 0 && clock >> 3 == -1 }
+
+    /// The clock by its thread, whoever makes a timer of it; `leader` is the number of who makes it without.
+    package func clock(leader: Int32?) -> Int32 {
+        guard isOfUnknownThread, let clockOwner, clockOwner != leader else { return clock }
+        return ~clockOwner << 3 | clock & 7
+    }
 
     /// All timers of the file. Throws where a record is incomplete.
     package static func parse(_ bytes: [UInt8]) throws(ProcFormatError) -> [TimerRow] {

@@ -223,7 +223,11 @@ package struct RestoreExecutor {
         _ live: [StubProcess], _ files: OpenFiles, _ network: NetworkRestore, _ cgroups: CgroupBuilder
     ) throws(RestoreError) {
         for process in live {
-            if let image = process.image.process { try TimerBuilder.arm(process.leader, image) }
+            guard let image = process.image.process else { continue }
+            for id in try TimerBuilder.arm(process, image) {
+                log.task(
+                    process.pid, .warning, "the overruns of its POSIX timer \(id) cannot be counted again")
+            }
         }
         try files.armTimers()
         faults.pass("timers are armed")

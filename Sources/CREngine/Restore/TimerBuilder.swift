@@ -35,7 +35,10 @@ enum TimerBuilder {
         }
     }
 
-    static func arm(_ thread: StubThread, _ image: ProcessImage) throws(RestoreError) {
+    /// The ids of timers whose count of overruns is lost.
+    static func arm(_ process: StubProcess, _ image: ProcessImage) throws(RestoreError) -> [UInt32] {
+        let thread = process.leader
+        var lost: [UInt32] = []
         let intervals = [image.realTimer, image.virtualTimer, image.profilingTimer]
         for (which, timer) in intervals.enumerated() where timer != IntervalTimerImage() {
             var (seconds, rest) = (timer.valueSeconds, timer.valueMicroseconds)
@@ -48,10 +51,15 @@ enum TimerBuilder {
         }
         for timer in image.posixTimers {
             if timer.valueSeconds == 0 && timer.valueNanoseconds == 0 { continue }
+            if timer.overrun != 0 {
+                if try PassedTimer(timer).arm(process) { continue }
+                lost.append(timer.id)
+            }
             let value = try thread.put(
                 (timer.intervalSeconds, timer.intervalNanoseconds, timer.valueSeconds, timer.valueNanoseconds)
             )
             try thread.call("timer_settime", CP_SYS_timer_settime, Int(timer.id), 0, value, 0)
         }
+        return lost
     }
 }

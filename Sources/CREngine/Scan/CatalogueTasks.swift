@@ -159,10 +159,11 @@ extension FindingCode {
             Entry(
                 .block, "timer on the CPU clock of a thread",
                 "The kernel does not tell whose clock of several threads it is, and the timer would go on "
-                    + "with that of the first.",
+                    + "with that of the first; allow crplan CAP_BPF and CAP_PERFMON, on a kernel with "
+                    + "CONFIG_DEBUG_INFO_BTF.",
                 kernel:
                     "/proc/PID/timers shows the clock and the process, and not the thread that a CPU clock "
-                    + "belongs to.",
+                    + "belongs to; a program inside the kernel reads it.",
                 restore: "None, it blocks.")
         case .flusher:
             Entry(

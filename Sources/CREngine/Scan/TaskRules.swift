@@ -98,7 +98,8 @@ enum TaskRules {
         {
             found.append(Finding(.program32, object, task.comm))
         }
-        for timer in task.posixTimers where timer.isOfUnknownThread && task.threads.count > 1 {
+        for timer in task.posixTimers
+        where timer.isOfUnknownThread && timer.clockOwner == nil && task.threads.count > 1 {
             found.append(Finding(.threadTimer, object, "timer \(timer.id), CLOCK_THREAD_CPUTIME_ID"))
         }
         if task.status.sharedPending != 0 {

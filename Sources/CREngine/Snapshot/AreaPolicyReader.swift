@@ -1,10 +1,10 @@
 /// Areas that mbind(2) was called for, and the node of set_mempolicy_home_node(2), which no call tells.
 struct AreaPolicyReader: Sendable {
-    private let iterator: AreaIterator
+    private let iterator: KernelIterator
 
     init(_ types: KernelTypes) throws(Errno) {
         let (address, home): (Int32, Int32) = (-16, -8)
-        var program = AreaProgram()
+        var program = KernelProgram(.area)
         program.load(8, from: 7, try types.offset("vm_area_struct", "vm_policy"))
         program.leaveIfZero(8)
         program.load(1, from: 7, try types.offset("vm_area_struct", "vm_start"))
@@ -15,7 +15,7 @@ struct AreaPolicyReader: Sendable {
         program.read(4, at: try types.offset("mempolicy", "home_node"), to: home)
         program.write(16, from: address)
         program.finish()
-        iterator = try AreaIterator(program, types: types)
+        iterator = try KernelIterator(program, types: types)
     }
 
     func policies(of pid: PID) throws(Errno) -> [NodePolicy] {

@@ -26,7 +26,7 @@ package struct AsyncRing: Equatable, Sendable {
 /// fs/aio.c). So the last number is what the others leave. They are read in this order as a request that ends meanwhile
 /// can then only be counted as under way; where none is submitted meanwhile, 0 is 0.
 struct AsyncRingReader: Sendable {
-    private let iterator: AreaIterator
+    private let iterator: KernelIterator
     /// The program knows it by its number.
     private let map: PerCPUMap
 
@@ -42,7 +42,7 @@ struct AsyncRingReader: Sendable {
     init(_ types: KernelTypes) throws(Errno) {
         map = try PerCPUMap()
         let program = try Self.program(types, map: map.descriptor.rawValue, cpus: PossibleCPUs.count())
-        iterator = try AreaIterator(program, types: types)
+        iterator = try KernelIterator(program, types: types)
     }
 
     func rings(of pid: PID) throws(Errno) -> [AsyncRing] {
@@ -63,11 +63,11 @@ struct AsyncRingReader: Sendable {
     /// Writes for each ring: address, places, slots free for all, slots of events, slots kept by CPUs; 8 bytes each.
     private static func program(
         _ types: KernelTypes, map: Int32, cpus: Int
-    ) throws(Errno) -> AreaProgram {
+    ) throws(Errno) -> KernelProgram {
         let (address, places, free, events, kept): (Int32, Int32, Int32, Int32, Int32) =
             (-40, -32, -24, -16, -8)
         let (word, base, number, table): (Int32, Int32, Int32, Int32) = (-48, -56, -64, -72)
-        var program = AreaProgram()
+        var program = KernelProgram(.area)
         program.load(1, from: 7, try types.offset("vm_area_struct", "vm_start"))
         program.store(1, at: address)
         program.load(1, from: 7, try types.offset("vm_area_struct", "vm_file"))
@@ -79,8 +79,8 @@ struct AsyncRingReader: Sendable {
         // Whatever file that is: only a ring knows its own address.
         program.copy(3, from: 8)
         program.read(8, at: try types.offset("kioctx", "user_id"), to: word)
-        program.load(1, from: AreaProgram.stack, word)
-        program.load(2, from: AreaProgram.stack, address)
+        program.load(1, from: KernelProgram.stack, word)
+        program.load(2, from: KernelProgram.stack, address)
         program.leaveUnlessEqual(1, 2)
         // After a fork the child maps the ring, but it is in the parent's table alone.
         program.load(9, from: 7, try types.offset("vm_area_struct", "vm_mm"))
@@ -91,13 +91,13 @@ struct AsyncRingReader: Sendable {
         program.store(1, at: number)
         program.copy(3, from: 8)
         program.read(4, at: try types.offset("kioctx", "id"), to: number)
-        program.load(3, from: AreaProgram.stack, table)
+        program.load(3, from: KernelProgram.stack, table)
         program.leaveIfZero(3)
-        program.load(1, from: AreaProgram.stack, number)
+        program.load(1, from: KernelProgram.stack, number)
         program.shiftLeft(1, 3)
         program.add(3, register: 1)
         program.read(8, at: try types.offset("kioctx_table", "table"), to: word)
-        program.load(1, from: AreaProgram.stack, word)
+        program.load(1, from: KernelProgram.stack, word)
         program.copy(2, from: 8)
         program.leaveUnlessEqual(1, 2)
         program.set(1, 0)
@@ -111,9 +111,9 @@ struct AsyncRingReader: Sendable {
         // Where the kernel has a CPU's own memory is seen by a map of ours that has such memory, too.
         program.loadMap(1, map)
         program.store(1, at: word)
-        program.copy(3, from: AreaProgram.stack)
+        program.copy(3, from: KernelProgram.stack)
         program.read(8, at: word, to: table)
-        program.load(3, from: AreaProgram.stack, table)
+        program.load(3, from: KernelProgram.stack, table)
         program.read(8, at: try types.offset("bpf_array", "pptrs"), to: table)
         let slots = try types.offset("kioctx_cpu", "reqs_available")
         for cpu in 0..<cpus {
@@ -121,24 +121,24 @@ struct AsyncRingReader: Sendable {
             program.set(1, 0)
             program.store(1, at: number)
             program.loadMap(1, map)
-            program.copy(2, from: AreaProgram.stack)
+            program.copy(2, from: KernelProgram.stack)
             program.add(2, number)
             program.set(3, Int32(cpu))
             program.call(lookUpOfCPU)
             program.leaveIfZero(0)
             program.store(0, at: word)
-            program.copy(3, from: AreaProgram.stack)
+            program.copy(3, from: KernelProgram.stack)
             program.read(8, at: word, to: number)
-            program.load(3, from: AreaProgram.stack, number)
-            program.load(1, from: AreaProgram.stack, table)
+            program.load(3, from: KernelProgram.stack, number)
+            program.load(1, from: KernelProgram.stack, table)
             program.subtract(3, register: 1)
-            program.load(1, from: AreaProgram.stack, base)
+            program.load(1, from: KernelProgram.stack, base)
             program.add(3, register: 1)
             program.set(1, 0)
             program.store(1, at: number)
             program.read(4, at: slots, to: number)
-            program.load(1, from: AreaProgram.stack, number)
-            program.load(2, from: AreaProgram.stack, kept)
+            program.load(1, from: KernelProgram.stack, number)
+            program.load(2, from: KernelProgram.stack, kept)
             program.add(2, register: 1)
             program.store(2, at: kept)
         }

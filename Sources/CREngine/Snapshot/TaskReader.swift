@@ -76,6 +76,15 @@ struct TaskReader {
         task.posixTimers = try Self.parse(try Self.bytes("timers", directory)) {
             (bytes) throws(ProcFormatError) in try TimerRow.parse(bytes)
         }
+        if task.posixTimers.contains(where: \.isOfUnknownThread),
+            let notes = context.notes.timers(of: task.pid)
+        {
+            for note in notes {
+                for place in task.posixTimers.indices where task.posixTimers[place].id == note.id {
+                    task.posixTimers[place].clockOwner = note.clockOwner
+                }
+            }
+        }
         if task.namespaces.mount != context.ownNamespaces.mount, let bytes = try? directory.read("mountinfo"),
             let mounts = try? MountRow.parse(bytes)
         {

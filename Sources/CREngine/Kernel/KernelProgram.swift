@@ -1,20 +1,29 @@
 import CPlatform
 
-/// Puts together a program that the kernel runs for each memory area of a process, and that reads and never writes. See
-/// Documentation/bpf/bpf_iterators.rst and Documentation/bpf/standardization/instruction-set.rst.
+/// Puts together a program that the kernel runs for a task, or for each memory area of a process, and that reads and never
+/// writes. See Documentation/bpf/bpf_iterators.rst and Documentation/bpf/standardization/instruction-set.rst.
 ///
 /// Registers: 0 is the result of a helper, 1...5 its arguments, which it destroys; 6...9 stay; 10 is the end of the stack.
-struct AreaProgram {
+struct KernelProgram {
+    /// What it is run for.
+    enum Subject {
+        /// struct vm_area_struct
+        case area
+        /// struct task_struct
+        case task
+    }
+    let subject: Subject
     private(set) var code: [UInt64] = []
     /// Jumps to the end.
     private var leaving: [Int] = []
 
     static let stack = 10
 
-    /// The context in register 6, the area in 7. Without an area it is the end.
-    init() {
+    /// The context in register 6, the subject in 7. Without a subject it is the end.
+    init(_ subject: Subject) {
+        self.subject = subject
         copy(6, from: 1)
-        load(7, from: 6, 16)
+        load(7, from: 6, subject == .area ? 16 : 8)
         leaveIfZero(7)
     }
 
@@ -33,9 +42,23 @@ struct AreaProgram {
         leaving.append(code.count)
         append(0x15, register)
     }
+    mutating func leaveIfEqual(_ register: Int, _ other: Int) {
+        leaving.append(code.count)
+        append(0x1d, register, other)
+    }
     mutating func leaveUnlessEqual(_ register: Int, _ other: Int) {
         leaving.append(code.count)
         append(0x5d, register, other)
+    }
+
+    /// Runs what `body` appends again and again, until it leaves, at most `limit` times. Register 9 counts.
+    mutating func loop(_ limit: Int32, _ body: (inout KernelProgram) -> Void) {
+        set(9, 0)
+        let start = code.count
+        body(&self)
+        add(9, 1)
+        let back = start - code.count - 1
+        append(0xa5, 9, 0, Int32(back), value: limit)
     }
 
     mutating func loadMap(_ register: Int, _ descriptor: Int32) {
@@ -84,22 +107,24 @@ struct AreaProgram {
 }
 
 /// A loaded program.
-final class AreaIterator: Sendable {
+final class KernelIterator: Sendable {
     private let program: OwnedFD
+    private let subject: KernelProgram.Subject
 
     /// Throws EPERM without CAP_BPF and CAP_PERFMON, and what else bpf(2) refuses.
-    init(_ program: AreaProgram, types: KernelTypes) throws(Errno) {
-        let function = try types.function("bpf_iter_task_vma")
+    init(_ program: KernelProgram, types: KernelTypes) throws(Errno) {
+        let function = try types.function(program.subject == .area ? "bpf_iter_task_vma" : "bpf_iter_task")
         let result = program.code.withUnsafeBufferPointer {
-            cp_bpf_load_area_iterator($0.baseAddress, $0.count, function)
+            cp_bpf_load_iterator($0.baseAddress, $0.count, function)
         }
         if result < 0 { throw Errno(rawValue: -result) }
         self.program = OwnedFD(taking: result)
+        subject = program.subject
     }
 
-    /// All that the program wrote for one process.
+    /// All that the program wrote for one process; of tasks only its leader is one.
     func run(_ pid: PID) throws(Errno) -> [UInt8] {
-        let result = cp_bpf_iterate_areas(program.rawValue, pid.rawValue)
+        let result = cp_bpf_iterate(program.rawValue, pid.rawValue, subject == .task)
         if result < 0 { throw Errno(rawValue: -result) }
         return try OwnedFD(taking: result).readToEnd()
     }
