@@ -9,7 +9,9 @@ package enum ExternalResource {
     /// What a tree of a host can have.
     private static let kinds = ["tty[", "file[", "unix[", "pipe:["]
     /// What belongs to a container's namespaces.
-    private static let contained = ["veth[", "macvlan[", "netdev[", "net[", "pid["]
+    private static let contained = ["net[", "pid["]
+    /// Links of a network namespace, by their names inside.
+    private static let links = ["veth[", "macvlan[", "netdev["]
 
     /// Why it is not taken at a dump, as the end of a sentence; nil where it is.
     package static func refusal(_ text: String) -> String? {
@@ -20,6 +22,10 @@ package enum ExternalResource {
         if MountResource.isOne(text) {
             return MountResource(text) == nil
                 ? "is to be mnt[/MOUNTPOINT]:KEY, mnt[]:ms, skip-mnt[/MOUNTPOINT] or enable-fs[NAME]" : nil
+        }
+        if let kind = links.first(where: text.hasPrefix) {
+            let name = text.dropFirst(kind.count).prefix { $0 != "]" }
+            return name.isEmpty || !text.contains("]") ? "is to be \(kind)INNER] or \(kind)INNER]:OUTER" : nil
         }
         let isKnown = kinds.contains { text.hasPrefix($0) } && text.contains("]")
         return isKnown ? nil : "is none of criu's spellings"

@@ -11,10 +11,10 @@ enum CRIUOption {
     private static let all: Set<String> = [
         "r", "root", "x", "ext-unix-sk",
         "l", "file-locks", "action-script", "M", "ext-mount-map",
-        "veth-pair", "J", "join-ns", "manage-cgroups", "freeze-cgroup", "prev-images-dir",
+        "J", "join-ns", "manage-cgroups", "freeze-cgroup", "prev-images-dir",
         "track-mem", "auto-dedup", "enable-fs", "force-irmap", "irmap-scan-path", "cpu-cap",
         "exec-cmd", "page-server", "address", "port", "lazy-pages", "status-fd", "pre-dump-mode",
-        "stream", "tls", "lsm-profile", "lsm-mount-context", "empty-ns", "weak-sysctls", "unprivileged",
+        "stream", "tls", "lsm-profile", "lsm-mount-context", "weak-sysctls", "unprivileged",
         "mntns-compat-mode", "ghost-fiemap", "ghost-limit", "config", "no-default-config", "display-stats",
         "L", "libdir", "allow-uprobes", "ps-socket", "enable-external-sharing", "enable-external-masters",
         "skip-mnt", "skip-file-rwx-check", "file-validation", "timeout", "pidfile", "restore-sibling",

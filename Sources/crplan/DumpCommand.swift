@@ -69,6 +69,7 @@ struct DumpCommand: ParsableCommand {
     var manageCgroups = "soft"
     @OptionGroup var cgroupArguments: CgroupArguments
     @OptionGroup var mountArguments: MountArguments
+    @OptionGroup var network: NetworkArguments
     @OptionGroup(visibility: .hidden) var restoreOnly: RestoreOnlyOptions
     @Option(
         name: .customLong("freeze-cgroup"),
@@ -180,6 +181,7 @@ struct DumpCommand: ParsableCommand {
         }
         if skipsInFlight { policy.allow.tcpInFlight = .skip }
         options.allow = policy.allow
+        options.emptiesNetwork = network.emptiesNetwork
         options.networkLock = DumpSettings.NetworkLock(rawValue: networkLock) ?? .nftables
         options.cgroups = DumpSettings.Cgroups(rawValue: manageCgroups) ?? .soft
         options.cgroupChoice = try cgroupArguments.choice()

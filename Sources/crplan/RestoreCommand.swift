@@ -39,9 +39,10 @@ struct RestoreCommand: ParsableCommand {
     var inheritedFDs: [String] = []
     @Option(
         name: .customLong("external"),
-        help:
-            "mnt[KEY]:PATH or dev[NAME]:PATH, a mount or a device for what the dump called so, or mnt[]; may be given again."
-    )
+        help: """
+            mnt[KEY]:PATH or dev[NAME]:PATH, a mount or a device for what the dump called so, or mnt[]; veth[IN]:OUT[@BRIDGE], \
+            macvlan[IN]:LOWER or netdev[IN]:LINK, what a link inside has outside; may be given again.
+            """)
     var external: [String] = []
     @Flag(name: .customLong("log-pid"), help: "A log of each task, LOG.PID.")
     var logsTasks = false
@@ -69,6 +70,7 @@ struct RestoreCommand: ParsableCommand {
     var manageCgroups: String?
     @OptionGroup var cgroupArguments: CgroupArguments
     @OptionGroup var mountArguments: MountArguments
+    @OptionGroup var network: NetworkArguments
     @OptionGroup(visibility: .hidden) var dumpOnly: DumpOnlyOptions
     @Option(
         name: .customLong("action-script"),
@@ -108,6 +110,10 @@ struct RestoreCommand: ParsableCommand {
         }
         for text in external
         where ExternalResource.place(ofDevice: text) == nil && !MountArguments.isForRestore(text) {
+            if NetworkOutside.isOne(text) {
+                guard let why = NetworkOutside.refusal(text) else { continue }
+                throw ValidationError("--external \(text) \(why)")
+            }
             let why =
                 ExternalResource.isOfNamespaces(text)
                 ? "is of a container's namespaces, which this build does not restore"
@@ -205,6 +211,8 @@ struct RestoreCommand: ParsableCommand {
         var keepsHelperNames = false
         var cgroups = DumpSettings.Cgroups.soft
         var mounts = MountOutside(root: "/")
+        var veth: [VethRule] = []
+        var externalLinks: [String] = []
         var pidfile: String?
         var logsTasks = false
         var ifUnlocked = RestoreSettings.IfUnlocked.fail
@@ -237,6 +245,8 @@ struct RestoreCommand: ParsableCommand {
         place.cgroups = manifest.restore.cgroups ?? .soft
         if let mounts = manifest.restore.mounts { place.mounts = mounts }
         place.keepsHelperNames = manifest.helperNames != nil
+        place.veth = manifest.restore.veth ?? []
+        place.externalLinks = manifest.restore.externalLinks ?? []
         place.pidfile = manifest.restore.pidfile?.replacing("{target}", with: manifest.target).replacing(
             "{pid}", with: "\(manifest.tree.first?.pid ?? PID(0))")
         place.logsTasks = manifest.restore.logPID
@@ -292,6 +302,10 @@ struct RestoreCommand: ParsableCommand {
         for text in place.inherited + inheritedFDs {
             if let given = GivenDescriptor(text) { options.inherited[given.resource] = given.fd }
         }
+        options.veth = place.veth
+        options.externalLinks = place.externalLinks + external.filter(NetworkOutside.isOne)
+        options.vethPairs = network.vethPairs
+        options.emptiesNetwork = network.emptiesNetwork
         for text in external {
             guard let place = ExternalResource.place(ofDevice: text), !tree.mounts(device: place.name) else {
                 continue
@@ -314,6 +328,11 @@ struct RestoreCommand: ParsableCommand {
     private func restore(_ place: Place, _ log: EngineLog, _ calls: RestoreCalls) throws -> RestoredTree {
         let restored = try executor(place, log).restore { (stage, root) throws(RestoreError) in
             try calls.call(stage, root)
+        }
+        for end in restored.outerEnds {
+            let text = "link \(end.inner) of the tree has its outer end in \(end.name)"
+            log.info(text)
+            if checkpoint != nil { print(text) }
         }
         var stats = RestoreStatsImage()
         stats.forkingTime = UInt32(clamping: restored.forkingTime)

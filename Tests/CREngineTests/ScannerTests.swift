@@ -341,9 +341,8 @@ func addFile(
         snapshot.tasks[0].namespaces.time = 9
         snapshot.tasks[0].namespaces.timeForChildren = 9
         #expect(codes(snapshot) == [])
-        snapshot.tasks[0].namespaces.net = 4
         snapshot.tasks[0].namespaces.mount = 5
-        #expect(codes(snapshot) == [.networkNamespace, .mountNamespace])
+        #expect(codes(snapshot) == [.mountNamespace])
     }
 
     @Test func `areas that no image can hold block at their address`() throws {

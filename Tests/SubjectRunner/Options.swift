@@ -27,6 +27,8 @@ struct Options {
     /// The subject gets namespaces of its own: options of unshare(1). In a pid namespace it is the init.
     var namespaces: [String] = []
     var hasOwnPIDs: Bool { namespaces.contains("--pid") }
+    /// Commands of a shell that set up those namespaces, before the subject starts in the shell's place.
+    var inside = ""
     /// The subject's name and its arguments.
     var subjectArguments: [String] = []
 
@@ -46,6 +48,7 @@ struct Options {
           --restore-option OPTION handed on to `restore`; may be repeated
           --elsewhere FD          a descriptor that leads elsewhere after a restore; may be repeated
           --namespaces LIST       run the subject under `unshare --KIND,…`, with its own namespaces of these kinds
+          --inside COMMANDS       run by sh(1) in those namespaces first; a network namespace gets its lo up by itself
           --keep                  leave the run's directory
         """
 
@@ -78,6 +81,7 @@ struct Options {
                 elsewhere.insert(number)
             case "--namespaces":
                 namespaces = value.split(separator: ",").map { $0 == "mnt" ? "--mount" : "--\($0)" }
+            case "--inside": inside += value + "\n"
             case "--timeout":
                 guard let seconds = Double(value) else {
                     throw RunFailure("--timeout \(value): not a number")

@@ -95,7 +95,10 @@ struct Run {
             isWrapped ? ["/usr/bin/unshare", "--fork", "--kill-child=SIGKILL"] + options.namespaces : []
         // An init may be in a session of outside, another root leads its own.
         let session = isWrapped && !options.hasOwnPIDs ? ["/usr/bin/setsid"] : []
-        root = try start(unshare + session + words, log: "subject.log", in: directory + "/run")
+        var setup = options.inside
+        if options.namespaces.contains("--net") { setup = "ip link set lo up\n" + setup }
+        let shell = setup.isEmpty ? [] : ["/bin/sh", "-ec", setup + "exec \"$@\"", "sh"]
+        root = try start(unshare + shell + session + words, log: "subject.log", in: directory + "/run")
         known = [root]
         if isWrapped {
             let outer = root

@@ -102,7 +102,7 @@ extension DumpBuilder {
                 error)
         }
         snapshot.openFiles.append(file)
-        for (inode, facts) in SocketScan.facts(of: [file], isOurNetwork: true) {
+        for (inode, facts) in SocketScan.facts(of: [file], in: snapshot) {
             snapshot.sockets[inode] = facts
         }
         let context = scanContext()

@@ -172,9 +172,9 @@ struct DumpBuilder: ~Copyable {
     }
 
     /// The whole image set but for contents.
-    func finish(clocks: ClockImage, runID: String, lockMethod: UInt32) throws(DumpError) -> TreeImage {
+    func finish(clocks: ClockImage, runID: String, network: NetworkDump) throws(DumpError) -> TreeImage {
         var inventory = InventoryImage(rootIDs: KernelObjectIDs(), runID: runID)
-        inventory.networkLockMethod = lockMethod
+        inventory.networkLockMethod = network.method
         var tree = TreeImage(
             inventory: inventory, tasks: tasks,
             files: files.files)
@@ -202,6 +202,12 @@ struct DumpBuilder: ~Copyable {
         }
         tree.clocks = clocks
         tree.namespaces = try NamespacesDump.image(of: snapshot, allow)
+        if let namespace = network.namespace {
+            tree.namespaces.network = namespace.image
+            for place in tree.files.indices {
+                tree.files[place].content.setNetworkNamespace(namespace.number)
+            }
+        }
         return pids?.renumbered(tree) ?? tree
     }
 

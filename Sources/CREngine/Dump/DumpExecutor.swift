@@ -104,7 +104,7 @@ package struct DumpExecutor {
         if network.isLocked {
             log.info("Locked connections by \(network.lockName)")
             // Until now the peers could change them.
-            snapshot.sockets = SocketScan.facts(of: snapshot.openFiles, isOurNetwork: true)
+            snapshot.sockets = SocketScan.facts(of: snapshot.openFiles, in: snapshot)
             try judge(snapshot)
         }
         try meet(.frozen)
@@ -130,7 +130,7 @@ package struct DumpExecutor {
         try builder.copyContents(supervisor.journal)
         faults.pass("contents are copied")
         let memoryTime = (MonotonicClock.now() - copied) / 1000
-        let image = try builder.finish(clocks: clocks, runID: runID, lockMethod: network.method)
+        let image = try builder.finish(clocks: clocks, runID: runID, network: network)
         try meet(.copied)
 
         var outcome = DumpOutcome(tree: image, snapshot: snapshot)

@@ -15,6 +15,8 @@ package struct DumpOptions: Sendable {
     /// Allocated bytes of each deleted file that may travel with the images.
     package var ghostLimit: UInt64
     /// What holds connections from before they are read; `skip` leaves that to the operator.
+    /// The network namespace is not read: a restore makes it empty, and somebody else sets it up.
+    package var emptiesNetwork = false
     package var networkLock = DumpSettings.NetworkLock.nftables
     /// What the images say of control groups: CRIU's --manage-cgroups.
     package var cgroups = DumpSettings.Cgroups.soft

@@ -12,6 +12,8 @@ final class NetworkDump {
     private var rules: PacketRules?
     private var rulesNote: UndoNotes.Mark?
     private let held: ConnectionLock?
+    /// Of a tree that has one of its own, which is locked as a whole.
+    let namespace: NetworkNamespaceDump?
     private var places: [UndoJournal.SocketRecord] = []
     /// Where the records of sockets begin in the journal.
     private let firstPlace: Int
@@ -32,7 +34,8 @@ final class NetworkDump {
         var lock: NetworkLock?
         var rules: PacketRules?
         var held: ConnectionLock?
-        if !locked.isEmpty, options.networkLock != .skip {
+        namespace = try NetworkNamespaceDump.take(snapshot, options, runID: runID)
+        if namespace == nil, !locked.isEmpty, options.networkLock != .skip {
             let wanted = ConnectionLock(
                 runID: runID, connections: locked.sorted { $0.element < $1.element })
             held = wanted
@@ -66,6 +69,9 @@ final class NetworkDump {
     /// Throws, before anything is frozen, where what is to hold the connections is not installed.
     static func check(_ snapshot: Snapshot, _ options: DumpOptions) throws(DumpError) {
         guard options.networkLock == .iptables else { return }
+        if snapshot.ownNamespaceKinds.contains(.net) {
+            throw .environment("a network namespace is locked by nftables only; use network-lock: nftables")
+        }
         do throws(IPTables.Failure) {
             try IPTables.check(for: snapshot.lockable(allow: options.allow))
         } catch {
@@ -93,7 +99,7 @@ final class NetworkDump {
         }
     }
 
-    var isLocked: Bool { held != nil }
+    var isLocked: Bool { held != nil || namespace?.isLocked == true }
 
     /// For the log.
     var lockName: String {
@@ -134,6 +140,7 @@ final class NetworkDump {
         } catch {
             throw .environment("the lock of connections cannot be taken away: \(error)")
         }
+        try namespace?.release()
         guard let mark = rulesNote.take() else { return }
         do throws(Errno) {
             try notes.remove(mark)
@@ -146,7 +153,9 @@ final class NetworkDump {
     func commit() throws(DumpError) {
         if places.isEmpty { return }
         do throws(Errno) {
-            if lock != nil { try journal.set(lockOf: runID, at: firstPlace) }
+            if lock != nil || namespace?.isLocked == true {
+                try journal.set(lockOf: runID, in: namespace?.root, at: firstPlace)
+            }
         } catch {
             throw .environment("the undo journal cannot be written: \(error)")
         }
@@ -158,6 +167,7 @@ final class NetworkDump {
             }
             self.lock = consume lock
         }
+        try namespace?.persistLock()
         if var rules = rules.take() {
             rules.persist()
             self.rules = consume rules
@@ -183,5 +193,6 @@ final class NetworkDump {
         }
         if let lock = lock.take() { try? lock.release() }
         if let rules = rules.take() { try? rules.release() }
+        try? namespace?.release()
     }
 }

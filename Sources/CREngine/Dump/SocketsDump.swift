@@ -35,7 +35,14 @@ struct SocketsDump {
             let place = UndoJournal.SocketRecord(
                 pid: pid, startTime: snapshot.task(pid)?.startTime ?? 0, fd: descriptor, inode: file.inode,
                 reusesAddress: false)
-            return try read(socket.rawValue, file, facts, owner, place)
+            let fd = socket.rawValue
+            guard snapshot.ownNamespaceKinds.contains(.net) else {
+                return try read(fd, file, facts, owner, place)
+            }
+            // Names of interfaces and groups are those of the socket's own namespace.
+            return try NamespaceVisit.run(.net, of: snapshot.root, refusal: { $0.errno }) {
+                () throws(Errno) in try read(fd, file, facts, owner, place)
+            }
         } catch {
             if let finding = Self.finding(error, facts, file, pid, descriptor) { throw .found(finding) }
             if error.rawValue == EISCONN {

@@ -52,6 +52,25 @@ extension FileImage.Content {
         }
     }
 
+    /// Of a socket; other files are in none.
+    mutating func setNetworkNamespace(_ number: UInt32) {
+        switch self {
+        case .unixSocket(var image):
+            image.networkNamespace = number
+            self = .unixSocket(image)
+        case .inetSocket(var image):
+            image.networkNamespace = number
+            self = .inetSocket(image)
+        case .packetSocket(var image):
+            image.networkNamespace = number
+            self = .packetSocket(image)
+        case .netlinkSocket(var image):
+            image.networkNamespace = number
+            self = .netlinkSocket(image)
+        default: break
+        }
+    }
+
     /// Does nothing to kinds that keep no owner.
     package mutating func setOwner(_ owner: OwnerImage) {
         switch self {

@@ -27,6 +27,9 @@ extension InetSocketImage {
             (message.pointee.has_shutdown, message.pointee.shutdown) = (1, SkShutdown(shutdown))
         }
         message.pointee.tcp_opts = tcp?.message(in: arena)
+        if let networkNamespace {
+            (message.pointee.has_ns_id, message.pointee.ns_id) = (1, networkNamespace)
+        }
         return message
     }
 
@@ -37,6 +40,7 @@ extension InetSocketImage {
         }
         state = message.state
         flags = message.flags
+        networkNamespace = given(message.has_ns_id, message.ns_id)
         backlog = message.backlog
         local.address = try Self.bytes(
             scalarList(message.src_addr, message.n_src_addr), local.address.count, entry)

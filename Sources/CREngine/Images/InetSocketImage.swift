@@ -27,6 +27,8 @@ package struct InetSocketImage: Equatable, Sendable {
     package var interface: String?
     /// Bit 0 no more reading, bit 1 no more writing; nil for neither.
     package var shutdown: UInt32?
+    /// Number of its namespace in the images, where the tree has one of its own.
+    package var networkNamespace: UInt32?
 
     package init(inode: UInt32, family: UInt32, type: UInt32, proto: UInt32) {
         self.inode = inode

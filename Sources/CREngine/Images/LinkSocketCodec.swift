@@ -29,6 +29,9 @@ extension PacketSocketImage {
         }
         (message.pointee.n_mclist, message.pointee.mclist) = (rows.count, arena.array(messages: rows))
         if let fanout { (message.pointee.has_fanout, message.pointee.fanout) = (1, fanout) }
+        if let networkNamespace {
+            (message.pointee.has_ns_id, message.pointee.ns_id) = (1, networkNamespace)
+        }
         return message
     }
 
@@ -36,6 +39,7 @@ extension PacketSocketImage {
         self.init(type: message.type, proto: message.protocol)
         options = try SocketOptionsImage(message.opts.pointee, entry)
         flags = message.flags
+        networkNamespace = given(message.has_ns_id, message.ns_id)
         interface = message.ifindex
         owner = OwnerImage(message.fown.pointee)
         version = message.version
@@ -68,6 +72,9 @@ extension NetlinkSocketImage {
         message.pointee.dst_group = remoteGroup
         message.pointee.fown = owner.message(in: arena)
         message.pointee.opts = options.message(in: arena)
+        if let networkNamespace {
+            (message.pointee.has_ns_id, message.pointee.ns_id) = (1, networkNamespace)
+        }
         return message
     }
 
@@ -75,6 +82,7 @@ extension NetlinkSocketImage {
         self.init(inode: message.ino, proto: message.protocol)
         state = message.state
         flags = message.flags
+        networkNamespace = given(message.has_ns_id, message.ns_id)
         port = message.portid
         groups = scalarList(message.groups, message.n_groups)
         remotePort = message.dst_portid

@@ -35,6 +35,8 @@ package struct PacketSocketImage: Equatable, Sendable {
     package var fanout: UInt32?
     /// It has ring buffers, which this build does not make.
     package var hasRing = false
+    /// Number of its namespace in the images, where the tree has one of its own.
+    package var networkNamespace: UInt32?
     package init(type: UInt32, proto: UInt32) {
         self.type = type
         self.proto = proto
@@ -56,6 +58,8 @@ package struct NetlinkSocketImage: Equatable, Sendable {
     package var remoteGroup: UInt32 = 0
     package var owner = OwnerImage()
     package var options = SocketOptionsImage()
+    /// Number of its namespace in the images, where the tree has one of its own.
+    package var networkNamespace: UInt32?
     package init(inode: UInt32, proto: UInt32) {
         self.inode = inode
         self.proto = proto

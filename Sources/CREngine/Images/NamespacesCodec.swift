@@ -1,6 +1,6 @@
 import CPlatform
 
-// utsns-NS.img and ipcns-var-NS.img.
+// utsns-NS.img and ipcns-var-NS.img; those of a network namespace are in NetworkNamespaceCodec.
 
 extension NamespacesImage {
     /// `ids`: the numbers of the namespaces.
@@ -14,6 +14,7 @@ extension NamespacesImage {
                 .ipcSettings, ImageName.ipcSettings(ids.ipcNS ?? 0), ipc.packed(), to: directory)
         }
         if let mounts { try mounts.write(namespace: ids.mntNS ?? 0, to: directory) }
+        if let network { try network.write(namespace: ids.netNS ?? 0, to: directory) }
     }
 
     /// What a tree with these kinds of namespaces of its own must have is there afterwards.
@@ -35,6 +36,10 @@ extension NamespacesImage {
         if kinds.contains(.mount) {
             image.mounts = try MountNamespaceImage.read(
                 namespace: ids.mntNS ?? 0, in: directory, framing)
+        }
+        if kinds.contains(.net) {
+            image.network = try NetworkNamespaceImage.read(
+                namespace: ids.netNS ?? 0, in: directory, framing)
         }
         return image
     }

@@ -4,6 +4,7 @@ package struct NamespacesImage: Equatable, Sendable {
     package var hostNames: HostNamesImage?
     package var ipc: IPCSettingsImage?
     package var mounts: MountNamespaceImage?
+    package var network: NetworkNamespaceImage?
     package init() {}
 }
 

@@ -20,9 +20,9 @@ enum MulticastGroups {
     private static let headSize = 144
     private static let mostSources = 64
 
-    /// Groups of /proc/net/igmp and /proc/net/igmp6; of an address family that the kernel lacks, none.
+    /// Groups of the calling thread's network namespace; of an address family that the kernel lacks, none.
     static func ofHost() throws(Errno) -> [Group] {
-        igmp(try lines("/proc/net/igmp")) + igmp6(try lines("/proc/net/igmp6"))
+        igmp(try lines("/proc/thread-self/net/igmp")) + igmp6(try lines("/proc/thread-self/net/igmp6"))
     }
 
     private static func lines(_ path: String) throws(Errno) -> [[Substring]] {

@@ -37,6 +37,13 @@ package struct NetworkFacts: Equatable, Sendable {
 
 /// Looks at the network namespace of a descriptor; changes nothing in it.
 enum NetworkScan {
+    /// That of a process, as seen from where we are.
+    static func read(of pid: PID) throws(NetworkError) -> NetworkFacts {
+        let home = try NetworkNamespace.own()
+        let namespace = try NetworkNamespace.of(pid)
+        return try read(namespace.rawValue, home: home.rawValue)
+    }
+
     /// `home` is where we are; `tree` are the other namespaces of the tree.
     static func read(
         _ namespace: Int32, home: Int32, tree: [Int32] = []

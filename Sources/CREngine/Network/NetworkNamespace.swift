@@ -40,6 +40,14 @@ enum NetworkNamespace {
         }
     }
 
+    /// That of a process.
+    static func of(_ pid: PID) throws(NetworkError) -> OwnedFD {
+        try NetworkError.about("network namespace of process \(pid)", "cannot be opened") {
+            () throws(Errno) -> OwnedFD in
+            try OwnedFD.open("/proc/\(pid)/ns/net", O_RDONLY)
+        }
+    }
+
     private static func onThread<Value: Sendable>(
         _ body: @escaping @Sendable () throws(NetworkError) -> Value
     ) throws(NetworkError) -> Value {

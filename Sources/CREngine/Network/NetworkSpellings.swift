@@ -23,6 +23,14 @@ extension NetworkOutside {
         }
     }
 
+    /// Whether a spelling of `--external` speaks of a link.
+    package static func isOne(_ text: String) -> Bool { parts(text) != nil }
+
+    /// Names of the links inside that a restore is handed.
+    static func handedIn(by external: [String]) -> Set<String> {
+        Set(external.compactMap(parts).filter { $0.kind == "netdev" }.map(\.inner))
+    }
+
     /// Why an argument of `--veth-pair` is not taken, as the end of a sentence; nil where it is.
     package static func refusal(ofPair text: String) -> String? {
         let words = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)

@@ -14,6 +14,8 @@ final class NetworkRestore {
         var isInside: Bool
     }
 
+    /// The one that the tree has of its own, which is locked as a whole.
+    let namespace: TreeNetwork
     private let tree: TreeImage
     private let options: RestoreOptions
     private let connections: [Connection]
@@ -42,6 +44,7 @@ final class NetworkRestore {
     }
 
     init(tree: TreeImage, options: RestoreOptions) {
+        namespace = TreeNetwork(tree: tree, options: options)
         self.tree = tree
         self.options = options
         let images = tree.files.compactMap { file -> InetSocketImage? in
@@ -57,7 +60,10 @@ final class NetworkRestore {
         places = Dictionary(
             images.enumerated().map { ($0.element.inode, $0.offset) }, uniquingKeysWith: { first, _ in first }
         )
-        lock = connections.isEmpty ? .none : Self.look(tree.inventory, ends)
+        // With a namespace nobody is left in it who could have answered.
+        lock =
+            connections.isEmpty
+            ? .none : namespace.isOwn ? .elsewhere : Self.look(tree.inventory, ends)
     }
 
     deinit { for socket in held { _ = Glibc.close(socket.fd) } }
@@ -146,6 +152,7 @@ final class NetworkRestore {
 
     /// Before the first socket is made: nothing of the connections goes out until `release`.
     func begin() throws(RestoreError) {
+        if namespace.isOwn { return }
         var wanted = connections.filter { fate($0) == .connected }.map(\.ends)
         // A host whose connections are held by iptables may have no nftables.
         if case .rules(let held) = lock { wanted.removeAll(where: held.contains) }
@@ -169,6 +176,7 @@ final class NetworkRestore {
 
     /// The tree is about to run: traffic first, then the sockets, which ask their peers where they are.
     func release() throws(RestoreError) {
+        try namespace.release()
         do throws(PacketFilter.Failure) {
             switch lock {
             case .listing:

@@ -12,6 +12,7 @@ final class OpenFiles {
     private let pipes: PipeFiles
     private let inetSockets: InetSockets
     private let linkSockets: LinkSockets
+    private let namespace: TreeNetwork
     private let shared: SharedMemoryFiles
     private let timers = TimerFiles()
     private let processes = ProcessFiles()
@@ -37,6 +38,7 @@ final class OpenFiles {
         self.names = names
         pipes = PipeFiles(tree: tree)
         inetSockets = InetSockets(tree: tree, network: network)
+        namespace = network.namespace
         linkSockets = LinkSockets(extras: tree.socketExtras)
         shared = SharedMemoryFiles(tree: tree, pages: pages)
     }
@@ -63,9 +65,8 @@ final class OpenFiles {
         case .processFD(let image): opened = try processes.open(id, image).release()
         case .unixSocket, .epoll, .inotify, .fanotify:
             throw RestoreError("file \(id)", "is made by a task and was asked for before it was")
-        case .inetSocket: opened = try inetSockets.open(id).release()
-        case .packetSocket(let socket): opened = try linkSockets.open(id, socket).release()
-        case .netlinkSocket(let socket): opened = try linkSockets.open(id, socket).release()
+        case .inetSocket, .packetSocket, .netlinkSocket:
+            opened = try namespace.inside { () throws(RestoreError) in try openSocket(id).release() }
         case .terminal(let terminal):
             guard let side = try terminals.open(id, terminal) else {
                 throw RestoreError("file \(id)", "is /dev/tty, which only a task can open")
@@ -75,6 +76,15 @@ final class OpenFiles {
         }
         descriptors[id] = opened
         return opened
+    }
+
+    /// A socket is in the namespace of its maker for good.
+    private func openSocket(_ id: UInt32) throws(RestoreError) -> OwnedFD {
+        switch try content(of: id) {
+        case .packetSocket(let socket): try linkSockets.open(id, socket)
+        case .netlinkSocket(let socket): try linkSockets.open(id, socket)
+        default: try inetSockets.open(id)
+        }
     }
 
     /// Call when all tasks are there.

@@ -33,7 +33,8 @@ package struct RestoreExecutor {
             tree: tree, options: options, payload: payload, vdso: try OwnVDSO(),
             credentials: try CredentialsBuilder())
         let processor = options.processorProblems.map { RestoreError("this processor", $0) }
-        return processor + preflight.problems() + NetworkRestore(tree: tree, options: options).problems()
+        let network = NetworkRestore(tree: tree, options: options)
+        return processor + preflight.problems() + network.namespace.problems() + network.problems()
             + (try CgroupBuilder(tree: tree, options).problems(tree))
     }
 
@@ -101,6 +102,8 @@ package struct RestoreExecutor {
         try makeTree(
             builder, layout: layout, vdso: vdso, lender: lender, sessions: sessions,
             entered: { (root) throws(RestoreError) in
+                try network.namespace.build(in: PID(root.tid.rawValue))
+                faults.pass("the network namespace is built")
                 if tree.ownNamespaceKinds.contains(.mount) {
                     try enterMounts(root, names.paths)
                     try files.terminals.prepare()
@@ -195,6 +198,7 @@ package struct RestoreExecutor {
         faults.pass("descriptors placed")
         try FileLockBuilder(tree: tree).take(live)
         try cgroups.limit()
+        try network.namespace.connect()
         faults.pass("all is there")
         try call(.complete, live[0].host)
         try checkTime()
@@ -213,7 +217,8 @@ package struct RestoreExecutor {
         }
         socketNames.keep()
         return RestoredTree(
-            root: live[0].host, terminal: handover, tasks: live.count, pagesRestored: pages,
+            root: live[0].host, terminal: handover, outerEnds: network.namespace.ends, tasks: live.count,
+            pagesRestored: pages,
             forkingTime: forked - began,
             restoreTime: Self.microseconds() - started)
     }

@@ -52,6 +52,13 @@ package struct RestoreOptions: Sendable {
     package var keepsHelperNames = false
     /// Where mounts of a mount namespace of the tree's own come from.
     package var mounts = MountOutside(root: "/")
+    /// Outer ends of pairs of a network namespace, as a policy has them.
+    package var veth: [VethRule] = []
+    /// CRIU's spellings of --external that name links, and the arguments of --veth-pair.
+    package var externalLinks: [String] = []
+    package var vethPairs: [String] = []
+    /// A network namespace of the tree's own is made empty, for a program of the operator to set up.
+    package var emptiesNetwork = false
     package init() {}
 }
 
@@ -74,6 +81,8 @@ package struct RestoredTree: Equatable, Sendable {
     package var root: PID
     /// The terminal of a shell job that was in front; nil where none was handed over.
     package var terminal: TerminalHandover?
+    /// Ends of the tree's pairs that were made where we are.
+    package var outerEnds: [NetworkOutside.OuterEnd] = []
     /// Live tasks, threads not counted.
     package var tasks: Int
     package var pagesRestored: UInt64

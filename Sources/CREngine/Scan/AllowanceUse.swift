@@ -48,9 +48,10 @@ package struct AllowanceUse: Sendable, Equatable {
         "allow.file-locks": [.flock, .posixLock, .openFileLock, .lease, .lockOutside],
         "allow.fsnotify": [.inotify, .fanotify],
         "allow.ext-mount-map": [.mountNamespace, .mountExternal],
-        "allow.veth": [.networkNamespace],
+        "allow.veth": [.networkPair, .networkThirdNamespace],
         "allow.external": [
-            .mountNamespace, .networkNamespace, .device, .externalFile, .terminal, .unixOutside,
+            .mountNamespace, .networkPair, .networkThirdNamespace, .networkLowerLink, .networkLink, .device,
+            .externalFile, .terminal, .unixOutside,
             .pathReplaced, .mountExternal, .mountUnsupported, .mountSkipped, .mountMaster, .mountPeers,
         ],
     ]

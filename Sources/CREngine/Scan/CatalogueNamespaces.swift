@@ -13,10 +13,10 @@ extension FindingCode {
                 restore: "None, it blocks.")
         case .networkNamespace:
             Entry(
-                .block, "network namespace of its own",
-                "This build dumps only trees in its own network namespace.",
+                .block, "network namespace within the tree",
+                "A tree is carried in the network namespace of its root; this task has another one.",
                 kernel: "Interfaces, addresses, routes and rules belong to the namespace and end with it.",
-                restore: "None today, it blocks.")
+                restore: "None, it blocks.")
         case .mountNamespace:
             Entry(
                 .block, "mount namespace within the tree",

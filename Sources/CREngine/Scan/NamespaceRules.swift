@@ -3,7 +3,7 @@
 /// A time namespace is ordinary: every restored tree has one, or its clocks would jump.
 enum NamespaceRules {
     /// Kinds of which a tree may have its own.
-    static let carried: Set<NamespaceKind> = [.pid, .uts, .ipc, .time, .mount]
+    static let carried: Set<NamespaceKind> = [.pid, .net, .uts, .ipc, .time, .mount]
 
     private static let codes: [(NamespaceKind, FindingCode)] = [
         (.pid, .pidNamespace), (.net, .networkNamespace), (.mount, .mountNamespace), (.user, .userNamespace),

@@ -10,6 +10,9 @@ package enum Scanner {
             found += TaskRules.findings(task, in: context)
             found += AreaRules.findings(task, in: context)
         }
+        if let network = snapshot.network {
+            found += NetworkRules.findings(network, pid: snapshot.root, allow: allow)
+        }
         if let mounts = snapshot.mounts {
             found += MountRules.findings(mounts, MountAllowances(allow))
         }

@@ -87,9 +87,8 @@ package struct Collector {
             snapshot.openFiles[place].fileSystem =
                 fileSystems[file.info.mount] ?? KernelMount.fileSystem(of: file)
         }
-        snapshot.sockets = SocketScan.facts(
-            of: snapshot.openFiles,
-            isOurNetwork: snapshot.tasks.first?.namespaces.net == snapshot.ownNamespaces.net)
+        try findNetwork()
+        snapshot.sockets = SocketScan.facts(of: snapshot.openFiles, in: snapshot)
         snapshot.epollTargets = EpollScan.targets(of: snapshot)
         snapshot.watches = WatchScan.facts(of: &snapshot)
         snapshot.locks = LockScan.locks(of: snapshot)
@@ -123,6 +122,20 @@ package struct Collector {
         else { return }
         snapshot.mounts = MountNamespaceFacts(
             namespace: root.namespaces.mount, pid: root.pid, rows: rows, ownRows: ownRows)
+    }
+
+    /// What is in a network namespace of the tree's own. Only privileges let anybody in: without them the rest of a look
+    /// tells enough.
+    private mutating func findNetwork() throws(CollectorError) {
+        guard snapshot.ownNamespaceKinds.contains(.net) else { return }
+        do throws(NetworkError) {
+            snapshot.network = try NetworkScan.read(of: snapshot.root)
+        } catch {
+            guard !snapshot.isFrozen, let errno = error.errno else {
+                throw .network(pid: snapshot.root, error: error)
+            }
+            snapshot.events.append(.unreadable(snapshot.root, what: "ns/net", errno))
+        }
     }
 
     /// Whether memory can come from more than one node; false for a kernel without NUMA.

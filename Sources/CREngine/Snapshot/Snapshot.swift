@@ -37,6 +37,8 @@ package struct Snapshot: Equatable, Sendable {
     package var ownNamespaces = Namespaces()
     /// What is mounted in the root's mount namespace, where that is not ours.
     package var mounts: MountNamespaceFacts?
+    /// What is in a network namespace of the tree's own; nil where it has none, or could not be looked at.
+    package var network: NetworkFacts?
     /// The device of the kernel's own tmpfs, where memfds and shared anonymous memory live.
     package var sharedMemoryDevice: DeviceNumber?
     /// Process groups and sessions that tasks are in and whose leader is no task of the tree, with what is known of

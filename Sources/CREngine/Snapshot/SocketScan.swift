@@ -4,15 +4,14 @@ import Glibc
 /// Facts of the sockets among the open files.
 enum SocketScan {
     /// By inode. What sock_diag(7) does not list is named by its own protocol name.
-    static func facts(of files: [OpenFile], isOurNetwork: Bool) -> [UInt64: SocketFacts] {
+    ///
+    /// It lists those of the namespace that it is asked in: that of the tree's root. Without privileges to enter that
+    /// one, all of them have their names only.
+    static func facts(of files: [OpenFile], in snapshot: Snapshot) -> [UInt64: SocketFacts] {
         let sockets = files.filter { $0.link.hasPrefix("socket:") }
         if sockets.isEmpty { return [:] }
         let wanted = Set(sockets.map(\.inode))
-        var found: [UInt64: SocketFacts] = [:]
-        if isOurNetwork {
-            found = listed(wanted)
-            awaitDatagrams(&found)
-        }
+        var found = listed(wanted, in: snapshot)
         for file in sockets {
             let name = protocolName(file.pid, file.fd)
             if found[file.inode] != nil {
@@ -22,6 +21,22 @@ enum SocketScan {
             found[file.inode] = SocketFacts(inode: file.inode, family: family(name), protocolName: name)
         }
         return found
+    }
+
+    private static func listed(_ wanted: Set<UInt64>, in snapshot: Snapshot) -> [UInt64: SocketFacts] {
+        func settled() -> [UInt64: SocketFacts] {
+            var found = listed(wanted)
+            awaitDatagrams(&found)
+            return found
+        }
+        guard snapshot.ownNamespaceKinds.contains(.net) else { return settled() }
+        do throws(NamespaceVisit.Failure) {
+            return try NamespaceVisit.run(.net, of: snapshot.root, refusal: { $0 }) {
+                () throws(NamespaceVisit.Failure) in settled()
+            }
+        } catch {
+            return [:]
+        }
     }
 
     private static func listed(_ wanted: Set<UInt64>) -> [UInt64: SocketFacts] {

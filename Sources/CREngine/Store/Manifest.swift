@@ -118,6 +118,10 @@ package struct Manifest: Codable, Sendable, Equatable {
         package var cgroups: DumpSettings.Cgroups?
         /// Where mounts come from that are not made anew; nil for a tree without a mount namespace of its own.
         package var mounts: MountOutside?
+        /// Outer ends of pairs of the tree's network namespace; nil for none.
+        package var veth: [VethRule]?
+        /// Other links, in CRIU's spellings of --external that a restore takes; nil for none.
+        package var externalLinks: [String]?
         package init() {}
         package init(_ settings: RestoreSettings) {
             pidfile = settings.pidfile
@@ -128,13 +132,18 @@ package struct Manifest: Codable, Sendable, Equatable {
             inheritFD = settings.inheritFD.map { "fd[\($0.fd)]:\($0.resource)" }
         }
 
-        /// Takes over what a policy has called at a restore.
+        /// Takes over what a policy has called at a restore, and what it says of the outside.
         mutating func noteCalls(of policy: Policy) {
             let stages: Set<Hook.Stage> = [.beforeRestore, .restored, .resumed, .failed]
             let called = policy.hooks.filter { stages.contains($0.at) }
             hooks = called.isEmpty ? nil : called
             actionScripts = policy.actionScripts.isEmpty ? nil : policy.actionScripts
             cgroups = policy.dump.cgroups == .soft ? nil : policy.dump.cgroups
+            veth = policy.allow.veth.isEmpty ? nil : policy.allow.veth
+            let links = policy.allow.external.filter {
+                NetworkOutside.isOne($0) && NetworkOutside.refusal($0) == nil
+            }
+            externalLinks = links.isEmpty ? nil : links
         }
     }
 

@@ -58,13 +58,14 @@ extension UndoJournal {
             ], index: index)
     }
 
-    /// A table of nftables that stays; `runID` is UUID text.
-    package func set(lockOf runID: String, at index: Int) throws(Errno) {
+    /// A table of nftables that stays, in the network namespace of a process or in ours; `runID` is UUID text.
+    package func set(lockOf runID: String, in process: PID?, at index: Int) throws(Errno) {
         let digits = Array(runID.filter { $0 != "-" })
         guard digits.count == 32, let high = UInt64(String(digits[..<16]), radix: 16),
             let low = UInt64(String(digits[16...]), radix: 16)
         else { throw .invalid }
-        try write([Self.lockKind << 32, high, low, 0, 0], index: index)
+        let pid = UInt64(UInt32(bitPattern: process?.rawValue ?? 0))
+        try write([Self.lockKind << 32, high, low, pid, 0], index: index)
     }
 
     package func socketRecords() throws(Errno) -> [(index: Int, record: SocketRecord)] {
@@ -80,8 +81,8 @@ extension UndoJournal {
         }
     }
 
-    /// Run ids of locks that stay, as UUID text.
-    package func locks() throws(Errno) -> [(index: Int, runID: String)] {
+    /// Run ids of locks that stay, as UUID text, and in whose network namespace.
+    package func locks() throws(Errno) -> [(index: Int, runID: String, process: PID?)] {
         try all().compactMap { row in
             guard row.words[0] >> 32 == Self.lockKind else { return nil }
             let digits = [row.words[1], row.words[2]].map { word in
@@ -93,7 +94,8 @@ extension UndoJournal {
                 if [8, 12, 16, 20].contains(place) { text += "-" }
                 text.append(digit)
             }
-            return (row.index, text)
+            let pid = Int32(truncatingIfNeeded: row.words[3])
+            return (row.index, text, pid == 0 ? nil : PID(pid))
         }
     }
 }
@@ -116,10 +118,10 @@ enum NetworkUndo {
                 }
                 try journal.clear(at: index)
             }
-            for (index, runID) in try journal.locks() {
+            for (index, runID, process) in try journal.locks() {
                 let table = ConnectionLock.tableName(runID: runID)
                 do throws(PacketFilter.Failure) {
-                    _ = try NetworkLock.remove(table: table)
+                    try remove(table, in: process)
                 } catch {
                     failures.append("the table inet \(table) of nftables stays: \(error)")
                 }
@@ -129,5 +131,19 @@ enum NetworkUndo {
             failures.append("the undo journal cannot be read: \(error)")
         }
         return failures
+    }
+
+    private static func remove(_ table: String, in process: PID?) throws(PacketFilter.Failure) {
+        guard let process else {
+            _ = try NetworkLock.remove(table: table)
+            return
+        }
+        // The table is named by a run that only one namespace has met.
+        let refusal = { (failure: NamespaceVisit.Failure) in
+            PacketFilter.Failure(description: failure.description)
+        }
+        try NamespaceVisit.run(.net, of: process, refusal: refusal) { () throws(PacketFilter.Failure) in
+            _ = try NetworkLock.remove(table: table)
+        }
     }
 }

@@ -1,0 +1,86 @@
+import Glibc
+
+/// The network namespace that a tree has of its own: from its making to the moment in which traffic goes again.
+///
+/// With the root it goes away as a whole: links, their outer ends, rules and the lock of the restore.
+final class TreeNetwork {
+    /// Whether there is one; without, the tree lives in ours.
+    let isOwn: Bool
+    private let image: NetworkNamespaceImage?
+    private let outside: NetworkOutside
+    private let runID: String
+    private var builder: NetworkBuilder?
+    private var root: PID?
+
+    init(tree: TreeImage, options: RestoreOptions) {
+        isOwn = tree.ownNamespaceKinds.contains(.net)
+        image = options.emptiesNetwork ? NetworkNamespaceImage() : tree.namespaces.network
+        runID = tree.inventory.runID
+        outside = NetworkOutside(
+            namespace: tree.tasks.first?.ids?.netNS ?? 0, veth: options.veth,
+            external: options.externalLinks, pairs: options.vethPairs)
+    }
+
+    /// Ends of pairs that were made where we are.
+    var ends: [NetworkOutside.OuterEnd] { builder?.ends ?? [] }
+
+    /// Fills the new namespace that the root stands in, and locks it.
+    func build(in root: PID) throws(RestoreError) {
+        guard isOwn, let image else { return }
+        self.root = root
+        try told { () throws(NetworkError) in
+            let namespace = try NetworkNamespace.of(root)
+            let builder = try NetworkBuilder(
+                image, outside, runID: runID, descriptor: namespace.rawValue)
+            self.builder = builder
+            try builder.build()
+        }
+    }
+
+    /// Does something inside, or where we are if the tree has none of its own.
+    func inside<Value>(_ errand: () throws(RestoreError) -> Value) throws(RestoreError) -> Value {
+        guard let root else { return try errand() }
+        return try NamespaceVisit.run(
+            .net, of: root, refusal: { RestoreError("process \(root)", "\($0)") }, errand)
+    }
+
+    /// Outer ends become ports of their bridges, and go up.
+    func connect() throws(RestoreError) {
+        try told { () throws(NetworkError) in try builder?.connect() }
+    }
+
+    /// The tree is about to run.
+    func release() throws(RestoreError) {
+        try told { () throws(NetworkError) in try builder?.release() }
+    }
+
+    /// What of the outside is missing or in the way.
+    func problems() -> [RestoreError] {
+        guard isOwn else { return [] }
+        guard let image else {
+            return [
+                RestoreError(
+                    "image",
+                    "lacks the network namespace of the tree (\(ImageName.networkNamespace(outside.namespace)))"
+                )
+            ]
+        }
+        if let key = image.externalKey {
+            return [
+                RestoreError(
+                    "network namespace \(key)", "is to be given to the restore, which is not there yet")
+            ]
+        }
+        return NetworkPreflight(image: image, outside: outside).problems()
+    }
+
+    private func told<Value: ~Copyable>(
+        _ body: () throws(NetworkError) -> Value
+    ) throws(RestoreError) -> Value {
+        do throws(NetworkError) {
+            return try body()
+        } catch {
+            throw RestoreError(error.subject, error.fact, errno: error.errno, remedy: error.remedy)
+        }
+    }
+}
