@@ -91,8 +91,9 @@ struct Run {
     private mutating func start() throws(RunFailure) {
         let words = [options.subject, "--status", statusFile] + options.subjectArguments
         let isWrapped = !options.namespaces.isEmpty
-        let unshare =
-            isWrapped ? ["/usr/bin/unshare", "--fork", "--kill-child=SIGKILL"] + options.namespaces : []
+        // criu lets a signal for the death of the parent come when it ends itself, right after a restore.
+        let ending = options.otherTool.isEmpty ? ["--kill-child=SIGKILL"] : []
+        let unshare = isWrapped ? ["/usr/bin/unshare", "--fork"] + ending + options.namespaces : []
         // An init may be in a session of outside, another root leads its own.
         let session = isWrapped && !options.hasOwnPIDs ? ["/usr/bin/setsid"] : []
         var setup = options.inside

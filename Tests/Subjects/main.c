@@ -54,7 +54,7 @@ static const struct subject subjects[] = {
     {"pathonly", pathonly, "[common]: names of files of each type by O_PATH, and files of O_TMPFILE"},
     {"placed", placed, "DIRECTORY: files, mappings and a deleted file in a directory that the caller has mounted"},
     {"mounts", mount_tables, "KIND: mounts of one kind, in a mount namespace that the caller has made; needs root"},
-    {"network", network, "[ADDRESS…]: a network namespace that the caller has set up, and sockets in it; needs root"},
+    {"network", network, "[common] [ADDRESS…]: a network namespace that the caller has set up, and sockets in it; needs root"},
     {"uncarried", uncarried, "KIND: a way of being a task that blocks a dump"},
     {"holder", holder, "KIND: holds one object of a kind that blocks a dump"},
 };

@@ -16,17 +16,22 @@ enum { most_addresses = 4, most_text = 1 << 16 };
 
 // What the kernel counts and numbers anew each time is taken out, and UNKNOWN, which a link is that was never down.
 static const char *const views[] = {
+    // What a stock criu carries too, where an address of IPv6 may be in doubt for a while.
     "ip -o link | sed -E 's/@if[0-9]+//; s/link-netnsid -?[0-9]+//; s/state UNKNOWN/state UP/'",
-    "ip -o addr",
+    "ip -o addr | sed 's/ tentative//'",
+    "ip route",
+    "ip -6 route | sort",
+    "ip rule",
+    "nft list ruleset",
+    // And what it does not.
     "ip route show table all | sort",
     "ip -6 route show table all | sort",
-    "ip rule; ip -6 rule",
+    "ip -6 rule",
     "ip -o neigh show nud permanent",
     "bridge link | sed -E 's/@if[0-9]+//'",
     "sysctl net.ipv4.ip_forward net.core.somaxconn net.ipv4.tcp_rmem net.ipv4.ip_unprivileged_port_start",
-    "nft list ruleset",
 };
-enum { view_count = sizeof views / sizeof views[0] };
+enum { view_count = sizeof views / sizeof views[0], common_views = 6 };
 static char *before[view_count];
 
 static char *look(const char *command)
@@ -91,7 +96,13 @@ static void check_connection(const struct connection *made, const char *address)
 void network(int argc, char **argv)
 {
     struct connection made[most_addresses];
-    CHECK(argc <= most_addresses, "usage: network [ADDRESS…]");
+    int looked_at = view_count;
+    if (argc > 1 && strcmp(argv[1], "common") == 0) {
+        looked_at = common_views;
+        argc--;
+        argv++;
+    }
+    CHECK(argc <= most_addresses, "usage: network [common] [ADDRESS…]");
     for (int i = 1; i < argc; i++) made[i - 1] = connect_over(argv[i]);
 
     struct sockaddr_un own = {.sun_family = AF_UNIX, .sun_path = "\0crplan-network"};
@@ -102,7 +113,7 @@ void network(int argc, char **argv)
     MUST(connect(client, (struct sockaddr *)&own, own_length));
     int served = MUST(accept(server, NULL, NULL));
 
-    for (int i = 0; i < view_count; i++) before[i] = look(views[i]);
+    for (int i = 0; i < looked_at; i++) before[i] = look(views[i]);
     char now[4];
 
     subject_ready();
@@ -112,7 +123,7 @@ void network(int argc, char **argv)
     CHECK(write(served, "x", 1) == 1 && read(client, now, 1) == 1, "the connection of the abstract name is gone");
     int next = MUST(socket(AF_UNIX, SOCK_STREAM, 0));
     CHECK(connect(next, (struct sockaddr *)&own, own_length) == 0, "the abstract name is gone: %s", strerror(errno));
-    for (int i = 0; i < view_count; i++) {
+    for (int i = 0; i < looked_at; i++) {
         char *after = look(views[i]);
         compare(views[i], before[i], after);
         free(after);
