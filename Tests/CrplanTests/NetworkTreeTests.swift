@@ -106,6 +106,36 @@ struct NetworkTreeTests {
         #expect(restored.output.contains("has its outer end in \(made.first ?? "?")"), "\(restored.output)")
     }
 
+    @Test func `a policy names the outer end and its bridge`() throws {
+        var home = try NetworkHome()
+        let root = try home.start(
+            ["/bin/sleep", "98832"], address: "198.51.100.2", end: "out0", log: "tree.log")
+        #expect(poll(until: now() + 10) { text(of: "/proc/\(root)/comm") == "sleep\n" })
+        let policy = home.directory + "/policy.yaml"
+        let allow = "allow: {veth: [{inner: eth0, outer: back0, bridge: br0}]}"
+        let lines = [
+            "version: 1", "name: linked", "select: [{pid: \(root)}]", "dump: {after: kill}", allow,
+            "store: {path: \(home.directory)/store}",
+        ]
+        try write(lines.joined(separator: "\n") + "\n", to: policy)
+        let plan = try home.crplan(["plan", policy])
+        #expect(plan.ending == .exit(0), "\(plan.output)")
+        #expect(plan.output.contains("veth eth0, its outer end made anew at restore as back0"))
+        let apply = try home.crplan(["apply", policy])
+        #expect(apply.ending == .exit(0), "\(apply.output)")
+        _ = wait(for: root, until: now() + 10)
+        let place = "\(home.directory)/store/linked"
+        let target = names(in: place).first { $0.hasPrefix("sleep") } ?? ""
+        let restored = try home.crplan([
+            "restore", "linked/\(target)/latest", "--store", "\(home.directory)/store",
+        ])
+        #expect(restored.ending == .exit(0), "\(restored.output)")
+        #expect(
+            restored.output.contains("link eth0 of the tree has its outer end in back0"), "\(restored.output)"
+        )
+        #expect(try home.expect("ip -o link show back0").contains("master br0"))
+    }
+
     private static let echo = """
         import socket
         s = socket.create_server(("198.51.100.2", 7001))
