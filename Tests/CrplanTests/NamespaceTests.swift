@@ -43,7 +43,7 @@ struct NamespaceTests {
         ("mounts contents", []), ("mounts binds", []), ("mounts propagation", []), ("mounts kernels", []),
         ("mounts root", []), ("files", []), ("fifos", []), ("directories", []), ("memory", []),
         ("terminals session", []), ("unix listen", []), ("notify", []),
-        ("links", ["--dump-option", "--link-remap"]), ("locks", ["--dump-option", "-l"]),
+        ("locks", ["--dump-option", "-l"]),
     ]
 
     static var mountedCases: [SubjectCase] {
@@ -51,7 +51,15 @@ struct NamespaceTests {
             ["dump,restore,check", "dump-running,check"].map {
                 SubjectCase(subject: row.subject, steps: $0, options: found + row.options)
             }
-        } + [SubjectCase(subject: "mounts contents", steps: "cycle:3,check", options: found)]
+        } + [
+            SubjectCase(subject: "mounts contents", steps: "cycle:3,check", options: found),
+            SubjectCase(
+                subject: "links", steps: "dump,restore,check",
+                options: found + ["--dump-option", "--link-remap"]),
+            SubjectCase(
+                subject: "links kept", steps: "dump-running,check",
+                options: found + ["--dump-option", "--link-remap"]),
+        ]
     }
 
     @Test(arguments: ["mnt", "pid,mnt,uts,ipc"], Self.mountedCases)

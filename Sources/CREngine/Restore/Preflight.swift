@@ -25,7 +25,7 @@ struct Preflight {
         let hasOwnMounts = tree.ownNamespaceKinds.contains(.mount)
         found += PreflightFiles(tree: tree, options: options).problems(checksPaths: !hasOwnMounts)
         found += NamespacesRestore.mountProblems(tree, options)
-        found += PreflightSockets(tree: tree, options: options).problems()
+        found += PreflightSockets(tree: tree, options: options, checksPaths: !hasOwnMounts).problems()
         if !hasOwnMounts { found += NotifyFiles.problems(tree) }
         if !hasOwnMounts { found += FileLockBuilder(tree: tree).problems() }
         found += SeccompBuilder(filters: tree.seccompFilters).problems(tree)

@@ -282,7 +282,9 @@ package struct RestoreExecutor {
     private func enterMounts(_ root: StubThread, _ paths: TreePaths) throws(RestoreError) {
         faults.pass("the mounts are made")
         try paths.enter(root)
-        let found = PreflightFiles(tree: tree, options: options).pathProblems(paths)
+        let found =
+            PreflightFiles(tree: tree, options: options).pathProblems(paths)
+            + paths.inside { PreflightSockets(tree: tree, options: options).problems() }
         for problem in found.dropFirst() { log.error(problem.description) }
         if let first = found.first { throw first }
     }
