@@ -52,7 +52,7 @@ import Testing
     /// What a build may not know yet is told as CRIU's.
     @Test(
         arguments: [
-            "-r /x", "--root /x", "-M x:y", "--ext-mount-map x:y", "--veth-pair a=b", "-J net:/x",
+            "-r /x", "--root /x", "-M /x:y", "--ext-mount-map /x:y", "--veth-pair a=b", "-J net:/x",
             "--join-ns net:/x", "--enable-fs tmpfs", "--lazy-pages", "--stream", "--empty-ns net",
         ], ["dump -t 12", "restore"])
     func `an option of CRIU is taken or named`(_ option: String, _ command: String) {
