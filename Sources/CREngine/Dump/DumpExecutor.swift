@@ -64,6 +64,7 @@ package struct DumpExecutor {
             directories: options.watchSearchPaths, isForced: options.forcesWatchSearch)
         let supervisorStart = try startSupervisor()
         let notes = KernelNotes()
+        notes.begin()
         let live = try settled(paths, notes, judge)
         try NetworkDump.check(live, options)
         buildIDs.prepare(live)

@@ -1,16 +1,49 @@
 import CPlatform
 import Glibc
 
+/// The bytes of a file of sysfs: mapped, which Linux allows since 6.16, or read, a page a call.
+private final class Description: Sendable {
+    private let bytes: [UInt8]
+    private let place: (address: Int, count: Int)?
+
+    init(_ path: String) throws(Errno) {
+        let file = try OwnedFD.open(path, O_RDONLY)
+        var facts = stat()
+        if fstat(file.rawValue, &facts) == 0, facts.st_size > 0,
+            let start = mmap(nil, facts.st_size, PROT_READ, MAP_PRIVATE, file.rawValue, 0),
+            start != MAP_FAILED
+        {
+            place = (Int(bitPattern: start), facts.st_size)
+            bytes = []
+        } else {
+            place = nil
+            bytes = try file.readToEnd()
+        }
+    }
+
+    deinit {
+        if let place { munmap(UnsafeMutableRawPointer(bitPattern: place.address), place.count) }
+    }
+
+    var count: Int { place?.count ?? bytes.count }
+
+    func withUnsafeBufferPointer<Result>(_ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
+        guard let place else { return bytes.withUnsafeBufferPointer(body) }
+        return body(
+            UnsafeBufferPointer(start: UnsafePointer(bitPattern: place.address), count: place.count))
+    }
+}
+
 /// Where the running kernel has the members of its structures, by its own description of them. See
 /// Documentation/bpf/btf.rst.
 struct KernelTypes {
-    private let bytes: [UInt8]
+    private let bytes: Description
     /// Where each type begins.
     private var places: [UInt32]
 
     /// Throws ENOENT where the kernel was built without (CONFIG_DEBUG_INFO_BTF), and ENOTSUP where it cannot be read.
     init() throws(Errno) {
-        bytes = try OwnedFD.open("/sys/kernel/btf/vmlinux", O_RDONLY).readToEnd()
+        bytes = try Description("/sys/kernel/btf/vmlinux")
         let leastSize = 12
         var places = [UInt32](repeating: 0, count: bytes.count / leastSize + 1)
         let count = bytes.withUnsafeBufferPointer { bytes in

@@ -1,3 +1,4 @@
+import Dispatch
 import Synchronization
 
 /// What the kernel keeps with the memory and the timers of a process and no file of /proc tells, or only at the price of a
@@ -13,7 +14,12 @@ package final class KernelNotes: Sendable {
 
     package init() {}
 
-    /// Makes the programs, which takes some milliseconds: before the tree is frozen.
+    /// Begins to make the programs, which takes some milliseconds, beside what the caller does.
+    package func begin() {
+        DispatchQueue.global().async { [self] in _ = made() }
+    }
+
+    /// Returns when the programs are made: before the tree is frozen.
     package func prepare() { _ = made() }
 
     /// Rings of io_setup(2) of a process with what is under way in them; nil where the kernel does not tell: it needs its
