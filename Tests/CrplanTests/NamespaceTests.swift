@@ -1,3 +1,4 @@
+import Glibc
 import TestSupport
 import Testing
 
@@ -11,6 +12,9 @@ struct NamespaceTests {
         ("uts", ["plain"]),
         ("ipc", ["sysv", "sysv undo"]),
         ("pid", ["plain", "tree", "threads", "signals", "unix pair", "fdshare", "terminals session"]),
+        ("cgroup", ["plain", "tree"]),
+        ("uts", ["cgroups namespace"]),
+        ("pid,uts,ipc,cgroup", ["cgroups namespace"]),
         ("pid,uts,ipc", ["tree", "timers", "events", "pipes", "sysv", "creds", "tasks orphans"]),
     ]
 
@@ -76,5 +80,36 @@ struct NamespaceTests {
         ]
         let run = try Command.run(words + row.options + subject, timeout: 150)
         #expect(run.ending == .exit(0), "\(run.output)")
+    }
+
+    @Test func `the pidfile of a sandbox has the number that its init has outside`() throws {
+        try becomeSubreaper()
+        let place = try makeDirectory(in: "/tmp")
+        defer { remove(place) }
+        let images = place + "/images"
+        mkdir(images, 0o700)
+        let unshare = ["/usr/bin/unshare", "--pid", "--fork", "--kill-child=SIGKILL"]
+        let wrapper = try spawn(
+            unshare + [BuiltPrograms.subject, "--status", place + "/run/status", "plain"],
+            log: place + "/run/log", directory: place + "/run")
+        var started = [wrapper]
+        defer { for pid in started where wait(for: pid, until: now()) == nil { kill(pid, SIGKILL) } }
+        try #require(poll(until: now() + 60) { text(of: place + "/run/status") == "ready\n" })
+        let tree = try #require(processTree(of: wrapper).dropFirst().first)
+        let dumped = try Command.run([BuiltPrograms.crplan, "dump", "-t", "\(tree)", "-D", images])
+        try #require(dumped.ending == .exit(0), "\(dumped.output)")
+        _ = try #require(wait(for: wrapper, until: now() + 30))
+        started = []
+        let restored = try Command.run([
+            BuiltPrograms.crplan, "restore", "-d", "-D", images, "--pidfile", place + "/pid",
+        ])
+        try #require(restored.ending == .exit(0), "\(restored.output)")
+        let root = try #require(text(of: place + "/pid").flatMap { Int32($0) })
+        started = [root]
+        #expect(text(of: "/proc/\(root)/status")?.contains("NSpid:\t\(root)\t1\n") == true)
+        try write("", to: place + "/run/status.check")
+        #expect(wait(for: root, until: now() + 60) == .exit(0))
+        started = []
+        #expect(text(of: place + "/run/status") == "pass\n")
     }
 }

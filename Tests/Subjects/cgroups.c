@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -65,6 +66,23 @@ static void enter(int kind, const char *below, const char *list)
     write_text(in_group(kind, below, list), id);
 }
 
+// The caller's namespace is a sandbox, whose roots are its groups of now; see cgroup_namespaces(7).
+static bool is_namespace;
+
+// What is seen from inside is this group, and nothing of where it is.
+static void expect_inside(const char *group)
+{
+    char text[4096], line[PATH_MAX];
+    if (!is_namespace) return;
+    own_groups(text, sizeof text);
+    CHECK(!strstr(text, home), "the groups are seen as from outside: %s", text);
+    for (int i = 0; i < kinds; i++) {
+        if (!*mounts[i]) continue;
+        snprintf(line, sizeof line, "%s:%s\n", wanted[i].controller, group);
+        CHECK(strstr(text, line), "%s is missing from %s", line, text);
+    }
+}
+
 static void leave(void)
 {
     for (int i = 0; i < kinds; i++) {
@@ -97,21 +115,27 @@ static void inner(void *argument)
     char before[4096], now[4096];
     for (int i = 0; i < kinds; i++)
         if (*mounts[i]) enter(i, "/inner", "cgroup.procs");
+    expect_inside("/inner");
     own_groups(before, sizeof before);
     CHECK(strstr(before, "/inner"), "the groups are %s", before);
     child_ready();
     subject_await_check();
     own_groups(now, sizeof now);
     CHECK(strcmp(before, now) == 0, "the groups were %s, are %s", before, now);
+    expect_inside("/inner");
     leave();
 }
 
 void cgroups(int argc, char **argv)
 {
-    (void)argc, (void)argv;
     char before[4096], now[4096], value[64];
+    is_namespace = argc > 1 && strcmp(argv[1], "namespace") == 0;
     find_mounts();
-    snprintf(home, sizeof home, "crplan-test-%d", getpid());
+    // The number outside, where /proc is that of outside: 1 is everybody's.
+    char self[32];
+    ssize_t length = MUST(readlink("/proc/self", self, sizeof self - 1));
+    self[length] = 0;
+    snprintf(home, sizeof home, "crplan-test-%s", self);
     for (int i = 0; i < kinds; i++) {
         if (!*mounts[i]) continue;
         MUST(mkdir(in_group(i, "", ""), 0755));
@@ -121,6 +145,11 @@ void cgroups(int argc, char **argv)
     }
     own_groups(before, sizeof before);
     CHECK(strstr(before, home), "the groups are %s", before);
+    if (is_namespace) {
+        MUST(unshare(CLONE_NEWCGROUP));
+        own_groups(before, sizeof before);
+        expect_inside("/");
+    }
     pid_t child = child_start(inner, NULL);
     pthread_t thread;
     CHECK(pthread_create(&thread, NULL, in_other_group, NULL) == 0, "pthread_create");
@@ -129,6 +158,7 @@ void cgroups(int argc, char **argv)
     subject_await_check();
     own_groups(now, sizeof now);
     CHECK(strcmp(before, now) == 0, "the groups were %s, are %s", before, now);
+    expect_inside("/");
     child_expect(child, 0);
     thread_go = 1;
     pthread_join(thread, NULL);
@@ -139,7 +169,7 @@ void cgroups(int argc, char **argv)
         CHECK((status.st_mode & 07777) == 0700, "%s has mode %o", in_group(i, "/inner", ""), status.st_mode);
         if (!wanted[i].file) continue;
         int fd = MUST(open(in_group(i, "", wanted[i].file), O_RDONLY));
-        ssize_t length = read(fd, value, sizeof value - 1);
+        length = read(fd, value, sizeof value - 1);
         value[length > 0 ? length - 1 : 0] = 0;
         close(fd);
         CHECK(strcmp(value, wanted[i].value) == 0, "%s is %s", wanted[i].file, value);

@@ -39,7 +39,7 @@ static const struct subject subjects[] = {
     {"terminals", terminals, "PART: pseudo terminals of which both sides are in the tree"},
     {"links", links, "[kept]: files that lost their name and have another"},
     {"devices", devices, "[own]: devices whose node is gone or replaced, or memory devices by their own; needs root"},
-    {"cgroups", cgroups, "a group of its own in each hierarchy, with limits, and a child in a group below; needs root"},
+    {"cgroups", cgroups, "a group of its own in each hierarchy, with limits, and a child in a group below; with namespace these are the roots of a cgroup namespace; needs root"},
     {"directories", directories, "removed directories that are open, and a removed working directory; needs root"},
     {"tasks", tasks, "KIND: seccomp, dead leaders, shared tables and other ways of being a task"},
     {"aio", aio, ": rings of io_setup(2) with events that wait, also across the end of the ring"},

@@ -6,11 +6,21 @@ struct CgroupSets {
     /// Hierarchies in which a thread is elsewhere than its process.
     private var threaded: Set<String> = []
 
-    init(own: [CgroupRow]) { sets = [Self.members(own)] }
+    /// Of the tree's own cgroup namespace.
+    private let roots: CgroupNamespaceRoots
+
+    init(own: [CgroupRow], roots: CgroupNamespaceRoots) {
+        sets = [Self.members(own)]
+        self.roots = roots
+    }
 
     /// The number of a set, a new one where it has not occurred yet.
     mutating func number(of rows: [CgroupRow]) -> UInt32 {
-        let members = Self.members(rows)
+        var members = Self.members(rows)
+        for place in members.indices {
+            members[place].namespacePrefix = roots.prefix(
+                of: members[place].path, hierarchy: members[place].hierarchy)
+        }
         if let place = sets.firstIndex(of: members) { return UInt32(place + 1) }
         sets.append(members)
         return UInt32(sets.count)

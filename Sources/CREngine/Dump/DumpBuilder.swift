@@ -45,6 +45,9 @@ struct DumpBuilder: ~Copyable {
         let pages = try PagesDump(directory: directory, tracking: tracking, pause: pause)
         let copy = try Self.duplicate(directory)
         let own = try Self.ownCgroups()
+        guard let roots = CgroupNamespaceRoots(snapshot) else {
+            throw .cannotCarry("process \(snapshot.root): the roots of its cgroup namespace cannot be told")
+        }
         self.snapshot = snapshot
         numbers = KernelObjectNumbers(snapshot)
         pids = NamespacePIDs(snapshot)
@@ -60,7 +63,7 @@ struct DumpBuilder: ~Copyable {
         endings = OutsideStreams.endings(in: ScanContext(snapshot: snapshot, allow: options.allow))
         self.notes = notes
         sockets = SocketsDump(snapshot: snapshot, network: network)
-        cgroups = CgroupSets(own: own)
+        cgroups = CgroupSets(own: own, roots: roots)
         cgroupMode = options.cgroups
         cgroupChoice = options.cgroupChoice
     }

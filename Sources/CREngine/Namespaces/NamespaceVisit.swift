@@ -15,7 +15,7 @@ enum NamespaceVisit {
         var description: String { "the \(kind.name) namespace of process \(pid) cannot be entered: \(errno)" }
     }
 
-    /// `kind` is one that a single thread can change: ipc, uts or net. `refusal` makes a failure of the way in one of
+    /// `kind` is one that a single thread can change: ipc, uts, cgroup or net. `refusal` makes a failure of the way in one of
     /// the errand.
     static func run<Value: ~Copyable, Problem: Error>(
         _ kind: NamespaceKind, of pid: PID, refusal: (Failure) -> Problem,

@@ -3,7 +3,7 @@ import Glibc
 
 /// Makes the namespaces of a tree again: its root is born into empty ones, which are filled before it has children.
 struct NamespacesRestore {
-    /// Those that the root is born into.
+    /// Those that the root is born into. A cgroup namespace is made later, from the groups that are to be its roots.
     let kinds: Set<NamespaceKind>
     private let image: NamespacesImage
     private let isSessionOutside: Bool
@@ -11,7 +11,7 @@ struct NamespacesRestore {
 
     init(tree: TreeImage, options: RestoreOptions) {
         outside = options.mounts
-        kinds = tree.ownNamespaceKinds
+        kinds = tree.ownNamespaceKinds.subtracting([.cgroup])
         image = tree.namespaces
         isSessionOutside = tree.tasks.first?.sid == PID(0)
     }

@@ -4,13 +4,13 @@ import PolicyModel
 /// Puts tasks into the groups of their set, where it differs from that of whoever made the image; makes groups that are
 /// gone, and gives them their properties, as the mode says. See --manage-cgroups in criu(8).
 final class CgroupBuilder {
-    private let sets: [UInt32: CgroupImage.MembershipSet]
+    let sets: [UInt32: CgroupImage.MembershipSet]
     private let rootSet: UInt32?
-    private let mounts: CgroupMounts
-    private let mode: DumpSettings.Cgroups
+    let mounts: CgroupMounts
+    let mode: DumpSettings.Cgroups
     private let rules: CgroupPropertyRules
     /// Our own membership lines, `hierarchy:path`.
-    private let own: Set<String>
+    let own: Set<String>
     private var groups: [CgroupGroup] = []
     /// Directories that were made, in this order.
     private var made: [String] = []
@@ -61,7 +61,7 @@ final class CgroupBuilder {
     /// What stands in the way: hierarchies that are not mounted; groups that have to be there, or must not be.
     func problems(_ tree: TreeImage) -> [RestoreError] {
         if mode == .ignore { return [] }
-        var found: [RestoreError] = []
+        var found = namespaceProblems(tree)
         for id in Set(tree.tasks.flatMap { $0.threads.compactMap(\.cgroupSet) }).sorted() where id != rootSet
         {
             guard let set = sets[id] else {

@@ -23,8 +23,14 @@ extension CgroupImage {
                 // The root of a hierarchy is nobody's to move.
                 guard from != "/", path == from || path.hasPrefix(from + "/") else { continue }
                 let rest = path.dropFirst(from.count)
+                let prefix = sets[set].members[place].namespacePrefix.map(Int.init)
                 sets[set].members[place].path =
                     root == "/" ? (rest.isEmpty ? "/" : String(rest)) : root + rest
+                // The root of a namespace moves with the groups; one further up comes down to where they are now.
+                let top = root == "/" ? 0 : root.utf8.count
+                sets[set].members[place].namespacePrefix = prefix.map {
+                    UInt32(top + max(0, $0 - from.utf8.count))
+                }
             }
         }
     }

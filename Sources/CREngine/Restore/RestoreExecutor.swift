@@ -100,7 +100,7 @@ package struct RestoreExecutor {
             layout: layout, vdso: vdso, lender: lender, files: files, pages: payload,
             systemV: systemV, affinity: affinity)
         try makeTree(
-            builder, layout: layout, vdso: vdso, lender: lender, sessions: sessions,
+            builder, cgroups: cgroups, layout: layout, vdso: vdso, lender: lender, sessions: sessions,
             entered: { (root) throws(RestoreError) in
                 try network.namespace.build(in: PID(root.tid.rawValue))
                 faults.pass("the network namespace is built")
@@ -253,7 +253,7 @@ package struct RestoreExecutor {
     }
 
     private func makeTree(
-        _ builder: TreeBuilder, layout: StubLayout, vdso: OwnVDSO, lender: Lender,
+        _ builder: TreeBuilder, cgroups: CgroupBuilder, layout: StubLayout, vdso: OwnVDSO, lender: Lender,
         sessions: SessionTerminals, entered: (StubThread) throws(RestoreError) -> Void,
         prepare: @escaping (StubProcess, [TaskImage]) throws(RestoreError) -> Void
     ) throws(RestoreError) {
@@ -268,6 +268,7 @@ package struct RestoreExecutor {
             started.pid, layout: layout, vdso: vdso, ourselves: ourselves.rawValue, lender: lender.number)
         // The stub can no longer notice that this is closed: it is traced, and dies with us that way.
         _ = consume started
+        if tree.ownNamespaceKinds.contains(.cgroup) { try cgroups.enterNamespace(root, image.threads[0]) }
         try namespaces.fill(root, lender: lender, contents: payload.open)
         if !tree.ownNamespaceKinds.isEmpty { try entered(root) }
         let birth = namespaces.atBirth(session)

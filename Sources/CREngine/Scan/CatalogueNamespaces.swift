@@ -46,10 +46,11 @@ extension FindingCode {
                 restore: "None, it blocks.")
         case .cgroupNamespace:
             Entry(
-                .block, "cgroup namespace of its own",
-                "This build dumps only trees in its own cgroup namespace.",
+                .block, "cgroup namespace within the tree",
+                "A tree is carried in the cgroup namespace of its root; this task has another one, or the root is in "
+                    + "groups that are not below the roots of its namespace, and nothing tells where those are.",
                 kernel: "Its root is the group that the process was in when it was made, and cannot be set.",
-                restore: "None today, it blocks.")
+                restore: "None, it blocks.")
         case .namespaceForChildren:
             Entry(
                 .block, "namespace chosen for children to come",

@@ -3,7 +3,7 @@
 /// A time namespace is ordinary: every restored tree has one, or its clocks would jump.
 enum NamespaceRules {
     /// Kinds of which a tree may have its own.
-    static let carried: Set<NamespaceKind> = [.pid, .net, .uts, .ipc, .time, .mount]
+    static let carried: Set<NamespaceKind> = [.pid, .net, .uts, .ipc, .time, .mount, .cgroup]
 
     private static let codes: [(NamespaceKind, FindingCode)] = [
         (.pid, .pidNamespace), (.net, .networkNamespace), (.mount, .mountNamespace), (.user, .userNamespace),
@@ -22,6 +22,11 @@ enum NamespaceRules {
             }
             if kind == .mount, snapshot.mounts == nil {
                 return Finding(code, object, name + ", whose table of mounts cannot be read")
+            }
+            if kind == .cgroup, CgroupNamespaceRoots(snapshot) == nil {
+                return Finding(
+                    code, object,
+                    name + ", whose roots cannot be told from the groups of process \(snapshot.root)")
             }
             return carried.contains(kind) ? nil : Finding(code, object, name)
         }

@@ -101,6 +101,7 @@ package struct Collector {
             snapshot.events.append(.unreadable(snapshot.root, what: path, .perm))
         }
         findMounts()
+        try findCgroupRoots()
         findOutsideLeaders()
         if let parent = snapshot.task(snapshot.root)?.parent,
             let bytes = try? ProcDirectory.open("/proc/\(parent)").read("cgroup")
@@ -122,6 +123,27 @@ package struct Collector {
         else { return }
         snapshot.mounts = MountNamespaceFacts(
             namespace: root.namespaces.mount, pid: root.pid, rows: rows, ownRows: ownRows)
+    }
+
+    /// What the root's groups are called from inside. Without privileges nobody is let in, as with the network.
+    private mutating func findCgroupRoots() throws(CollectorError) {
+        guard snapshot.ownNamespaceKinds.contains(.cgroup) else { return }
+        let root = snapshot.root
+        do throws(CollectorError) {
+            snapshot.rootCgroupsInside = try NamespaceVisit.run(
+                .cgroup, of: root, refusal: { .unreadable(path: "/proc/\(root)/ns/cgroup", errno: $0.errno) }
+            ) { () throws(CollectorError) in
+                do throws(Errno) {
+                    let bytes = try ProcDirectory.open("/proc/\(root)").read("cgroup")
+                    return try? CgroupRow.parse(bytes)
+                } catch {
+                    throw .unreadable(path: "/proc/\(root)/cgroup", errno: error)
+                }
+            }
+        } catch {
+            guard !snapshot.isFrozen, case .unreadable(_, let errno) = error else { throw error }
+            snapshot.events.append(.unreadable(root, what: "ns/cgroup", errno))
+        }
     }
 
     /// What is in a network namespace of the tree's own. Only privileges let anybody in: without them the rest of a look

@@ -46,6 +46,8 @@ package struct Snapshot: Equatable, Sendable {
     package var outsideLeaders: [PID: OutsideProcess] = [:]
     /// Control groups of the root's parent; empty where they cannot be read.
     package var parentCgroups: [CgroupRow] = []
+    /// Groups of the root as its own cgroup namespace has them; nil where it is in ours, or nobody may look.
+    package var rootCgroupsInside: [CgroupRow]?
     /// What happened during the look.
     package var events: [CollectionEvent] = []
 
