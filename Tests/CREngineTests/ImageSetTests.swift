@@ -52,6 +52,16 @@ import Testing
             ])
     }
 
+    @Test func `clocks are in the file of the time namespace where the tree had one of its own`() throws {
+        let directory = try TemporaryDirectory()
+        var tree = RichTree.make()
+        for place in tree.tasks.indices { tree.tasks[place].ids?.timeNS = 9 }
+        try Self.write(tree, to: directory)
+        let names = try directory.names()
+        #expect(names.contains("timens-9.img") && !names.contains("timens-0.img"))
+        #expect(try ImageSet.read(from: try directory.open()).clocks == tree.clocks)
+    }
+
     @Test func `a set of the older framing reads the same`() throws {
         let directory = try TemporaryDirectory()
         let tree = RichTree.make()

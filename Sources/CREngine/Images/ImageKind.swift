@@ -62,8 +62,8 @@ package enum ImageName {
     package static let fileLocks = "filelocks.img"
     package static let terminalInfo = "tty-info.img"
     package static let terminalData = "tty-data.img"
-    /// Clocks of a tree whose time namespace was not dumped.
-    package static let clocks = "timens-0.img"
+    /// Clocks of a time namespace, by its number in `ids-PID.img`; 0 for that of the host.
+    package static func clocks(_ namespace: UInt32) -> String { "timens-\(namespace).img" }
     /// Link to the image set that this one continues.
     package static let parent = "parent"
     /// What CRIU's files have no field for.

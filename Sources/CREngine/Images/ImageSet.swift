@@ -36,7 +36,7 @@ package enum ImageSet {
             try writeOne(.cgroup, ImageName.cgroup, cgroups.packed(), to: directory)
         }
         if let clocks = tree.clocks {
-            try writeOne(.timeNamespace, ImageName.clocks, clocks.packed(), to: directory)
+            try writeOne(.timeNamespace, ImageName.clocks(tree.timeNamespace), clocks.packed(), to: directory)
         }
         try tree.namespaces.write(tree.tasks[0].ids ?? KernelObjectIDs(), to: directory)
         try ImageExtras(tree).write(to: directory)

@@ -67,9 +67,9 @@ extension ImageSet {
         tree.cgroups = try readOptional(.cgroup, ImageName.cgroup, in: directory, framing) {
             (entry) throws(ImageError) -> CgroupImage in try CgroupImage(entry)
         }
-        tree.clocks = try readOptional(.timeNamespace, ImageName.clocks, in: directory, framing) {
-            (entry) throws(ImageError) -> ClockImage in try ClockImage(entry)
-        }
+        tree.clocks = try readOptional(
+            .timeNamespace, ImageName.clocks(tree.timeNamespace), in: directory, framing
+        ) { (entry) throws(ImageError) -> ClockImage in try ClockImage(entry) }
         tree.namespaces = try NamespacesImage.read(
             tree.ownNamespaceKinds, tree.tasks[0].ids ?? KernelObjectIDs(), in: directory, framing)
         try ImageExtras.read(from: directory)?.apply(to: &tree)

@@ -36,7 +36,7 @@ package struct TreeImage: Equatable, Sendable {
     package var deadSession: PID?
     /// What is in the tree's own namespaces.
     package var namespaces = NamespacesImage()
-    /// Clock readings at the dump, for the time namespace of the restored tree (`timens-0.img`).
+    /// Clock readings at the dump, for the time namespace of the restored tree (`timens-NS.img`).
     package var clocks: ClockImage?
 
     package init(inventory: InventoryImage, tasks: [TaskImage], files: [FileImage]) {
@@ -47,6 +47,12 @@ package struct TreeImage: Equatable, Sendable {
 }
 
 extension TreeImage {
+    /// Number of the root's time namespace; 0 where that is the host's, as CRIU then calls its file.
+    var timeNamespace: UInt32 {
+        let own = tasks.first?.ids?.timeNS
+        return own == inventory.rootIDs.timeNS ? 0 : own ?? 0
+    }
+
     /// The number of the root's ipc namespace in `ids-PID.img`.
     var ipcNamespace: UInt32 {
         tasks.lazy.compactMap(\.ids?.ipcNS).first ?? inventory.rootIDs.ipcNS ?? 0
