@@ -96,7 +96,7 @@ struct ExternalDeviceTests {
         (["dump", "-t", "1", "-D", "/tmp"], "dev[8:1]:data", "is to be dev[MAJOR/MINOR]:NAME"),
         (["dump", "-t", "1", "-D", "/tmp"], "disk[8/1]", "is none of criu's spellings"),
         (["restore", "-D", "/tmp"], "net[out]:/run/netns/out", "is of a container's namespaces"),
-        (["restore", "-D", "/tmp"], "tty[1:2]", "is not dev[NAME]:PATH; all else is given by --inherit-fd"),
+        (["restore", "-D", "/tmp"], "tty[1:2]", "is neither mnt[KEY]:PATH nor dev[NAME]:PATH; all else"),
     ])
     func `what is not of a host is refused by name`(_ words: [String], _ text: String, _ says: String) throws
     {
