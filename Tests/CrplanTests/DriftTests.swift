@@ -124,6 +124,7 @@ struct DriftTests {
         #expect(applied.ending == .exit(0), "\(applied.output)")
         let report = try Report.decoded(Array(applied.output.utf8), name: "report")
         #expect(report.runs.first?.results.map(\.pid) == [PID(load.root)])
-        #expect(statFields("/proc/\(other)/stat").first == "S")
+        let runsOn = load.await { statFields("/proc/\(other)/stat").first == "S" }
+        #expect(runsOn)
     }
 }
