@@ -11,7 +11,13 @@ struct NamespaceTests {
     static let rows: [(kinds: String, subjects: [String])] = [
         ("uts", ["plain"]),
         ("ipc", ["sysv", "sysv undo"]),
-        ("pid", ["plain", "tree", "threads", "signals", "unix pair", "fdshare", "terminals session"]),
+        (
+            "pid",
+            [
+                "plain", "tree", "threads", "signals", "unix pair", "unix dgram", "fdshare",
+                "terminals session",
+            ]
+        ),
         ("cgroup", ["plain", "tree"]),
         ("uts", ["cgroups namespace"]),
         ("pid,uts,ipc,cgroup", ["cgroups namespace"]),

@@ -14,6 +14,10 @@ struct UnixSocketQueues {
             let row = plan.row(packet.receiver)
             var message = SocketMessage(bytes: packet.bytes)
             message.credentials = packet.credentials
+            // We are who sends, and name its writer by the number that it has for us.
+            if let writer = builder.tasks.live.first(where: { $0.pid.rawValue == packet.credentials?.pid }) {
+                message.credentials?.pid = writer.host.rawValue
+            }
             for id in packet.rights { message.rights.append(try builder.tasks.files.descriptor(of: id)) }
             try send(message, packet, to: row)
         }
