@@ -21,6 +21,7 @@ struct NamespaceTests {
         ("cgroup", ["plain", "tree"]),
         ("uts", ["cgroups namespace"]),
         ("pid,uts,ipc,cgroup", ["cgroups namespace"]),
+        ("pid,mnt,net", ["unix dgram"]),
         ("pid,uts,ipc", ["tree", "timers", "events", "pipes", "sysv", "creds", "tasks orphans"]),
     ]
 

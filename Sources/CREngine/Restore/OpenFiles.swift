@@ -78,6 +78,11 @@ final class OpenFiles {
         return opened
     }
 
+    /// Does something in the network namespace of the tree, where abstract names are its own.
+    func inNetwork<Value>(_ errand: () throws(RestoreError) -> Value) throws(RestoreError) -> Value {
+        try namespace.inside(errand)
+    }
+
     /// A socket is in the namespace of its maker for good.
     private func openSocket(_ id: UInt32) throws(RestoreError) -> OwnedFD {
         switch try content(of: id) {

@@ -221,11 +221,13 @@ struct UnixSocketBuilder {
                 }
             }
         case .gone:
-            try about(row, "cannot be connected to a peer that is gone") { () throws(Errno) -> Void in
-                let peer = try SocketCalls.make(UInt32(AF_UNIX), UnixSocketPlan.datagram, 0)
-                // The kernel finds an abstract name for it.
-                try SocketCalls.bind(peer.rawValue, SocketName.address([]))
-                try SocketCalls.connect(try ours(row), try SocketCalls.localAddress(peer.rawValue))
+            try tasks.files.inNetwork { () throws(RestoreError) in
+                try about(row, "cannot be connected to a peer that is gone") { () throws(Errno) -> Void in
+                    let peer = try SocketCalls.make(UInt32(AF_UNIX), UnixSocketPlan.datagram, 0)
+                    // The kernel finds an abstract name for it.
+                    try SocketCalls.bind(peer.rawValue, SocketName.address([]))
+                    try SocketCalls.connect(try ours(row), try SocketCalls.localAddress(peer.rawValue))
+                }
             }
         case .none, .waiting, .outside, .mutual: return
         }

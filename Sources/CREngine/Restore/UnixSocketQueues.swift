@@ -64,10 +64,12 @@ struct UnixSocketQueues {
 
     /// A socket in the place of one that is gone or outside; a datagram keeps the name of the one that it came from.
     private func stranger(called name: [UInt8]) throws(RestoreError) -> OwnedFD {
-        let socket = try RestoreError.about("this process", "cannot make a socket") {
-            () throws(Errno) -> OwnedFD in
-            try SocketCalls.make(UInt32(AF_UNIX), UnixSocketPlan.datagram, 0)
+        let made = try builder.tasks.files.inNetwork { () throws(RestoreError) in
+            try RestoreError.about("this process", "cannot make a socket") { () throws(Errno) -> Int32 in
+                try SocketCalls.make(UInt32(AF_UNIX), UnixSocketPlan.datagram, 0).release()
+            }
         }
+        let socket = OwnedFD(taking: made)
         if !name.isEmpty { try builder.names.bindForTheMoment(name, fd: socket.rawValue) }
         return socket
     }
