@@ -228,6 +228,9 @@ static void undo(void)
     CHECK(semctl(semaphores, 2, GETVAL) == 1, "the list of adjustments is not shared between threads");
     is_over = true;
     CHECK(pthread_join(thread, NULL) == 0, "pthread_join");
+    // Who joins a thread may go on before the kernel has taken back what the thread did.
+    for (int64_t deadline = monotonic_ns() + 20000000000; semctl(semaphores, 2, GETVAL) != 0 && monotonic_ns() < deadline;)
+        pause_ns(1000000);
     CHECK(semctl(semaphores, 2, GETVAL) == 0, "the adjustment of this process is lost");
     semctl(semaphores, 0, IPC_RMID);
 }
