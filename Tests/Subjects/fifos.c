@@ -44,7 +44,8 @@ void fifos(int argc, char **argv)
     int rest = MUST(open("full", O_WRONLY | O_NONBLOCK));
     shared = MUST(open("shared", O_RDWR));
     pid_t child = child_start(reader, NULL);
-    int name = MUST(open("apart", O_PATH));
+    // criu writes one with a name as if it were open; `pathonly` has such a one.
+    int name = deleted ? MUST(open("apart", O_PATH)) : -1;
     const char *const names[] = {"both", "apart", "full", "shared"};
     for (int i = 0; deleted && i < 4; i++) MUST(unlink(names[i]));
 
@@ -64,8 +65,8 @@ void fifos(int argc, char **argv)
     CHECK(S_ISFIFO(status.st_mode) && (status.st_mode & 0777) == 0640, "mode is %o", status.st_mode);
     CHECK(status.st_nlink == !deleted && access("apart", F_OK) == (deleted ? -1 : 0), "it has %d names", (int)status.st_nlink);
     struct stat named;
-    MUST(fstat(name, &named));
-    CHECK(named.st_ino == status.st_ino, "its name is of another one");
+    if (deleted) MUST(fstat(name, &named));
+    CHECK(!deleted || named.st_ino == status.st_ino, "its name is of another one");
     CHECK(write(in, "more", 4) == 4, "write: %s", strerror(errno));
     expect_bytes(out, "more");
     CHECK(write(shared, "go on", 6) == 6, "write: %s", strerror(errno));
