@@ -13,49 +13,31 @@ struct HugePagesTests {
         let pool = HugePool(more: 4)
         let hasGrown = pool.hasGrown
         try #require(hasGrown)
-        let run = try Command.run(
-            [
-                BuiltPrograms.subjectRunner, "--tool", BuiltPrograms.crplan, "--steps", "cycle:2,check",
-                "areas", "huge",
-            ],
-            timeout: 150)
-        #expect(run.ending == .exit(0), "\(run.output)")
+        try pass(["areas", "huge"], steps: "cycle:2,check")
 
-        let subject = try DumpedSubject(["areas", "huge"])
-        try subject.dump()
-        let isGone = subject.reapAll()
-        try #require(isGone)
-        pool.setTo(pool.before)
-        let refused = try subject.restore()
-        #expect(refused.ending == .exit(1))
-        #expect(refused.output.contains("finds too few free huge pages"), "\(refused.output)")
-        let isGoneAgain = subject.reapAll()
-        #expect(isGoneAgain)
-        pool.setTo(pool.before + 4)
-        let restored = try subject.restore()
-        #expect(restored.ending == .exit(0), "\(restored.output)")
+        try expectRefusal(["areas", "huge"], without: pool, of: 4)
     }
 
     @Test func `shared huge pages come back, holes as holes, and a pool without any is told`() throws {
         let pool = HugePool(more: 14)
         let hasGrown = pool.hasGrown
         try #require(hasGrown)
+        try pass(["hugepages"], steps: "cycle:2,check")
+        try pass(["hugepages"], steps: "dump,forget-ipc,restore,dump,restore,check")
+
+        try expectRefusal(["hugepages", "files"], without: pool, of: 14)
+    }
+
+    private func pass(_ words: [String], steps: String) throws {
         let run = try Command.run(
-            [
-                BuiltPrograms.subjectRunner, "--tool", BuiltPrograms.crplan, "--steps", "cycle:2,check",
-                "hugepages",
-            ],
+            [BuiltPrograms.subjectRunner, "--tool", BuiltPrograms.crplan, "--steps", steps] + words,
             timeout: 150)
         #expect(run.ending == .exit(0), "\(run.output)")
-        let fresh = try Command.run(
-            [
-                BuiltPrograms.subjectRunner, "--tool", BuiltPrograms.crplan, "--steps",
-                "dump,forget-ipc,restore,dump,restore,check", "hugepages",
-            ],
-            timeout: 150)
-        #expect(fresh.ending == .exit(0), "\(fresh.output)")
+    }
 
-        let subject = try DumpedSubject(["hugepages", "files"])
+    /// Dumps a subject, and restores it while the pool is as it was, and then with so many pages more.
+    private func expectRefusal(_ words: [String], without pool: borrowing HugePool, of pages: Int) throws {
+        let subject = try DumpedSubject(words)
         try subject.dump()
         let isGone = subject.reapAll()
         try #require(isGone)
@@ -65,7 +47,7 @@ struct HugePagesTests {
         #expect(refused.output.contains("finds too few free huge pages"), "\(refused.output)")
         let isGoneAgain = subject.reapAll()
         #expect(isGoneAgain)
-        pool.setTo(pool.before + 14)
+        pool.setTo(pool.before + pages)
         let restored = try subject.restore()
         #expect(restored.ending == .exit(0), "\(restored.output)")
     }

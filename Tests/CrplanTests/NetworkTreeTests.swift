@@ -61,8 +61,8 @@ struct NetworkTreeTests {
         trimmed(try home.run(["/usr/bin/python3", "-c", Self.request]).output)
     }
 
-    @Test func `a server behind a bridge answers before and after`() throws {
-        var home = try NetworkHome()
+    /// A server that answered and was taken.
+    private func takeServer(in home: inout NetworkHome) throws -> (root: pid_t, images: String) {
         try write("it is me", to: home.directory + "/hello")
         let root = try home.start(Self.server, address: "198.51.100.2", end: "out0", log: "server.log")
         #expect(try asks(home) == "it is me")
@@ -70,6 +70,12 @@ struct NetworkTreeTests {
         let dump = try home.crplan(["dump", "-t", "\(root)", "-D", images, "--tcp-established"])
         #expect(dump.ending == .exit(0), "\(dump.output)")
         _ = wait(for: root, until: now() + 10)
+        return (root, images)
+    }
+
+    @Test func `a server behind a bridge answers before and after`() throws {
+        var home = try NetworkHome()
+        let (_, images) = try takeServer(in: &home)
 
         let taken = try home.crplan(["restore", "-D", images, "-d", "--veth-pair", "eth0=br0"])
         #expect(taken.ending == .exit(1))
@@ -198,13 +204,7 @@ struct NetworkTreeTests {
     ])
     func `a restore that is killed leaves no link`(_ place: String) throws {
         var home = try NetworkHome()
-        try write("it is me", to: home.directory + "/hello")
-        let root = try home.start(Self.server, address: "198.51.100.2", end: "out0", log: "server.log")
-        #expect(try asks(home) == "it is me")
-        let images = try makeDirectory(in: home.directory)
-        let dump = try home.crplan(["dump", "-t", "\(root)", "-D", images, "--tcp-established"])
-        #expect(dump.ending == .exit(0), "\(dump.output)")
-        _ = wait(for: root, until: now() + 10)
+        let (root, images) = try takeServer(in: &home)
         let restore = ["restore", "-D", images, "-d", "--external", "veth[eth0]:out0@br0"]
         let trapped = try home.run(
             ["/usr/bin/env", "CRPLAN_STOP_AT=trap@=\(place)", BuiltPrograms.crplan] + restore)
