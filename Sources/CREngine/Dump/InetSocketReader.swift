@@ -105,6 +105,7 @@ enum IPOption {
     static let tos: Int32 = 1
     static let ttl: Int32 = 2
     static let includeHeader: Int32 = 3
+    static let options: Int32 = 4
     static let packetInfo: Int32 = 8
     static let freeBind: Int32 = 15
     static let noDefragment: Int32 = 22
