@@ -65,8 +65,9 @@ package struct PageScan: ~Copyable {
                 throw errno
             }
             for region in regions[0..<count] { Self.append(region.start, region.end, to: &guards) }
-            if argument.walk_end <= position { break }
-            position = argument.walk_end
+            let reached = Self.reached(argument, regions[0..<count])
+            if reached <= position { break }
+            position = reached
         }
     }
 
@@ -103,8 +104,9 @@ package struct PageScan: ~Copyable {
                     Self.append(region.start, region.end, to: &found)
                 }
             }
-            if argument.walk_end <= position { break }
-            position = argument.walk_end
+            let reached = Self.reached(argument, regions[0..<count])
+            if reached <= position { break }
+            position = reached
         }
         return found
     }
@@ -130,6 +132,13 @@ package struct PageScan: ~Copyable {
             }
         }
         return found
+    }
+
+    /// Where a scan ended. The kernel notes it in `walk_end` when its own buffer of 512 regions is full, goes on, and leaves
+    /// it at that where it then comes to the end (do_pagemap_scan() of fs/proc/task_mmu.c, Linux 6.7 to 6.18): the regions
+    /// behind would be told twice.
+    static func reached(_ argument: cp_pm_scan_arg, _ regions: ArraySlice<cp_page_region>) -> UInt64 {
+        max(argument.walk_end, regions.last?.end ?? 0)
     }
 
     static func append(_ start: UInt64, _ end: UInt64, to found: inout [Range]) {

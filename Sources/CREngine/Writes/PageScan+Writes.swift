@@ -46,8 +46,9 @@ extension PageScan {
             let count = scan(&argument, into: &regions)
             if count < 0 { throw Errno(rawValue: Int32(-count)) }
             for region in regions[0..<count] { Self.append(region.start, region.end, to: &found) }
-            if argument.walk_end <= position { break }
-            position = argument.walk_end
+            let reached = Self.reached(argument, regions[0..<count])
+            if reached <= position { break }
+            position = reached
         }
         return found
     }
