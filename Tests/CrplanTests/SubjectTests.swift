@@ -16,7 +16,7 @@ struct SubjectCase: CustomTestStringConvertible, Sendable {
     .enabled(if: BuiltPrograms.canCheckpoint, "needs root, and a crplan that has dump and restore"))
 struct SubjectTests {
     static let carried = [
-        "plain", "registers", "threads", "rseq", "signals", "memory", "files", "pipes", "fifos",
+        "plain", "registers", "threads", "crowd", "rseq", "signals", "memory", "files", "pipes", "fifos",
         "fifos deleted", "fdshare",
         "tree",
         "creds",

@@ -9,6 +9,7 @@ static const struct subject subjects[] = {
     {"unstoppable", unstoppable, "a thread that no tracer can stop"},
     {"registers", registers, "general, x87, SSE, AVX, AVX-512 registers and PKRU of three busy threads"},
     {"threads", threads, "thread ids, names, masks, alternate stacks, TLS, robust lists, join"},
+    {"crowd", crowd, "forty threads with slacks, signals at a death, alternate stacks, a policy, securebits and ids of their own"},
     {"rseq", rseq, "rseq registration of each thread and a critical section"},
     {"signals", signals, "actions, masks, pending signals of thread and process, alternate stack"},
     {"memory", memory, "one area of each kind, with contents and flags"},

@@ -70,7 +70,7 @@ package struct DumpExecutor {
         buildIDs.prepare(live)
         let tracking = try PageTracking(options, images: directory, log: log)
         try call(.beforeFreeze, nil)
-        notes.prepare()
+        notes.prepare(for: live)
         let supervisor = try watch(supervisorStart)
         log.info("Supervisor \(supervisor.supervisor) watches")
         Transfers.awaitGoodMoment(live)
@@ -372,6 +372,7 @@ package struct DumpExecutor {
             request.policies = facts.nodePolicies
             request.semaphores = snapshot.systemV.adjustable(by: facts)
             request.hasOwnIPC = snapshot.ownNamespaceKinds.contains(.ipc)
+            request.notes = notes.threads(of: process)
             let probe = RemoteProbe(process: process, request: request, faults: faults, writes: writes)
             var remote = try probe.run(tree, journal: journal, place: place)
             remote.seccompFilters = filters

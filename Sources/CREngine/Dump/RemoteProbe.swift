@@ -3,7 +3,7 @@ import Glibc
 
 /// Asks one frozen process what only it can tell.
 ///
-/// One session a thread; the first maps a scratch page for results, the last unmaps it, and the place of the stub is
+/// One session for each thread that must be asked; the first maps a scratch page for results, the last unmaps it, and the place of the stub is
 /// zero again afterwards. The journal knows of both before they come to be.
 package struct RemoteProbe: ~Copyable {
     /// What the probe must be told of the process.
@@ -24,6 +24,8 @@ package struct RemoteProbe: ~Copyable {
         package var semaphores: [SemaphoreSetRow] = []
         /// They are in an ipc namespace that is not ours.
         package var hasOwnIPC = false
+        /// What the kernel tells of threads without them.
+        package var notes: [TID: ThreadNote] = [:]
 
         package init(
             places: RemotePlaces, nonDefaultSignals: UInt64, posixTimers: [PosixTimerImage],
@@ -72,8 +74,9 @@ package struct RemoteProbe: ~Copyable {
         var pinned = PinnedToTask()
         defer { pinned.undo() }
         do throws(TraceError) {
-            for (index, thread) in process.threads.enumerated() {
-                let isLast = index == process.threads.count - 1
+            let asked = ThreadsToAsk(process.threads, request.notes)
+            for (index, thread) in asked.threads.enumerated() {
+                let isLast = index == asked.threads.count - 1
                 try writer.write(for: thread)
                 pinned.move(process.pid, thread.tid)
                 facts = try tree.withSession(thread, stub: stub, faults: faults) {
@@ -115,6 +118,10 @@ package struct RemoteProbe: ~Copyable {
                     }
                     return known
                 }
+            }
+            for (thread, likeness) in asked.others {
+                guard let note = request.notes[thread.tid] else { continue }
+                facts.threads[thread.tid] = try Self.facts(of: thread, note, likeness: facts.threads[likeness])
             }
         } catch {
             if isMapped { try? removeScratch(tree, writer) }
@@ -253,6 +260,20 @@ package struct RemoteProbe: ~Copyable {
         facts.alternateStack.pointer = answers.3
         facts.alternateStack.flags = UInt32(truncatingIfNeeded: answers.4)
         facts.alternateStack.size = answers.5
+        return facts
+    }
+
+    /// What is known of a thread that was not asked; `likeness` is of one with the same credentials.
+    private static func facts(
+        of thread: FrozenThread, _ note: ThreadNote, likeness: RemoteFacts.Thread?
+    ) throws(TraceError) -> RemoteFacts.Thread {
+        var facts = RemoteFacts.Thread()
+        (facts.robustList, facts.robustListLength) = try robustList(thread.tid)
+        facts.timerSlack = note.timerSlack
+        facts.securebits = likeness?.securebits ?? 0
+        facts.tidAddress = note.tidAddress
+        facts.parentDeathSignal = note.parentDeathSignal
+        facts.alternateStack = note.alternateStack(stackPointer: thread.continuation.kernel.sp)
         return facts
     }
 

@@ -1,6 +1,6 @@
 import CPlatform
 
-/// Puts together a program that the kernel runs for a task, or for each memory area of a process, and that reads and never
+/// Puts together a program that the kernel runs for a task, each thread, or for each memory area of a process, and that reads and never
 /// writes. See Documentation/bpf/bpf_iterators.rst and Documentation/bpf/standardization/instruction-set.rst.
 ///
 /// Registers: 0 is the result of a helper, 1...5 its arguments, which it destroys; 6...9 stay; 10 is the end of the stack.
@@ -9,8 +9,10 @@ struct KernelProgram {
     enum Subject {
         /// struct vm_area_struct
         case area
-        /// struct task_struct
+        /// struct task_struct of the leader
         case task
+        /// struct task_struct of every thread
+        case thread
     }
     let subject: Subject
     private(set) var code: [UInt64] = []
@@ -122,7 +124,7 @@ final class KernelIterator: Sendable {
         subject = program.subject
     }
 
-    /// All that the program wrote for one process; of tasks only its leader is one.
+    /// All that the program wrote for one process.
     func run(_ pid: PID) throws(Errno) -> [UInt8] {
         let result = cp_bpf_iterate(program.rawValue, pid.rawValue, subject == .task)
         if result < 0 { throw Errno(rawValue: -result) }

@@ -1,4 +1,5 @@
 import Dispatch
+import Glibc
 import Synchronization
 
 /// What the kernel keeps with the memory and the timers of a process and no file of /proc tells, or only at the price of a
@@ -7,10 +8,14 @@ package final class KernelNotes: Sendable {
     private struct Readers {
         var rings: AsyncRingReader?
         var policies: AreaPolicyReader?
+        var types: KernelTypes?
     }
     private let readers = Mutex<Readers?>(nil)
     /// Few programs have timers that it matters for, so this is made when it is asked for.
     private let timers = Mutex<TimerNotesReader??>(nil)
+    private let threads = Mutex<ThreadNotesReader??>(nil)
+    /// Threads of one process from which on asking the kernel of them all costs less than asking each.
+    private static let many = 8
 
     package init() {}
 
@@ -19,8 +24,11 @@ package final class KernelNotes: Sendable {
         DispatchQueue.global().async { [self] in _ = made() }
     }
 
-    /// Returns when the programs are made: before the tree is frozen.
-    package func prepare() { _ = made() }
+    /// Returns when the programs are made that the tree needs: before it is frozen.
+    package func prepare(for live: Snapshot) {
+        _ = made()
+        if live.tasks.contains(where: { $0.threads.count >= Self.many }) { _ = threadReader() }
+    }
 
     /// Rings of io_setup(2) of a process with what is under way in them; nil where the kernel does not tell: it needs its
     /// own description (CONFIG_DEBUG_INFO_BTF), CAP_BPF and CAP_PERFMON.
@@ -33,11 +41,33 @@ package final class KernelNotes: Sendable {
     func timers(of pid: PID) -> [TimerNote]? {
         let reader = timers.withLock { known in
             if let known { return known }
-            let made = (try? KernelTypes()).flatMap { try? TimerNotesReader($0) }
-            known = .some(made)
-            return made
+            let reader = made().types.flatMap { try? TimerNotesReader($0) }
+            known = .some(reader)
+            return reader
         }
         return try? reader?.timers(of: pid)
+    }
+
+    /// What the threads of a process keep; empty where the kernel does not tell, or there are few of them.
+    func threads(of process: FrozenProcess) -> [TID: ThreadNote] {
+        guard process.threads.count >= Self.many, let reader = threadReader() else { return [:] }
+        return (try? reader.notes(of: process.pid)) ?? [:]
+    }
+
+    private func threadReader() -> ThreadNotesReader? {
+        threads.withLock { known in
+            if let known { return known }
+            let reader = Self.hasInitialNumbers ? made().types.flatMap { try? ThreadNotesReader($0) } : nil
+            known = .some(reader)
+            return reader
+        }
+    }
+
+    /// Whether we are in the initial pid namespace (PROC_PID_INIT_INO of include/linux/proc_ns.h), so that our numbers of
+    /// tasks are those that the kernel's programs see.
+    private static var hasInitialNumbers: Bool {
+        var facts = stat()
+        return stat("/proc/self/ns/pid", &facts) == 0 && facts.st_ino == 0xeffffffc
     }
 
     private func made() -> Readers {
@@ -47,6 +77,7 @@ package final class KernelNotes: Sendable {
             if let types = try? KernelTypes() {
                 readers.rings = try? AsyncRingReader(types)
                 readers.policies = try? AreaPolicyReader(types)
+                readers.types = types
             }
             known = readers
             return readers
