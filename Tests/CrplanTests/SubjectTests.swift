@@ -17,7 +17,7 @@ struct SubjectCase: CustomTestStringConvertible, Sendable {
 struct SubjectTests {
     static let carried = [
         "plain", "registers", "threads", "crowd", "rseq", "signals", "memory", "files", "pipes", "fifos",
-        "fifos deleted", "fdshare",
+        "fifos deleted", "fdshare", "descriptors",
         "tree",
         "creds",
         "identity", "clocks", "timers", "timers overruns", "timers thread", "killtarget page",

@@ -17,6 +17,7 @@ static const struct subject subjects[] = {
     {"pipes", pipes, "unread bytes, sizes and flags of pipes, some shared with a child"},
     {"fifos", fifos, "[deleted]: unread bytes, sizes and flags of named pipes, one shared with a child"},
     {"fdshare", fdshare, "open file descriptions and descriptor tables shared between tasks"},
+    {"descriptors", descriptors, "hundreds of open files that look alike, some shared with a child"},
     {"tree", tree, "four generations, zombies, process groups, sessions"},
     {"creds", creds, "ids, groups, capability sets, securebits, no_new_privs; needs root"},
     {"identity", identity, "umask, cwd, comm, limits, nice, policy, affinity, oom_score_adj, personality"},

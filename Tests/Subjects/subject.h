@@ -70,7 +70,7 @@ void pause_ns(int64_t nanoseconds);
 int64_t monotonic_ns(void);
 int64_t realtime_ns(void);
 
-subject_body plain, unstoppable, registers, threads, crowd, rseq, signals, memory, files, pipes, fifos, fdshare, tree, creds, identity, clocks,
+subject_body plain, unstoppable, registers, threads, crowd, descriptors, rseq, signals, memory, files, pipes, fifos, fdshare, tree, creds, identity, clocks,
     timers, unixsockets, inet, tcp, link_sockets, events, pidfds, memfds, huge_pages, epolls, locks, notify, eintr, killtarget, storm,
     holder, drift, terminals, links, devices, tasks, sysv, cgroups, directories, cow, ghosts, outside,
     areas, uncarried, pseudo, processfiles, pathonly, denials, aio, placed, mount_tables, network;

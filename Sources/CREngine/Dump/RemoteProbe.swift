@@ -121,7 +121,8 @@ package struct RemoteProbe: ~Copyable {
             }
             for (thread, likeness) in asked.others {
                 guard let note = request.notes[thread.tid] else { continue }
-                facts.threads[thread.tid] = try Self.facts(of: thread, note, likeness: facts.threads[likeness])
+                facts.threads[thread.tid] = try Self.facts(
+                    of: thread, note, likeness: facts.threads[likeness])
             }
         } catch {
             if isMapped { try? removeScratch(tree, writer) }

@@ -1,6 +1,6 @@
 import CPlatform
 
-/// Puts together a program that the kernel runs for a task, each thread, or for each memory area of a process, and that reads and never
+/// Puts together a program that the kernel runs for each thread, memory area or descriptor of a process, and that reads and never
 /// writes. See Documentation/bpf/bpf_iterators.rst and Documentation/bpf/standardization/instruction-set.rst.
 ///
 /// Registers: 0 is the result of a helper, 1...5 its arguments, which it destroys; 6...9 stay; 10 is the end of the stack.
@@ -13,6 +13,17 @@ struct KernelProgram {
         case task
         /// struct task_struct of every thread
         case thread
+        /// struct file of each descriptor
+        case descriptor
+
+        /// The kernel's function that has the context as arguments, and where in the context the subject is.
+        var iterator: (function: String, place: Int32) {
+            switch self {
+            case .area: ("bpf_iter_task_vma", 16)
+            case .task, .thread: ("bpf_iter_task", 8)
+            case .descriptor: ("bpf_iter_task_file", 24)
+            }
+        }
     }
     let subject: Subject
     private(set) var code: [UInt64] = []
@@ -25,7 +36,7 @@ struct KernelProgram {
     init(_ subject: Subject) {
         self.subject = subject
         copy(6, from: 1)
-        load(7, from: 6, subject == .area ? 16 : 8)
+        load(7, from: 6, subject.iterator.place)
         leaveIfZero(7)
     }
 
@@ -37,6 +48,8 @@ struct KernelProgram {
     mutating func shiftLeft(_ register: Int, _ bits: Int32) { append(0x67, register, value: bits) }
     /// Eight bytes at an offset from an address.
     mutating func load(_ to: Int, from: Int, _ offset: Int32) { append(0x79, to, from, offset) }
+    /// Four bytes; the other half of the register becomes zero.
+    mutating func loadHalf(_ to: Int, from: Int, _ offset: Int32) { append(0x61, to, from, offset) }
     mutating func store(_ register: Int, at offset: Int32) { append(0x7b, Self.stack, register, offset) }
     mutating func call(_ helper: Int32) { append(0x85, 0, value: helper) }
 
@@ -115,7 +128,7 @@ final class KernelIterator: Sendable {
 
     /// Throws EPERM without CAP_BPF and CAP_PERFMON, and what else bpf(2) refuses.
     init(_ program: KernelProgram, types: KernelTypes) throws(Errno) {
-        let function = try types.function(program.subject == .area ? "bpf_iter_task_vma" : "bpf_iter_task")
+        let function = try types.function(program.subject.iterator.function)
         let result = program.code.withUnsafeBufferPointer {
             cp_bpf_load_iterator($0.baseAddress, $0.count, function)
         }
@@ -126,7 +139,8 @@ final class KernelIterator: Sendable {
 
     /// All that the program wrote for one process.
     func run(_ pid: PID) throws(Errno) -> [UInt8] {
-        let result = cp_bpf_iterate(program.rawValue, pid.rawValue, subject == .task)
+        let result = cp_bpf_iterate(
+            program.rawValue, pid.rawValue, subject == .task || subject == .descriptor)
         if result < 0 { throw Errno(rawValue: -result) }
         return try OwnedFD(taking: result).readToEnd()
     }

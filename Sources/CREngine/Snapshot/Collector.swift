@@ -314,7 +314,8 @@ package struct Collector {
                 file.otherName = DeviceNames.name(of: facts, at: answer.path)
             }
             do throws(Errno) {
-                let id = try openFiles.id(of: file, checksPosition: scope.isFrozen)
+                let id = try openFiles.id(
+                    of: file, address: descriptor.address, checksPosition: scope.isFrozen)
                 var row = Descriptor(fd: descriptor.fd, closesOnExec: closes, file: id)
                 row.locks = info.locks
                 task.descriptors.append(row)

@@ -8,6 +8,7 @@ package final class KernelNotes: Sendable {
     private struct Readers {
         var rings: AsyncRingReader?
         var policies: AreaPolicyReader?
+        var descriptors: DescriptorNotesReader?
         var types: KernelTypes?
     }
     private let readers = Mutex<Readers?>(nil)
@@ -16,6 +17,8 @@ package final class KernelNotes: Sendable {
     private let threads = Mutex<ThreadNotesReader??>(nil)
     /// Threads of one process from which on asking the kernel of them all costs less than asking each.
     private static let many = 8
+    /// Descriptors of one process from which on the kernel is asked for all of their files.
+    private static let manyDescriptors = 64
 
     package init() {}
 
@@ -48,6 +51,12 @@ package final class KernelNotes: Sendable {
         return try? reader?.timers(of: pid)
     }
 
+    /// The address of each descriptor's open file; nil where the kernel does not tell, or so few are as soon compared.
+    func openFiles(of pid: PID, count: Int) -> [Int32: UInt64]? {
+        guard count >= Self.manyDescriptors else { return nil }
+        return try? made().descriptors?.addresses(of: pid)
+    }
+
     /// What the threads of a process keep; empty where the kernel does not tell, or there are few of them.
     func threads(of process: FrozenProcess) -> [TID: ThreadNote] {
         guard process.threads.count >= Self.many, let reader = threadReader() else { return [:] }
@@ -77,6 +86,7 @@ package final class KernelNotes: Sendable {
             if let types = try? KernelTypes() {
                 readers.rings = try? AsyncRingReader(types)
                 readers.policies = try? AreaPolicyReader(types)
+                readers.descriptors = try? DescriptorNotesReader(types)
                 readers.types = types
             }
             known = readers

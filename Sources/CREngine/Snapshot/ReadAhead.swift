@@ -31,7 +31,8 @@ final class ReadAhead: Sendable {
     private static let share = 8
     private let context: TaskReader.Context
     private let own: Mutex<TaskReader>
-    private let width = min(max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1), 4)
+    /// Readers at once, at most.
+    static let width = min(max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1), 4)
     private let state = Mutex(State())
 
     init(_ context: TaskReader.Context) {
@@ -77,7 +78,7 @@ final class ReadAhead: Sendable {
         let wanted = state.withLock { state -> Int in
             if state.isClosed { return 0 }
             state.pending += keys
-            let wanted = min(width, state.pending.count / Self.share) - state.readers
+            let wanted = min(Self.width, state.pending.count / Self.share) - state.readers
             state.readers += max(wanted, 0)
             return wanted
         }

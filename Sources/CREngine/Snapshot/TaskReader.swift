@@ -13,14 +13,7 @@ struct TaskReader {
 
     private let context: Context
     private var knownMappings: Set<TaskReading.MappedFileKey> = []
-    private var knownFacts: [OpenedFileKey: FileFacts] = [:]
-
-    /// Tells a file among those that are open: the mount tells the file system, within which the inode is.
-    private struct OpenedFileKey: Hashable {
-        var link: String
-        var mount: Int32
-        var inode: UInt64
-    }
+    private var knownFacts: [DescriptorReader.FileKey: FileFacts] = [:]
 
     init(_ context: Context) { self.context = context }
 
@@ -120,17 +113,33 @@ struct TaskReader {
         reading.children = try Self.children("task/\(leader)/children", directory)
         if stat.threadCount <= 1 { return }
         let tasks = try Self.directory("task", directory)
-        for id in try Self.numbers(".", tasks) where id != leader {
+        let ids = try Self.numbers(".", tasks).filter { $0 != leader }
+        let task = (facts: reading.task, cgroups: reading.cgroupText)
+        let parts = try ReadParts(ids, share: 64).read { (ids) throws(TaskReadError) in
+            try readThreads(ids, tasks, of: task.facts, task.cgroups)
+        }
+        for part in parts {
+            reading.task.threads += part.threads
+            reading.children += part.children
+            reading.events += part.events
+        }
+    }
+
+    private func readThreads(
+        _ ids: ArraySlice<Int32>, _ tasks: borrowing ProcDirectory, of task: TaskFacts, _ cgroups: [UInt8]
+    ) throws(TaskReadError) -> (threads: [ThreadFacts], children: [PID], events: [CollectionEvent]) {
+        var part: (threads: [ThreadFacts], children: [PID], events: [CollectionEvent]) = ([], [], [])
+        for id in ids {
             do throws(TaskReadError) {
                 let thread = try Self.directory("\(id)", tasks)
-                reading.task.threads.append(
-                    try threadFacts(reading.task, thread, leaderCgroups: reading.cgroupText))
-                reading.children += try Self.children("children", thread)
+                part.threads.append(try threadFacts(task, thread, leaderCgroups: cgroups))
+                part.children += try Self.children("children", thread)
             } catch {
                 guard case .vanished = error else { throw error }
-                reading.events.append(.threadVanished(reading.task.pid, TID(id)))
+                part.events.append(.threadVanished(task.pid, TID(id)))
             }
         }
+        return part
     }
 
     /// Of the leader stat and status say what those of its process said.
@@ -275,52 +284,36 @@ struct TaskReader {
     ) throws(TaskReadError) {
         let links = try Self.directory("fd", directory)
         let infos = try Self.directory("fdinfo", directory)
-        let pid = reading.task.pid
-        for fd in try Self.numbers(".", links) {
-            do throws(Errno) {
-                reading.descriptors.append(try descriptor(fd, links, infos, &reading))
-            } catch {
-                reading.events.append(
-                    error == .noEntry
-                        ? .descriptorClosed(pid, fd) : .unreadable(pid, what: "fd/\(fd)", error))
-            }
+        let empty = DescriptorReader(
+            pid: reading.task.pid, isFrozen: context.scope.isFrozen, knownFacts: knownFacts)
+        let numbers = try Self.numbers(".", links)
+        let parts = try ReadParts(numbers, share: 512).read { (numbers) throws(TaskReadError) in
+            var reader = empty
+            reader.read(numbers, links, infos)
+            return reader
+        }
+        for part in parts {
+            reading.descriptors += part.descriptors
+            reading.events += part.events
+            knownFacts.merge(part.knownFacts) { _, latest in latest }
+        }
+        if let addresses = context.notes.openFiles(of: reading.task.pid, count: numbers.count) {
+            note(addresses, &reading)
         }
     }
 
-    /// How often what a running process changes under the look is read anew.
-    private static let attempts = 16
-
-    /// Throws ENOENT where the descriptor is closed, or leads elsewhere as often as it is read.
-    private mutating func descriptor(
-        _ fd: Int32, _ links: borrowing ProcDirectory, _ infos: borrowing ProcDirectory,
-        _ reading: inout TaskReading
-    ) throws(Errno) -> TaskReading.OpenDescriptor {
-        let name = "\(fd)"
-        for _ in 0..<Self.attempts {
-            let link = try links.link(name)
-            let bytes = try infos.readRecord(name)
-            let info: DescriptorInfo
-            do throws(ProcFormatError) {
-                info = try DescriptorInfo(parsing: bytes)
-            } catch {
-                throw Errno.noEntry
+    /// A descriptor that the kernel knows nothing of was closed since it was looked at.
+    private func note(_ addresses: [Int32: UInt64], _ reading: inout TaskReading) {
+        let descriptors = reading.descriptors
+        reading.descriptors = []
+        for var descriptor in descriptors {
+            guard let address = addresses[descriptor.fd] else {
+                reading.events.append(.descriptorClosed(reading.task.pid, descriptor.fd))
+                continue
             }
-            let key = OpenedFileKey(link: link, mount: info.mount, inode: info.inode)
-            if let facts = knownFacts[key] { return .init(fd: fd, link: link, facts: facts, info: info) }
-            var facts: FileFacts?
-            var refusal: Errno?
-            do throws(Errno) { facts = try links.facts(name) } catch { refusal = error }
-            // A shell lends its descriptors to one command after the other; name and file are of one look only where
-            // the name is still the same.
-            if !context.scope.isFrozen {
-                let now = try links.link(name)
-                if now != link { continue }
-            }
-            if let refusal { reading.events.append(.unreadable(reading.task.pid, what: "fd/\(fd)", refusal)) }
-            knownFacts[key] = facts
-            return .init(fd: fd, link: link, facts: facts, info: info)
+            descriptor.address = address
+            reading.descriptors.append(descriptor)
         }
-        throw .noEntry
     }
 
     // MARK: Small files
@@ -329,7 +322,7 @@ struct TaskReader {
         _ name: String, _ directory: borrowing ProcDirectory, _ reading: inout TaskReading
     ) -> TaskReading.Link? {
         do throws(Errno) {
-            for _ in 0..<Self.attempts {
+            for _ in 0..<DescriptorReader.attempts {
                 let link = TaskReading.Link(
                     text: try directory.link(name), facts: try directory.facts(name))
                 if context.scope.isFrozen { return link }

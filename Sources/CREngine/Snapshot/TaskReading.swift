@@ -13,6 +13,8 @@ struct TaskReading: Sendable {
         var facts: FileFacts?
         /// Flags with O_CLOEXEC.
         var info: DescriptorInfo
+        /// Tells its open file among all that have one: see `DescriptorNotesReader`.
+        var address: UInt64?
     }
     /// Tells a mapped file.
     struct MappedFileKey: Hashable, Sendable {

@@ -71,7 +71,8 @@ struct ThreadNotesReader: Sendable {
                 stack.size = word(7)
                 stack.flags = UInt32(truncatingIfNeeded: word(8))
                 found[TID(Int32(truncatingIfNeeded: word(0)))] = ThreadNote(
-                    credentials: word(1), hasMemoryPolicy: word(2) != 0, timerSlack: word(3), tidAddress: word(4),
+                    credentials: word(1), hasMemoryPolicy: word(2) != 0, timerSlack: word(3),
+                    tidAddress: word(4),
                     parentDeathSignal: UInt32(truncatingIfNeeded: word(5)), alternateStack: stack)
             }
         }
