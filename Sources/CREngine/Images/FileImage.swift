@@ -1,6 +1,7 @@
 /// One row of `files.img`: an open file description, or a file behind a mapping, an exe link or a directory.
 package struct FileImage: Equatable, Sendable {
-    package enum Content: Equatable, Sendable {
+    /// On the heap: images of sockets are large, and lists of files are gone through often.
+    package indirect enum Content: Equatable, Sendable {
         case regular(RegularFileImage)
         case pipe(PipeImage)
         case fifo(FifoImage)

@@ -18,6 +18,7 @@ final class GivenFiles {
 
     /// Names of --inherit-fd that nothing in the image has.
     var unused: [String] {
+        if inherited.isEmpty { return [] }
         let names = Set(tree.files.flatMap { Self.names(of: $0, tree) })
         return inherited.keys.filter { !names.contains($0) }.sorted()
     }
@@ -32,7 +33,9 @@ final class GivenFiles {
 
     /// What takes the place of a file; nil for what is made from the image.
     func ending(of file: FileImage) -> StreamEnding? {
-        if Self.names(of: file, tree).contains(where: { inherited[$0] != nil }) { return .given }
+        if !inherited.isEmpty, Self.names(of: file, tree).contains(where: { inherited[$0] != nil }) {
+            return .given
+        }
         return tree.streams[file.id]
     }
 

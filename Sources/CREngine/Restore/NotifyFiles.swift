@@ -44,13 +44,14 @@ final class NotifyFiles {
     /// Makes the instances, still without watches, and keeps a descriptor of each.
     func make(_ tasks: TaskFiles) throws(RestoreError) {
         for file in tasks.tree.files {
-            let thread = tasks.maker(of: file.id).leader
             switch file.content {
             case .inotify(let image):
+                let thread = tasks.maker(of: file.id).leader
                 let flags = Int(Int32(bitPattern: image.flags) & O_NONBLOCK | O_CLOEXEC)
                 let number = try thread.call("inotify_init1", CP_SYS_inotify_init1, flags)
                 try keep(file.id, try tasks.take(number, from: thread), .inotify(image), tasks)
             case .fanotify(let image):
+                let thread = tasks.maker(of: file.id).leader
                 try keep(file.id, try Self.make(image, tasks, thread), .fanotify(image), tasks)
             default: continue
             }

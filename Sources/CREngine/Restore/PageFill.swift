@@ -164,8 +164,10 @@ struct PageFill {
         }
         defer { letGo(of: piece) }
         if piece.base != 0 {
-            _ = cp_syscall(CP_SYS_madvise, Int(piece.base), piece.count, populateRead, 0, 0, 0)
-            defer { Self.unmapPages(piece.base, piece.count) }
+            if piece.count >= Self.populatedFrom {
+                _ = cp_syscall(CP_SYS_madvise, Int(piece.base), piece.count, populateRead, 0, 0, 0)
+            }
+            defer { if piece.count >= Self.populatedFrom { Self.unmapPages(piece.base, piece.count) } }
             try change(piece, from: from, memory: memory)
             return
         }

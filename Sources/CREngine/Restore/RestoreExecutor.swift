@@ -176,10 +176,11 @@ package struct RestoreExecutor {
             try channel.install(in: process.leader, by: lender)
         }
         let seccomp = SeccompBuilder(filters: tree.seccompFilters)
+        let credentials = try CredentialsBuilder()
         for process in live {
             // The last thing that takes privileges; no filter bites before the task is let go.
             try seccomp.install(process)
-            try setCredentials(process)
+            try setCredentials(process, credentials)
             log.task(process.pid, .debug, "credentials of \(process.threads.count) threads are set")
         }
         faults.pass("credentials are set")
@@ -333,8 +334,9 @@ package struct RestoreExecutor {
     }
 
     /// Ids and capabilities, then what they would clear: the parent-death signal and the dumpable flag.
-    private func setCredentials(_ process: StubProcess) throws(RestoreError) {
-        let credentials = try CredentialsBuilder()
+    private func setCredentials(
+        _ process: StubProcess, _ credentials: CredentialsBuilder
+    ) throws(RestoreError) {
         for (thread, image) in zip(process.threads, process.image.threads) {
             try credentials.apply(image.credentials, to: thread)
             if let signal = image.parentDeathSignal, signal != 0 {
