@@ -179,13 +179,18 @@ struct PageFill {
         try PositionedWrite.all(memory, bytes, at: piece.address)
     }
 
-    /// Else the mapped file would count as resident memory of ours, as much as the tree has. What other threads still
-    /// need of it they fault in again.
+    /// Else the mapped file would count as resident memory of ours, as much as the tree has. Small pieces go together, with
+    /// what lies around them; what other threads still need of that they fault in again.
     private func letGo(of piece: Piece) {
+        let start = sources[piece.layer]
+        if piece.count >= Self.populatedFrom {
+            Self.unmapPages(start + UInt(piece.offset), piece.count)
+            return
+        }
         let window = UInt64(Self.chunkSize)
         let first = piece.offset / window * window
         let end = (piece.offset + UInt64(piece.count)) / window * window
-        if end > first { Self.unmapPages(sources[piece.layer] + UInt(first), Int(end - first)) }
+        if end > first { Self.unmapPages(start + UInt(first), Int(end - first)) }
     }
 
     /// Takes pages of a mapped file out of our memory, not out of the page cache.
