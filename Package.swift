@@ -44,7 +44,7 @@ let package = Package(
             linkerSettings: [.linkedLibrary("pthread")]),
         // The child subreaper that runs one subject through one script of dumps and restores.
         .executableTarget(
-            name: "subject-runner", dependencies: ["CREngine", "PolicyModel", "TestSupport"],
+            name: "subject-runner", dependencies: ["CPlatform", "CREngine", "PolicyModel", "TestSupport"],
             path: "Tests/SubjectRunner",
             swiftSettings: strictAndFast),
         // Starting, watching and ending processes, for the runner and for the tests that drive the command line.

@@ -43,6 +43,7 @@ struct start {
     int32_t session;
     int parent;
     uint64_t namespaces;
+    int pid_namespace;
     // Nothing is ever written: who reads notices that the other end is gone.
     int life[2];
     // Brings the number of the stub, which in a pid namespace of its own is not the one that was asked for.
@@ -79,15 +80,31 @@ static long make(const struct start *start, int parent)
 {
     // With CLONE_PARENT the kernel takes the caller's own exit signal and wants none here.
     uint64_t flags = CLONE_CLEAR_SIGHAND | start->namespaces | (parent == CP_STUB_SIBLING ? CLONE_PARENT : 0);
-    long made = clone_with(flags, parent == CP_STUB_SIBLING ? 0 : SIGCHLD, start->pid);
-    int32_t number = (int32_t)made;
+    long home = -1, made = 0;
+    int32_t number;
 
+    // Where children of this thread are born, which is to be as before when it goes on.
+    if (start->pid_namespace >= 0) {
+        home = cp_syscall(CP_SYS_openat, AT_FDCWD, (long)"/proc/self/ns/pid", O_RDONLY | O_CLOEXEC, 0, 0, 0);
+        made = home < 0 ? home : cp_syscall(CP_SYS_setns, start->pid_namespace, CLONE_NEWPID, 0, 0, 0, 0);
+    }
     if (made == 0) {
-        stay(start);
+        made = clone_with(flags, parent == CP_STUB_SIBLING ? 0 : SIGCHLD, start->pid);
+        if (made == 0) {
+            stay(start);
+        }
+    }
+    if (home >= 0) {
+        if (cp_syscall(CP_SYS_setns, home, CLONE_NEWPID, 0, 0, 0, 0) < 0) {
+            // Children of ours would be where nobody looks for them.
+            leave(EIO);
+        }
+        close_fd((int)home);
     }
     if (made < 0) {
         return made;
     }
+    number = (int32_t)made;
     made = cp_syscall(CP_SYS_write, start->told[1], (long)&number, sizeof(number), 0, 0, 0);
     return made < 0 ? made : 0;
 }
@@ -120,9 +137,10 @@ static long make_orphan(const struct start *start)
     return outcome_of(middle);
 }
 
-int cp_stub_start(int32_t pid, int32_t session, uint64_t namespaces, int parent, int *keep)
+int cp_stub_start(int32_t pid, int32_t session, uint64_t namespaces, int pid_namespace, int parent, int *keep)
 {
-    struct start start = {.pid = pid, .session = session, .parent = parent, .namespaces = namespaces};
+    struct start start = {
+        .pid = pid, .session = session, .parent = parent, .namespaces = namespaces, .pid_namespace = pid_namespace};
     int32_t number = 0;
     long result;
 

@@ -8,14 +8,16 @@ package enum ExternalResource {
     }
     /// What a tree of a host can have.
     private static let kinds = ["tty[", "file[", "unix[", "pipe:["]
-    /// What belongs to a container's namespaces.
-    private static let contained = ["net[", "pid["]
+    /// Namespaces that are given to a restore and whose contents no dump takes.
+    private static let namespaces = ["net[", "pid["]
     /// Links of a network namespace, by their names inside.
     private static let links = ["veth[", "macvlan[", "netdev["]
 
     /// Why it is not taken at a dump, as the end of a sentence; nil where it is.
     package static func refusal(_ text: String) -> String? {
-        if isOfNamespaces(text) { return "is of a container's namespaces, which this build does not dump" }
+        if isOfNamespaces(text) {
+            return namespace(text) == nil ? "is to be \(text.prefix(4))INODE]:NAME" : nil
+        }
         if text.hasPrefix("dev[") {
             return device(text) == nil ? "is to be dev[MAJOR/MINOR]:NAME" : nil
         }
@@ -31,7 +33,18 @@ package enum ExternalResource {
         return isKnown ? nil : "is none of criu's spellings"
     }
 
-    package static func isOfNamespaces(_ text: String) -> Bool { contained.contains { text.hasPrefix($0) } }
+    package static func isOfNamespaces(_ text: String) -> Bool {
+        namespaces.contains { text.hasPrefix($0) }
+    }
+
+    /// `net[4026531840]:NAME` in its three parts; nil for another spelling.
+    package static func namespace(_ text: String) -> (kind: String, inode: UInt64, name: String)? {
+        guard let match = text.wholeMatch(of: /(net|pid)\[([0-9]+)\]:(.+)/), let inode = UInt64(match.2)
+        else {
+            return nil
+        }
+        return (String(match.1), inode, String(match.3))
+    }
 
     /// Nil for another spelling.
     package static func device(_ text: String) -> Device? {

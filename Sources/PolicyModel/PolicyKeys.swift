@@ -163,8 +163,7 @@ enum PolicyKeys {
             "pidfile", optional: \.pidfile, .path, "Gets the root's number; {target} and {pid} expand.")
         Key("log-pid", \.logPID, .boolean, "A log a task.", default: "false")
         Key(
-            "pid-conflict", \.pidConflict, .choice, "When a number is taken.", default: "fail",
-            later: true)
+            "pid-conflict", \.pidConflict, .choice, "When a number is taken.", default: "fail")
         Key("detach", \.detach, .boolean, "Leave the tree to init.", default: "true")
         Key(
             "inherit-fd", \.inheritFD, .list(of: .inheritedFD, "descriptors"), "CRIU's --inherit-fd.")

@@ -174,16 +174,12 @@ extension ValueType where Value == InheritedFD {
 }
 
 extension ValueType where Value == String {
-    /// One of CRIU's spellings of --external. What is of a container's namespaces has no effect yet.
+    /// One of CRIU's spellings of --external.
     static var external: ValueType {
-        var type = ValueType(ValueType.text.shape) { node, keyPath, context in
+        ValueType(ValueType.text.shape) { node, keyPath, context in
             guard let text = ValueType.text.read(node, keyPath, &context) else { return nil }
-            guard let why = ExternalResource.refusal(text), !ExternalResource.isOfNamespaces(text) else {
-                return text
-            }
+            guard let why = ExternalResource.refusal(text) else { return text }
             return context.reject(node) { .notAnExternal(keyPath, node.flowText, why, $0) }
         }
-        type.unsupported = { text, keyPath in ExternalResource.isOfNamespaces(text) ? [keyPath] : [] }
-        return type
     }
 }

@@ -11,7 +11,7 @@ enum CRIUOption {
     private static let all: Set<String> = [
         "r", "root", "x", "ext-unix-sk",
         "l", "file-locks", "action-script", "M", "ext-mount-map",
-        "J", "join-ns", "manage-cgroups", "freeze-cgroup", "prev-images-dir",
+        "manage-cgroups", "freeze-cgroup", "prev-images-dir",
         "track-mem", "auto-dedup", "enable-fs", "force-irmap", "irmap-scan-path", "cpu-cap",
         "exec-cmd", "page-server", "address", "port", "lazy-pages", "status-fd", "pre-dump-mode",
         "stream", "tls", "lsm-profile", "lsm-mount-context", "weak-sysctls", "unprivileged",

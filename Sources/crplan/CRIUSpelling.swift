@@ -1,7 +1,7 @@
 /// CRIU's ways to write short options, which getopt(3) knows and the argument parser does not.
 enum CRIUSpelling {
     private static let plumbing: Set<String> = ["dump", "restore", "check"]
-    private static let withValue: Set<Character> = ["t", "D", "W", "o"]
+    private static let withValue: Set<Character> = ["t", "D", "W", "o", "J"]
     /// What is written without any -v.
     private static let verbosity = 2
 

@@ -71,11 +71,16 @@ struct RestoreCommand: ParsableCommand {
     @OptionGroup var cgroupArguments: CgroupArguments
     @OptionGroup var mountArguments: MountArguments
     @OptionGroup var network: NetworkArguments
+    @OptionGroup var joined: JoinedNamespaces
     @OptionGroup(visibility: .hidden) var dumpOnly: DumpOnlyOptions
     @Option(
         name: .customLong("action-script"),
         help: "Program or shell command to call at criu's stages; may be given again.")
     var actionScripts: [String] = []
+    @Option(
+        name: .customLong("pid-conflict"),
+        help: "Where an id of the tree is taken: fail, or new-pid-namespace, in which the tree has its ids.")
+    var pidConflict: String?
     @Option(name: .customLong("timeout"), help: "Give up after this many seconds.")
     var timeout = 0
     @Option(name: .customLong("file-validation"), help: "filesize or buildid.")
@@ -116,9 +121,12 @@ struct RestoreCommand: ParsableCommand {
             }
             let why =
                 ExternalResource.isOfNamespaces(text)
-                ? "is of a container's namespaces, which this build does not restore"
+                ? "is for a dump; a restore is given it by --inherit-fd fd[N]:NAME"
                 : "is neither mnt[KEY]:PATH nor dev[NAME]:PATH; all else is given by --inherit-fd"
             throw ValidationError("--external \(text) \(why)")
+        }
+        if let pidConflict, RestoreSettings.PIDConflict(rawValue: pidConflict) == nil {
+            throw ValidationError("--pid-conflict takes fail or new-pid-namespace, not \(pidConflict)")
         }
         guard timeout >= 0 else { throw ValidationError("--timeout takes a number of seconds") }
     }
@@ -166,14 +174,19 @@ struct RestoreCommand: ParsableCommand {
         log.info("Restore finished successfully. Tasks resumed.")
         log.flush()
         if checkpoint != nil {
-            print("restored \(Counted.text(restored.tasks, "process", "processes")), root \(restored.root)")
+            let inside = restored.inner.map { ", \($0) in a pid namespace of its own" } ?? ""
+            print(
+                "restored \(Counted.text(restored.tasks, "process", "processes")), root \(restored.root)\(inside)"
+            )
         }
         for failure in failures { printError("crplan: the tree runs, and \(failure)") }
         if place.isDetached || isSibling {
             if failures.contains(where: { $0.effect == .abortRun }) { throw ExitStatus.failed.exit }
             return
         }
-        switch try AttachedRoot.wait(for: restored.root, terminal: restored.terminal) {
+        switch try AttachedRoot.wait(
+            for: restored.child, root: restored.root, terminal: restored.terminal)
+        {
         case .exited(let code): throw ExitCode(code)
         case .killed(let signal): throw ExitCode(128 + signal)
         }
@@ -216,6 +229,7 @@ struct RestoreCommand: ParsableCommand {
         var pidfile: String?
         var logsTasks = false
         var ifUnlocked = RestoreSettings.IfUnlocked.fail
+        var pidConflict = RestoreSettings.PIDConflict.fail
         var hooks: [Hook] = []
         var scripts: [String] = []
         /// What hooks are told of the checkpoint.
@@ -251,6 +265,7 @@ struct RestoreCommand: ParsableCommand {
             "{pid}", with: "\(manifest.tree.first?.pid ?? PID(0))")
         place.logsTasks = manifest.restore.logPID
         place.ifUnlocked = manifest.restore.ifUnlocked
+        place.pidConflict = manifest.restore.pidConflict
         place.hooks = manifest.restore.hooks ?? []
         place.scripts = manifest.restore.actionScripts ?? []
         place.environment = [
@@ -306,6 +321,7 @@ struct RestoreCommand: ParsableCommand {
         options.externalLinks = place.externalLinks + external.filter(NetworkOutside.isOne)
         options.vethPairs = network.vethPairs
         options.emptiesNetwork = network.emptiesNetwork
+        options.joined = try joined.open()
         for text in external {
             guard let place = ExternalResource.place(ofDevice: text), !tree.mounts(device: place.name) else {
                 continue
@@ -322,6 +338,8 @@ struct RestoreCommand: ParsableCommand {
         options.reconnectsUnixSockets = reconnectsUnixSockets || checkpoint != nil
         options.closesConnections = tcpClose
         options.ifUnlocked = place.ifUnlocked
+        options.pidConflict =
+            pidConflict.flatMap { RestoreSettings.PIDConflict(rawValue: $0) } ?? place.pidConflict
         return RestoreExecutor(tree: tree, directory: directory, options: options, log: log)
     }
 

@@ -26,6 +26,8 @@ struct RestoreOnlyOptions: ParsableArguments {
         false
     @Flag(name: [.customShort("S"), .customLong("restore-sibling")], help: .hidden) var ignoredSibling = false
     @Option(name: .customLong("inherit-fd"), help: .hidden) var ignoredDescriptors: [String] = []
+    @Option(name: [.customShort("J"), .customLong("join-ns")], help: .hidden) var ignoredNamespaces:
+        [String] = []
     @Flag(name: .customLong("log-pid"), help: .hidden) var ignoredTaskLogs = false
     @Option(name: .customLong("pidfile"), help: .hidden) var ignoredPidfile: String?
     @Flag(name: .customLong("skip-file-rwx-check"), help: .hidden) var ignoredModeCheck = false

@@ -31,6 +31,7 @@ import Testing
         "--evasive-devices", "--link-remap", "--ghost-limit 2M", "--ghost-limit=65536", "--ghost-fiemap",
         "--tcp-established", "--tcp-close", "--skip-in-flight", "-l", "--file-locks",
         "--action-script true", "--action-script=true", "--inherit-fd fd[3]:pipe[12]",
+        "-J net:/x", "-Jnet:12", "--join-ns uts:/x", "--join-ns=time:12", "--empty-ns net",
         "--manage-cgroups", "--manage-cgroups=full", "--freeze-cgroup /sys/fs/cgroup/x",
         "--cgroup-root /x", "--cgroup-root pids:/x --cgroup-root=/y", "--cgroup-dump-controller pids",
         "--cgroup-props cpu:{strategy:,merge}", "--cgroup-props-file /tmp/x", "--cgroup-yard /sys/fs/cgroup",
@@ -52,8 +53,8 @@ import Testing
     /// What a build may not know yet is told as CRIU's.
     @Test(
         arguments: [
-            "-r /x", "--root /x", "-M /x:y", "--ext-mount-map /x:y", "--veth-pair a=b", "-J net:/x",
-            "--join-ns net:/x", "--enable-fs tmpfs", "--lazy-pages", "--stream", "--empty-ns net",
+            "-r /x", "--root /x", "-M /x:y", "--ext-mount-map /x:y", "--veth-pair a=b",
+            "--enable-fs tmpfs", "--lazy-pages", "--stream",
         ], ["dump -t 12", "restore"])
     func `an option of CRIU is taken or named`(_ option: String, _ command: String) {
         do {

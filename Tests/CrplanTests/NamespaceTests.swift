@@ -19,6 +19,9 @@ struct NamespaceTests {
             ]
         ),
         ("cgroup", ["plain", "tree"]),
+        // 100 and 200 days.
+        ("time,monotonic=8640000,boottime=17280000", ["clocks ahead", "timers", "nsfiles"]),
+        ("pid,net,uts,ipc,cgroup", ["nsfiles"]),
         ("uts", ["cgroups namespace"]),
         ("pid,uts,ipc,cgroup", ["cgroups namespace"]),
         ("pid,mnt,net", ["unix dgram"]),
@@ -35,6 +38,10 @@ struct NamespaceTests {
         } + [
             ("pid,uts,ipc", SubjectCase(subject: "tree", steps: "dump-running,cycle:3,check")),
             ("pid", SubjectCase(subject: "pidfds", steps: "dump-blocked,check")),
+            (
+                "time,monotonic=8640000,boottime=17280000",
+                SubjectCase(subject: "clocks ahead", steps: "cycle:2,check")
+            ),
         ]
             + [
                 (

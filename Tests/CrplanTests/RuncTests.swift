@@ -10,17 +10,19 @@ import Testing
     .enabled(
         if: RuncContainer.canRun, "needs root, runc, busybox, and a host on which runc starts a container"))
 struct RuncTests {
-    @Test(arguments: ["cycle", "running"])
+    /// `given` has its network namespace by a path.
+    @Test(arguments: ["cycle", "running", "given"])
     func `a container is taken and brought back`(_ name: String) throws {
         try pass(name, dump: BuiltPrograms.crplan, restore: BuiltPrograms.crplan)
     }
 
     @Test(
         .enabled(if: RuncContainer.stock != nil, "CRPLAN_CRIU names no stock criu (scripts/get-criu)"),
-        arguments: [true, false])
-    func `what runc takes by one criu it brings back by the other`(_ isOursFirst: Bool) throws {
+        arguments: [true, false], ["cycle", "given"])
+    func `what runc takes by one criu it brings back by the other`(_ isOursFirst: Bool, _ name: String) throws
+    {
         let (ours, stock) = (BuiltPrograms.crplan, RuncContainer.stock ?? "")
-        try pass("cycle", dump: isOursFirst ? ours : stock, restore: isOursFirst ? stock : ours)
+        try pass(name, dump: isOursFirst ? ours : stock, restore: isOursFirst ? stock : ours)
     }
 
     private func pass(_ name: String, dump: String, restore: String) throws {
@@ -127,10 +129,18 @@ private enum RuncContainer {
                 nsenter -t "$pid" -n ip link set eth0 up
                 ''')
         os.chmod("hook", 0o755)
-        config["hooks"] = {"prestart": [{"path": directory + "/hook"}]}
-        json.dump(config, open("config.json", "w"))
+        holder = None
+        if case != "given":
+            config["hooks"] = {"prestart": [{"path": directory + "/hook"}]}
         subprocess.run("ip link set lo up && ip link add bridge type bridge && ip addr add 10.77.0.1/24 dev bridge && ip link set bridge up",
                        shell=True, check=True)
+        if case == "given":
+            holder = subprocess.Popen(["unshare", "--net", "sh", "-c", "ip link set lo up; echo; exec sleep 600"], stdout=subprocess.PIPE)
+            holder.stdout.readline()
+            subprocess.run([directory + "/hook"], input=json.dumps({"pid": holder.pid}) + "\n", text=True, check=True)
+            network = next(row for row in config["linux"]["namespaces"] if row["type"] == "network")
+            network["path"] = f"/proc/{holder.pid}/ns/net"
+        json.dump(config, open("config.json", "w"))
         try:
             runc("run", "-d", name)
             wait(lambda: count() > 2, "the container does not count")
@@ -156,9 +166,17 @@ private enum RuncContainer {
                 assert count() > before, "it began anew"
                 ask()
             last = pid()
+            if holder:
+                inode = os.stat(f"/proc/{holder.pid}/ns/net").st_ino
+                assert os.stat(f"/proc/{last}/ns/net").st_ino == inode, "it is in another network"
+                rules = subprocess.check_output(["nsenter", "-t", str(holder.pid), "-n", "nft", "list", "ruleset"])
+                assert b"drop" not in rules and b"CRIU" not in rules, rules
             runc("kill", name, "KILL")
             reap(last)
         finally:
+            if holder:
+                holder.kill()
+                holder.wait()
             runc("delete", "-f", name, may_fail=True)
             for hierarchy in os.listdir("/sys/fs/cgroup"):
                 try:

@@ -32,7 +32,7 @@ struct SubjectTests {
         "tasks seccomp", "tasks strict", "tasks chains", "tasks orphans", "cgroups", "directories",
         "tasks shared", "tasks signals", "tasks deadline", "tasks policies",
         "sysv", "sysv user", "sysv undo", "cow", "areas", "aio", "denials", "denials own",
-        "devices own", "ghosts sparse", "ghosts attributes", "pseudo", "processfiles", "pathonly",
+        "devices own", "nsfiles", "ghosts sparse", "ghosts attributes", "pseudo", "processfiles", "pathonly",
         "tcp half", "tcp half-empty", "tcp device", "tcp finwait", "tcp closing", "tcp lastack", "tcp reset",
     ]
 

@@ -35,6 +35,7 @@ struct Options {
     static let usage = """
         usage: subject-runner --tool PATH --steps STEP[,STEP…] [options] NAME [ARGUMENT…]
           steps: dump restore dump-running dump-stopped dump-blocked cycle:N pause:SECONDS check
+                 take-ids     processes of the runner take the ids of the tree that was dumped last
                  forget-ipc   removes what outlived the tree of the System V IPC in its images
                  kill-points[:mode=MODE][:every=N][:from=N][:count=N][:signal=N] kill-random:N   for the subject killtarget
                  trace:N   the tool as for the kill steps, so often; it may fail, the tree must not notice
@@ -116,6 +117,8 @@ indirect enum Step: Equatable, CustomStringConvertible {
     case pause(Double)
     /// Remove the objects of System V IPC that the last dump has and that outlived the tree, as a reboot does.
     case forgetIPC
+    /// Take the ids of the tree that was dumped last: from here on it is restored in a pid namespace of its own.
+    case takeIDs
     /// Ask the subject for its verdict.
     case check
     /// Let the tracer die at its numbered points.
@@ -142,6 +145,7 @@ indirect enum Step: Equatable, CustomStringConvertible {
         case ("dump-blocked", nil): return [.dumpBlocked]
         case ("check", nil): return [.check]
         case ("forget-ipc", nil): return [.forgetIPC]
+        case ("take-ids", nil): return [.takeIDs]
         case ("pause", let seconds?): return [.pause(seconds)]
         case ("trace", let count?): return [.trace(Int(count))]
         case ("kill-random", let count?): return [.killRandom(Int(count))]
@@ -161,6 +165,7 @@ indirect enum Step: Equatable, CustomStringConvertible {
         case .pause(let seconds): "pause:\(seconds)"
         case .check: "check"
         case .forgetIPC: "forget-ipc"
+        case .takeIDs: "take-ids"
         case .killPoints(let plan): plan.description
         case .trace(let count): "trace:\(count)"
         case .killRandom(let count): "kill-random:\(count)"

@@ -1,3 +1,4 @@
+import CPlatform
 import CREngine
 import Glibc
 import TestSupport
@@ -21,6 +22,10 @@ struct Run {
     private var dumps = 0
     /// The tree as it was when it was dumped last.
     private var dumped: Fingerprint?
+    /// Who has the ids of the tree; each ends when the last copy of its descriptor is closed.
+    private var takers: [pid_t: Int32] = [:]
+    /// Whether the tree is known by the numbers that it has in a pid namespace.
+    private var hasOwnPIDs: Bool { options.hasOwnPIDs || !takers.isEmpty }
     /// Pids that a failed run must not leave behind.
     private var known: Set<pid_t> = []
     /// Milliseconds that each step took, in order.
@@ -62,6 +67,7 @@ struct Run {
         case .pause(let seconds): usleep(UInt32(seconds * 1e6))
         case .check: try check()
         case .forgetIPC: try forgetIPC()
+        case .takeIDs: try takeIDs()
         case .killPoints(let plan): return try killPoints(plan)
         case .trace(let count): return try trace(count)
         case .killRandom(let count): return try killRandomly(count)
@@ -152,7 +158,7 @@ struct Run {
     private var dumpLogs: [String] { ["tool.log", "images-\(dumps)/dump.log"] }
 
     private mutating func dump() throws(RunFailure) {
-        let before = Fingerprint(root: root, hasOwnPIDs: options.hasOwnPIDs)
+        let before = Fingerprint(root: root, hasOwnPIDs: hasOwnPIDs)
         let ending = try runDump([])
         if ending != .exit(0) { throw toolFailed("dump", ending, dumpLogs) }
         dumped = before
@@ -160,7 +166,7 @@ struct Run {
     }
 
     private mutating func dumpWhileRunning(_ extra: [String], expectSuccess: Bool) throws(RunFailure) {
-        let before = Fingerprint(root: root, hasOwnPIDs: options.hasOwnPIDs)
+        let before = Fingerprint(root: root, hasOwnPIDs: hasOwnPIDs)
         let ending = try runDump(extra)
         if (ending == .exit(0)) != expectSuccess {
             throw toolFailed(expectSuccess ? "dump" : "a dump that must be refused", ending, dumpLogs)
@@ -172,7 +178,7 @@ struct Run {
     }
 
     private mutating func dumpStopped() throws(RunFailure) {
-        let before = Fingerprint(root: root, hasOwnPIDs: options.hasOwnPIDs)
+        let before = Fingerprint(root: root, hasOwnPIDs: hasOwnPIDs)
         let ending = try runDump(["-s"])
         if ending != .exit(0) { throw toolFailed("dump", ending, dumpLogs) }
         for task in before.tasks
@@ -186,7 +192,7 @@ struct Run {
     private func expectUndisturbed(since before: Fingerprint, after what: String) throws(RunFailure) {
         var differences: [String] = []
         let settled = poll(until: min(deadline, now() + 3)) {
-            let current = Fingerprint(root: root, hasOwnPIDs: options.hasOwnPIDs)
+            let current = Fingerprint(root: root, hasOwnPIDs: hasOwnPIDs)
             differences = current.held() + current.differences(from: before)
             return differences.isEmpty
         }
@@ -224,13 +230,18 @@ struct Run {
         let logs = ["tool.log", images.split(separator: "/").last.map { "\($0)/restore.log" } ?? ""]
         if ending != .exit(0) { throw toolFailed("restore", ending, logs) }
         let written = text(of: pidFile).flatMap { Int32(trimmed($0)) }
-        if options.hasOwnPIDs, let written { root = written }
+        if hasOwnPIDs, let written { root = written }
+        if !takers.isEmpty {
+            // The init that was made for the tree, which ends as the root does.
+            wrapper = statFields("/proc/\(root)/stat").dropFirst().first.flatMap { Int32($0) }
+            known.formUnion([wrapper ?? root])
+        }
         if written != root { throw RunFailure("the restored root is \(written ?? 0), it was \(root)") }
         known.formUnion(processTree(of: root))
         guard let dumped else { throw RunFailure("nothing was dumped before the restore") }
         var differences: [String] = []
         let same = poll(until: min(deadline, now() + 3)) {
-            let current = Fingerprint(root: root, hasOwnPIDs: options.hasOwnPIDs)
+            let current = Fingerprint(root: root, hasOwnPIDs: hasOwnPIDs)
             differences =
                 current.held() + current.differences(from: dumped, except: options.elsewhere)
             return differences.isEmpty
@@ -240,6 +251,17 @@ struct Run {
                 "the restored tree is another: " + differences.joined(separator: "; ") + subjectSays,
                 log: logs.map(tail).joined())
         }
+    }
+
+    private mutating func takeIDs() throws(RunFailure) {
+        guard let dumped else { throw RunFailure("nothing was dumped before take-ids") }
+        for task in dumped.tasks where takers[task.tid] == nil {
+            var keep: Int32 = -1
+            let taker = cp_stub_start(task.tid, 0, 0, -1, Int32(CP_STUB_CHILD), &keep)
+            guard taker == task.tid else { throw RunFailure("id \(task.tid) cannot be taken: \(taker)") }
+            takers[taker] = keep
+        }
+        known.subtract(takers.keys)
     }
 
     private func forgetIPC() throws(RunFailure) {

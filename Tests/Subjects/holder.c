@@ -362,7 +362,13 @@ static int hold_lease(void)
     MUST(fcntl(fd, F_SETLEASE, F_RDLCK));
     return fd;
 }
-static int hold_namespace(void) { return MUST(open("/proc/self/ns/net", O_RDONLY)); }
+// The one that this process has left.
+static int hold_namespace(void)
+{
+    int fd = MUST(open("/proc/self/ns/uts", O_RDONLY));
+    MUST(unshare(CLONE_NEWUTS));
+    return fd;
+}
 static int hold_proc(void) { return MUST(open("/proc/1/status", O_RDONLY)); }
 static int hold_userfaultfd(void) { return MUST((int)syscall(SYS_userfaultfd, 1)); }
 static int hold_perf(void)

@@ -21,7 +21,7 @@ static const struct subject subjects[] = {
     {"tree", tree, "four generations, zombies, process groups, sessions"},
     {"creds", creds, "ids, groups, capability sets, securebits, no_new_privs; needs root"},
     {"identity", identity, "umask, cwd, comm, limits, nice, policy, affinity, oom_score_adj, personality"},
-    {"clocks", clocks, "CLOCK_MONOTONIC and CLOCK_BOOTTIME go on where they were"},
+    {"clocks", clocks, "[ahead]: CLOCK_MONOTONIC and CLOCK_BOOTTIME go on where they were"},
     {"timers", timers, "interval timers and POSIX timers"},
     {"unix", unixsockets, "KIND: unix sockets of one kind, connected inside the tree"},
     {"inet", inet, "TCP, UDP, UDP-Lite and raw sockets without a connection; needs root"},
@@ -57,6 +57,8 @@ static const struct subject subjects[] = {
     {"placed", placed, "DIRECTORY: files, mappings and a deleted file in a directory that the caller has mounted"},
     {"mounts", mount_tables, "KIND: mounts of one kind, in a mount namespace that the caller has made; needs root"},
     {"network", network, "[common] [ADDRESS…]: a network namespace that the caller has set up, and sockets in it; needs root"},
+    {"nsfiles", nsfiles, "descriptors of its own namespaces, one shared with a child; needs root"},
+    {"nested", nested, "KIND: a child in a namespace of its own; needs root"},
     {"uncarried", uncarried, "KIND: a way of being a task that blocks a dump"},
     {"holder", holder, "KIND: holds one object of a kind that blocks a dump"},
 };

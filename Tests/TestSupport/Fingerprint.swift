@@ -78,7 +78,10 @@ package struct Fingerprint {
             if ["SigPnd", "ShdPnd", "SigBlk"].contains(parts[0]) {
                 masks[parts[0]] = UInt64(trimmed(String(parts[1])), radix: 16)
             }
-            if !numbers.isEmpty, ["Tgid", "Pid"].contains(parts[0]) { continue }
+            if ["Tgid", "Pid"].contains(parts[0]), let outer = Int32(trimmed(String(parts[1]))) {
+                facts["\(pid)/\(tid)/\(parts[0])"] = "\(number(outer))"
+                continue
+            }
             if Self.statusLines.contains(parts[0]) { facts["\(pid)/\(tid)/\(parts[0])"] = String(parts[1]) }
         }
         // A signal that nobody blocks is pending for an instant: a look at a running task meets it by chance.

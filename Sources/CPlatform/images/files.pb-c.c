@@ -1537,6 +1537,51 @@ void   tty_file_entry__free_unpacked
   assert(message->base.descriptor == &tty_file_entry__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   ns_file_entry__init
+                     (NsFileEntry         *message)
+{
+  static const NsFileEntry init_value = NS_FILE_ENTRY__INIT;
+  *message = init_value;
+}
+size_t ns_file_entry__get_packed_size
+                     (const NsFileEntry *message)
+{
+  assert(message->base.descriptor == &ns_file_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t ns_file_entry__pack
+                     (const NsFileEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &ns_file_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t ns_file_entry__pack_to_buffer
+                     (const NsFileEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &ns_file_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+NsFileEntry *
+       ns_file_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (NsFileEntry *)
+     protobuf_c_message_unpack (&ns_file_entry__descriptor,
+                                allocator, len, data);
+}
+void   ns_file_entry__free_unpacked
+                     (NsFileEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &ns_file_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   file_entry__init
                      (FileEntry         *message)
 {
@@ -5832,7 +5877,84 @@ const ProtobufCMessageDescriptor tty_file_entry__descriptor =
   (ProtobufCMessageInit) tty_file_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor file_entry__field_descriptors[18] =
+static const ProtobufCFieldDescriptor ns_file_entry__field_descriptors[4] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(NsFileEntry, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ns_id",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(NsFileEntry, ns_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ns_cflag",
+    3,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(NsFileEntry, ns_cflag),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "flags",
+    4,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(NsFileEntry, flags),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned ns_file_entry__field_indices_by_name[] = {
+  3,   /* field[3] = flags */
+  0,   /* field[0] = id */
+  2,   /* field[2] = ns_cflag */
+  1,   /* field[1] = ns_id */
+};
+static const ProtobufCIntRange ns_file_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor ns_file_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "ns_file_entry",
+  "NsFileEntry",
+  "NsFileEntry",
+  "",
+  sizeof(NsFileEntry),
+  4,
+  ns_file_entry__field_descriptors,
+  ns_file_entry__field_indices_by_name,
+  1,  ns_file_entry__number_ranges,
+  (ProtobufCMessageInit) ns_file_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor file_entry__field_descriptors[19] =
 {
   {
     "type",
@@ -5878,6 +6000,18 @@ static const ProtobufCFieldDescriptor file_entry__field_descriptors[18] =
     0,   /* quantifier_offset */
     offsetof(FileEntry, isk),
     &inet_sk_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "nsf",
+    5,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(FileEntry, nsf),
+    &ns_file_entry__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -6052,33 +6186,33 @@ static const ProtobufCFieldDescriptor file_entry__field_descriptors[18] =
   },
 };
 static const unsigned file_entry__field_indices_by_name[] = {
-  6,   /* field[6] = efd */
-  7,   /* field[7] = epfd */
-  11,   /* field[11] = ffy */
-  13,   /* field[13] = fifo */
+  7,   /* field[7] = efd */
+  8,   /* field[8] = epfd */
+  12,   /* field[12] = ffy */
+  14,   /* field[14] = fifo */
   1,   /* field[1] = id */
-  10,   /* field[10] = ify */
+  11,   /* field[11] = ify */
   3,   /* field[3] = isk */
-  16,   /* field[16] = memfd */
-  5,   /* field[5] = nlsk */
-  17,   /* field[17] = pidfd */
-  14,   /* field[14] = pipe */
-  4,   /* field[4] = psk */
+  17,   /* field[17] = memfd */
+  6,   /* field[6] = nlsk */
+  4,   /* field[4] = nsf */
+  18,   /* field[18] = pidfd */
+  15,   /* field[15] = pipe */
+  5,   /* field[5] = psk */
   2,   /* field[2] = reg */
-  8,   /* field[8] = sgfd */
-  9,   /* field[9] = tfd */
-  15,   /* field[15] = tty */
+  9,   /* field[9] = sgfd */
+  10,   /* field[10] = tfd */
+  16,   /* field[16] = tty */
   0,   /* field[0] = type */
-  12,   /* field[12] = usk */
+  13,   /* field[13] = usk */
 };
-static const ProtobufCIntRange file_entry__number_ranges[5 + 1] =
+static const ProtobufCIntRange file_entry__number_ranges[4 + 1] =
 {
   { 1, 0 },
-  { 6, 4 },
-  { 12, 9 },
-  { 16, 12 },
-  { 22, 17 },
-  { 0, 18 }
+  { 12, 10 },
+  { 16, 13 },
+  { 22, 18 },
+  { 0, 19 }
 };
 const ProtobufCMessageDescriptor file_entry__descriptor =
 {
@@ -6088,10 +6222,10 @@ const ProtobufCMessageDescriptor file_entry__descriptor =
   "FileEntry",
   "",
   sizeof(FileEntry),
-  18,
+  19,
   file_entry__field_descriptors,
   file_entry__field_indices_by_name,
-  5,  file_entry__number_ranges,
+  4,  file_entry__number_ranges,
   (ProtobufCMessageInit) file_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

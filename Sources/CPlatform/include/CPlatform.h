@@ -9,6 +9,7 @@
 #include "kernel_abi.h"
 #include "libraries.h"
 #include "mount_work.h"
+#include "namespace_init.h"
 #include "page_hash.h"
 #include "rescue.h"
 #include "rpc/rpc.pb-c.h"

@@ -17,10 +17,10 @@ enum { CP_STUB_ANY_SESSION = -1 };
 ///
 /// `namespaces` are CLONE_NEW* flags: the copy is the first process of such namespaces, and `pid` its number there.
 /// Where `session` is not 0 the copy is born in a new session of this number, whose leader ends at once; that is refused
-/// for CP_STUB_SIBLING with EOPNOTSUPP. Handled signals are back at their defaults in it, all signals are blocked. It exits when the last copy of
+/// for CP_STUB_SIBLING with EOPNOTSUPP. `pid_namespace` is a descriptor of the pid namespace that the copy is born into, -1 for none. Handled signals are back at their defaults in it, all signals are blocked. It exits when the last copy of
 /// `*keep` is closed, so a caller that dies leaves nothing behind. Returns the copy's number for the
 /// caller, or -errno; EEXIST when the pid is taken.
-int cp_stub_start(int32_t pid, int32_t session, uint64_t namespaces, int parent, int *keep);
+int cp_stub_start(int32_t pid, int32_t session, uint64_t namespaces, int pid_namespace, int parent, int *keep);
 
 /// Makes a child that ends at once with the wait status `status`, and leaves it as a zombie, to be reaped with __WALL.
 ///

@@ -263,6 +263,19 @@ struct DumpBuilder: ~Copyable {
         {
             return files.add(socket, of: file)
         }
+        if let state = NamespaceFD.recognise(file, in: snapshot) {
+            guard let member = state.member(in: snapshot),
+                let number = numbers.namespace(state.kind, of: member)
+            else {
+                throw .cannotCarry(
+                    "process \(holder): fd \(descriptor) is of a \(state.kind.name) namespace in which nobody of the tree is"
+                )
+            }
+            return files.id(
+                of: file,
+                .namespaceFD(
+                    NamespaceFDImage(flags: file.info.flags, kind: state.kind, namespace: number)))
+        }
         if let event {
             if allow.fsnotify == .deny,
                 snapshot.watches[file.id]?.watches.contains(where: { !$0.isFound }) == true

@@ -26,8 +26,11 @@ final class NetworkNamespaceDump {
             var reader = NetworkReader(namespace: number)
             reader.handedIn = NetworkOutside.handedIn(by: options.allow.external)
             // Before the lock, which is none of its rules.
-            let image =
-                options.emptiesNetwork ? NetworkNamespaceImage() : try reader.read(namespace.rawValue)
+            var image = NetworkNamespaceImage()
+            image.externalKey = snapshot.label(of: .net, options.allow)
+            if image.externalKey == nil, !options.emptiesNetwork {
+                image = try reader.read(namespace.rawValue)
+            }
             var lock: NamespaceLock?
             if options.networkLock != .skip, isReachable(snapshot) {
                 let table = ConnectionLock.tableName(runID: runID)

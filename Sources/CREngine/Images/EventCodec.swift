@@ -77,6 +77,26 @@ extension ProcessFDImage {
     }
 }
 
+extension NamespaceFDImage {
+    func message(id: UInt32, in arena: MessageArena) -> UnsafeMutablePointer<NsFileEntry> {
+        let message = arena.make(ns_file_entry__init)
+        message.pointee.id = id
+        message.pointee.ns_id = namespace
+        message.pointee.ns_cflag = UInt32(kind.cloneFlag)
+        message.pointee.flags = flags
+        return message
+    }
+
+    init(_ message: NsFileEntry, _ entry: ImageEntry) throws(ImageError) {
+        guard let kind = NamespaceKind.allCases.first(where: { $0.cloneFlag == message.ns_cflag }) else {
+            throw entry.error(
+                "file \(message.id) is of a kind of namespaces (\(hexadecimal(UInt64(message.ns_cflag)))) that is not known"
+            )
+        }
+        self.init(flags: message.flags, kind: kind, namespace: message.ns_id)
+    }
+}
+
 extension EpollImage {
     func message(id: UInt32, in arena: MessageArena) -> UnsafeMutablePointer<EventpollFileEntry> {
         let message = arena.make(eventpoll_file_entry__init)

@@ -66,6 +66,19 @@ package struct ProcessFDImage: Equatable, Sendable {
     }
 }
 
+/// A descriptor of a namespace; see namespaces(7).
+package struct NamespaceFDImage: Equatable, Sendable {
+    package var flags: UInt32
+    package var kind: NamespaceKind
+    /// As `ids-PID.img` has it of the tasks that are in it.
+    package var namespace: UInt32
+    package init(flags: UInt32, kind: NamespaceKind, namespace: UInt32) {
+        self.flags = flags
+        self.kind = kind
+        self.namespace = namespace
+    }
+}
+
 /// A set of watched descriptors; see epoll(7).
 package struct EpollImage: Equatable, Sendable {
     /// One member of the set.

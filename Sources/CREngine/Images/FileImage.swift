@@ -14,6 +14,7 @@ package struct FileImage: Equatable, Sendable {
         case signalFD(SignalFDImage)
         case timerFD(TimerFDImage)
         case processFD(ProcessFDImage)
+        case namespaceFD(NamespaceFDImage)
         case epoll(EpollImage)
         case inotify(InotifyImage)
         case fanotify(FanotifyImage)
@@ -49,7 +50,7 @@ extension FileImage.Content {
         case .inotify(let image): (image.owner, image.flags)
         case .fanotify(let image): (image.owner, image.flags)
         case .terminal(let image): (image.owner, image.flags)
-        case .fifo, .unsupported: nil
+        case .fifo, .namespaceFD, .unsupported: nil
         }
     }
 
@@ -120,7 +121,7 @@ extension FileImage.Content {
         case .terminal(var image):
             image.owner = owner
             self = .terminal(image)
-        case .fifo, .unsupported: break
+        case .fifo, .namespaceFD, .unsupported: break
         }
     }
 }

@@ -18,6 +18,7 @@ extension FileImage {
         case .signalFD: FD_TYPES__SIGNALFD.rawValue
         case .timerFD: FD_TYPES__TIMERFD.rawValue
         case .processFD: FD_TYPES__PIDFD.rawValue
+        case .namespaceFD: FD_TYPES__NS.rawValue
         case .epoll: FD_TYPES__EVENTPOLL.rawValue
         case .inotify: FD_TYPES__INOTIFY.rawValue
         case .fanotify: FD_TYPES__FANOTIFY.rawValue
@@ -48,6 +49,7 @@ extension FileImage {
             case .signalFD(let signal): message.pointee.sgfd = signal.message(id: id, in: arena)
             case .timerFD(let timer): message.pointee.tfd = timer.message(id: id, in: arena)
             case .processFD(let process): message.pointee.pidfd = process.message(id: id, in: arena)
+            case .namespaceFD(let file): message.pointee.nsf = file.message(id: id, in: arena)
             case .epoll(let epoll): message.pointee.epfd = epoll.message(id: id, in: arena)
             case .inotify(let inotify): message.pointee.ify = inotify.message(id: id, in: arena)
             case .fanotify(let fanotify): message.pointee.ffy = fanotify.message(id: id, in: arena)
@@ -95,6 +97,8 @@ extension FileImage {
         case FD_TYPES__SIGNALFD: return .signalFD(SignalFDImage(try checked(message.sgfd, id: \.id)))
         case FD_TYPES__TIMERFD: return .timerFD(TimerFDImage(try checked(message.tfd, id: \.id)))
         case FD_TYPES__PIDFD: return .processFD(ProcessFDImage(try checked(message.pidfd, id: \.id)))
+        case FD_TYPES__NS:
+            return .namespaceFD(try NamespaceFDImage(try checked(message.nsf, id: \.id), entry))
         case FD_TYPES__EVENTPOLL: return .epoll(EpollImage(try checked(message.epfd, id: \.id)))
         case FD_TYPES__INOTIFY: return .inotify(try InotifyImage(try checked(message.ify, id: \.id), entry))
         case FD_TYPES__FANOTIFY:

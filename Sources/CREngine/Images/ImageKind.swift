@@ -30,6 +30,7 @@ package enum ImageKind: UInt32, Sendable {
     case processor = 0x6140_4013
     case networkDevices = 0x5737_3951
     case networkNamespace = 0x5593_3752
+    case pidNamespace = 0x6115_7326
     case stats = 0x5709_3306
     case mounts = 0x5556_3928
 
@@ -69,6 +70,7 @@ package enum ImageName {
     /// What CRIU's files have no field for.
     package static let extras = "crplan.json"
     package static func hostNames(_ namespace: UInt32) -> String { "utsns-\(namespace).img" }
+    package static func pidNamespace(_ namespace: UInt32) -> String { "pidns-\(namespace).img" }
     package static func ipcSettings(_ namespace: UInt32) -> String { "ipcns-var-\(namespace).img" }
     /// Of one ipc namespace, by its number in `ids-PID.img`.
     package static func sharedSegments(_ namespace: UInt32) -> String { "ipcns-shm-\(namespace).img" }

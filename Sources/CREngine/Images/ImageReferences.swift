@@ -78,6 +78,13 @@ extension ImageSet {
                         file: ImageName.files,
                         "file \(file.id) is of process \(process.target), which is not in the set")
                 }
+            case .namespaceFD(let namespace):
+                guard tree.tasks.contains(where: { namespace.isOf($0) }) else {
+                    throw ImageError(
+                        file: ImageName.files,
+                        "file \(file.id) is of \(namespace.kind.name) namespace \(namespace.namespace), in which no task is"
+                    )
+                }
             case .inotify(let inotify):
                 for watch in inotify.watches where watch.number > InotifyImage.highestNumber {
                     throw ImageError(

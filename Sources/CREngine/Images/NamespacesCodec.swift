@@ -1,6 +1,6 @@
 import CPlatform
 
-// utsns-NS.img and ipcns-var-NS.img; those of a network namespace are in NetworkNamespaceCodec.
+// utsns-NS.img, pidns-NS.img and ipcns-var-NS.img; those of a network namespace are in NetworkNamespaceCodec.
 
 extension NamespacesImage {
     /// `ids`: the numbers of the namespaces.
@@ -12,6 +12,15 @@ extension NamespacesImage {
         if let ipc {
             try ImageSet.writeOne(
                 .ipcSettings, ImageName.ipcSettings(ids.ipcNS ?? 0), ipc.packed(), to: directory)
+        }
+        if let pidLabel {
+            let bytes = MessageArena.pack { arena in
+                let message = arena.make(pidns_entry__init)
+                message.pointee.ext_key = arena.string(pidLabel)
+                return message
+            }
+            try ImageSet.writeOne(
+                .pidNamespace, ImageName.pidNamespace(ids.pidNS ?? 0), bytes, to: directory)
         }
         if let mounts { try mounts.write(namespace: ids.mntNS ?? 0, to: directory) }
         if let network { try network.write(namespace: ids.netNS ?? 0, to: directory) }
@@ -32,6 +41,15 @@ extension NamespacesImage {
             var reader = try ImageFileReader.open(
                 .ipcSettings, name: ImageName.ipcSettings(ids.ipcNS ?? 0), in: directory, framing: framing)
             image.ipc = try IPCSettingsImage(try reader.single())
+        }
+        if kinds.contains(.pid),
+            var reader = try ImageFileReader.openIfPresent(
+                .pidNamespace, name: ImageName.pidNamespace(ids.pidNS ?? 0), in: directory, framing: framing)
+        {
+            let entry = try reader.single()
+            image.pidLabel = try entry.read(pidns_entry__unpack) { (message) throws(ImageError) -> String? in
+                message.ext_key == nil ? nil : try entry.text(message.ext_key, "label of the pid namespace")
+            }
         }
         if kinds.contains(.mount) {
             image.mounts = try MountNamespaceImage.read(

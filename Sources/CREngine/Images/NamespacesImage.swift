@@ -5,6 +5,8 @@ package struct NamespacesImage: Equatable, Sendable {
     package var ipc: IPCSettingsImage?
     package var mounts: MountNamespaceImage?
     package var network: NetworkNamespaceImage?
+    /// `pidns-NS.img`: the name by which a restore is given a pid namespace that others made.
+    package var pidLabel: String?
     package init() {}
 }
 
@@ -40,4 +42,11 @@ package struct IPCSettingsImage: Equatable, Sendable {
     package var semaphores: [UInt32] = []
     package var values: [Variable: UInt64] = [:]
     package init() {}
+}
+
+extension NamespaceFDImage {
+    /// Whether a task is in the namespace.
+    func isOf(_ task: TaskImage) -> Bool {
+        task.ids.map { $0[keyPath: kind.imagePlace] == namespace } ?? false
+    }
 }

@@ -25,7 +25,9 @@ package struct ProcessPath: Equatable, Sendable {
 
     /// Why its file cannot be opened again once the tree is there; nil where it can.
     func hindrance(_ file: OpenFile, in snapshot: Snapshot) -> String? {
-        if snapshot.ownNamespaceKinds.contains(.pid) { return "of a process within a pid namespace" }
+        if snapshot.ownNamespaceKinds.contains(.pid) || snapshot.madeInit != nil {
+            return "of a process within a pid namespace"
+        }
         guard let task = snapshot.tasks.first(where: { has($0) }) else {
             return "of process \(id), which is not in the tree"
         }

@@ -63,11 +63,13 @@ package enum NamespaceKind: String, CaseIterable, Sendable {
 
 extension Snapshot {
     /// The kinds of which the root has a namespace that is not ours, and which therefore travel with the tree. A time
-    /// namespace is made anew at every restore, and is none of them; a zombie has none at all.
+    /// namespace is made anew at every restore, and is none of them, nor is a pid namespace that a restore made for want of
+    /// free ids; a zombie has none at all.
     package var ownNamespaceKinds: Set<NamespaceKind> {
         guard let root = task(root) else { return [] }
         return Set(
             NamespaceKind.allCases.filter { kind in
+                if kind == .pid, madeInit != nil { return false }
                 let number = root.namespaces[keyPath: kind.place]
                 return kind != .time && number != 0 && number != ownNamespaces[keyPath: kind.place]
             })

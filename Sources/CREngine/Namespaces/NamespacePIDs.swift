@@ -4,15 +4,32 @@
 /// have the tree's own numbers, and 0 for whoever is outside. See pid_namespaces(7).
 struct NamespacePIDs {
     private var numbers: [Int32: Int32] = [:]
+    /// Without, System V objects outlive the tree on the host.
+    private let hasOwnIPC: Bool
+    /// The tree is to be one of our own namespace: what leads its sessions has a number there.
+    private let losesNamespace: Bool
 
     /// Nil where the tree is in our own namespace.
     init?(_ snapshot: Snapshot) {
-        guard snapshot.ownNamespaceKinds.contains(.pid) else { return nil }
+        let kinds = snapshot.ownNamespaceKinds
+        guard kinds.contains(.pid) || snapshot.madeInit != nil else { return nil }
+        hasOwnIPC = kinds.contains(.ipc)
+        losesNamespace = snapshot.madeInit != nil
         for task in snapshot.tasks {
             note(task.pid.rawValue, task.status.namespaceIDs)
             note(task.pgid.rawValue, task.status.namespaceGroups)
             note(task.sid.rawValue, task.status.namespaceSessions)
             for thread in task.threads { note(thread.tid.rawValue, thread.status.namespaceIDs) }
+        }
+    }
+
+    /// Of a tree that keeps its numbers and loses sight of all others.
+    init(_ tree: TreeImage) {
+        hasOwnIPC = tree.ownNamespaceKinds.contains(.ipc)
+        losesNamespace = false
+        for task in tree.tasks {
+            for number in [task.pid, task.pgid, task.sid] { numbers[number.rawValue] = number.rawValue }
+            for thread in task.threads { numbers[thread.tid.rawValue] = thread.tid.rawValue }
         }
     }
 
@@ -39,7 +56,7 @@ struct NamespacePIDs {
         }
         renumber(&tree.systemV)
         // From inside, nobody sees a session that is outside.
-        tree.deadSession = nil
+        tree.deadSession = losesNamespace ? tree.deadSession.map { number($0) } : nil
         return tree
     }
 
@@ -82,15 +99,20 @@ struct NamespacePIDs {
     }
 
     private func renumber(_ systemV: inout SystemVImage) {
-        for place in systemV.segments.indices {
-            systemV.segments[place].creator = number(systemV.segments[place].creator)
+        // A segment that outlives the tree is known again by its maker's number of then.
+        if hasOwnIPC {
+            for place in systemV.segments.indices {
+                systemV.segments[place].creator = number(systemV.segments[place].creator)
+            }
         }
+        // Of the host's objects others may have been users, whose number says who they are.
+        func user(_ pid: Int32) -> Int32 { hasOwnIPC ? number(pid) : numbers[pid] ?? pid }
         for place in systemV.semaphores.indices {
-            systemV.semaphores[place].lastUsers = systemV.semaphores[place].lastUsers.map { number($0) }
+            systemV.semaphores[place].lastUsers = systemV.semaphores[place].lastUsers.map { user($0) }
         }
         for place in systemV.queues.indices {
-            systemV.queues[place].lastSender = number(systemV.queues[place].lastSender)
-            systemV.queues[place].lastReceiver = number(systemV.queues[place].lastReceiver)
+            systemV.queues[place].lastSender = user(systemV.queues[place].lastSender)
+            systemV.queues[place].lastReceiver = user(systemV.queues[place].lastReceiver)
         }
         for place in systemV.adjustments.indices {
             systemV.adjustments[place].pid = number(systemV.adjustments[place].pid)

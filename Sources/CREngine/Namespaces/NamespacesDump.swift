@@ -12,6 +12,7 @@ enum NamespacesDump {
         if kinds.contains(.ipc) {
             image.ipc = try visit(.ipc, of: snapshot) { IPCSettingsImage.own() }
         }
+        image.pidLabel = snapshot.label(of: .pid, allow)
         image.mounts = try survey(of: snapshot, allow)?.image()
         return image
     }

@@ -3,15 +3,20 @@ import Glibc
 
 /// Makes the namespaces of a tree again: its root is born into empty ones, which are filled before it has children.
 struct NamespacesRestore {
-    /// Those that the root is born into. A cgroup namespace is made later, from the groups that are to be its roots.
+    /// Those that the tree does not share with us.
     let kinds: Set<NamespaceKind>
+    /// Those that the root is born into. A cgroup namespace is made later, from the groups that are to be its roots.
+    let made: Set<NamespaceKind>
+    let given: GivenNamespaces
     private let image: NamespacesImage
     private let isSessionOutside: Bool
     private let outside: MountOutside
 
     init(tree: TreeImage, options: RestoreOptions) {
         outside = options.mounts
-        kinds = tree.ownNamespaceKinds.subtracting([.cgroup])
+        given = GivenNamespaces(tree: tree, options: options)
+        kinds = tree.ownNamespaceKinds.union(given.descriptors.keys).subtracting([.cgroup])
+        made = kinds.subtracting(given.descriptors.keys)
         image = tree.namespaces
         isSessionOutside = tree.tasks.first?.sid == PID(0)
     }
@@ -46,10 +51,11 @@ struct NamespacesRestore {
         }
     }
 
-    /// Fills the namespaces that `root` stands in; `contents` opens an archive of the image.
+    /// Enters those that are given, and fills the others that `root` stands in; `contents` opens an archive of the image.
     func fill(
         _ root: StubThread, lender: Lender, contents: (String) throws(ImageError) -> OwnedFD?
     ) throws(RestoreError) {
+        try given.enter(root, lender: lender)
         if let mounts = image.mounts {
             try MountBuilder.build(
                 try MountPlan(mounts, outside), in: root, lender: lender, userNamespace: nil,

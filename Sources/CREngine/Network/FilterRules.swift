@@ -95,6 +95,20 @@ enum FilterRules {
         }
     }
 
+    /// The same where no image says whether it is there.
+    static func removeFoundLock() throws(NetworkError) {
+        let ruleset: String
+        do throws(PacketFilter.Failure) {
+            let filter = try PacketFilter()
+            ruleset = try filter.run("list ruleset")
+        } catch {
+            throw NetworkError(subject, "its nftables cannot be listed: \(error)")
+        }
+        try removeLock(
+            inNFTables: NamespaceLock.dumpedRules(in: ruleset),
+            try save("iptables", names: "ip_tables_names"), try save("ip6tables", names: "ip6_tables_names"))
+    }
+
     private static func find(_ name: String, or other: String) throws(NetworkError) -> String {
         for name in [name, other] {
             for place in places where access("\(place)/\(name)", X_OK) == 0 { return "\(place)/\(name)" }

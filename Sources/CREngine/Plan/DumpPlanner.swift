@@ -102,6 +102,7 @@ package enum DumpPlanner {
         let context = ScanContext(snapshot: snapshot, allow: policy.allow)
         found += LeaveRunningRules.findings(policy, in: context)
         found += WatchdogRules.findings(policy, in: context)
+        found += PIDConflictRules.findings(policy, snapshot)
         if policy.tree == .process, snapshot.tasks.count > 1 {
             let children = snapshot.tasks.dropFirst().map { "\($0.comm)[\($0.pid)]" }
             found.append(

@@ -22,13 +22,16 @@ package enum AttachedRoot {
 
     /// Waits for the root's end. Other children that come to us, as orphans of the tree, are reaped.
     ///
+    /// `root` is who gets the signals; it is our child, or that of a process that ends for it.
     /// A `terminal` that was handed to the tree comes back when the root ends or stops; we stop with it, so that the shell
     /// takes over, and hand it on again when the shell continues us.
-    package static func wait(for root: PID, terminal: TerminalHandover? = nil) throws(Errno) -> End {
+    package static func wait(
+        for child: PID, root: PID, terminal: TerminalHandover? = nil
+    ) throws(Errno) -> End {
         var set = waiting()
         defer { if let terminal { try? terminal.takeBack() } }
         while true {
-            switch try reap(root) {
+            switch try reap(child) {
             case .ended(let end): return end
             case .stopped:
                 guard let terminal, terminal.isSeparate else { break }
@@ -62,7 +65,7 @@ package enum AttachedRoot {
         return set
     }
 
-    private static func reap(_ root: PID) throws(Errno) -> Look {
+    private static func reap(_ child: PID) throws(Errno) -> Look {
         while true {
             var status: Int32 = 0
             let found = try withUnsafeMutablePointer(to: &status) { (pointer) throws(Errno) -> Int in
@@ -70,7 +73,7 @@ package enum AttachedRoot {
                 return try systemCall(CP_SYS_wait4, -1, Int(bitPattern: pointer), options)
             }
             if found == 0 { return .runs }
-            guard found == Int(root.rawValue) else { continue }
+            guard found == Int(child.rawValue) else { continue }
             switch WaitStatus(status) {
             case .exited(let code): return .ended(.exited(code: code))
             case .killed(let signal): return .ended(.killed(signal: signal))

@@ -19,7 +19,8 @@ final class GivenFiles {
     /// Names of --inherit-fd that nothing in the image has.
     var unused: [String] {
         if inherited.isEmpty { return [] }
-        let names = Set(tree.files.flatMap { Self.names(of: $0, tree) })
+        let names = Set(tree.files.flatMap { Self.names(of: $0, tree) }).union(
+            GivenNamespaces.labels(tree).map(\.label))
         return inherited.keys.filter { !names.contains($0) }.sorted()
     }
 

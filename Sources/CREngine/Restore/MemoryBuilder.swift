@@ -302,9 +302,16 @@ struct MemoryBuilder {
     }
 
     /// Code, data, heap, stack, argument and environment addresses, the auxiliary vector and the exe link, with
-    /// PR_SET_MM_MAP. The stub's own program is unmapped by now, which the kernel demands for the exe link.
+    /// PR_SET_MM_MAP. The stub's own program is unmapped by now, which the kernel demands for the exe link, unless it is the
+    /// process's program too, as of `NamespaceInit`: then the link is right.
     private func describe(_ thread: StubThread, _ image: MemoryImage) throws(RestoreError) {
         let exe = try files.mapping(of: image.exeFile, mode: O_RDONLY)
+        let isOurs = try RestoreError.about("task \(thread.tid)", "its program cannot be looked at") {
+            () throws(Errno) in
+            let wanted = try FileFacts.of("/proc/self/fd/\(exe)", followingLinks: true)
+            let now = try FileFacts.of("/proc/\(thread.tid)/exe", followingLinks: true)
+            return wanted.device == now.device && wanted.inode == now.inode
+        }
         let vectorOffset = 256
         let vector = image.auxv.flatMap { word in withUnsafeBytes(of: word) { Array($0) } }
         let vectorAddress = vector.isEmpty ? 0 : try thread.put(vector, at: vectorOffset)
@@ -314,7 +321,7 @@ struct MemoryBuilder {
                 end_data: image.endData, start_brk: image.startBrk, brk: image.brk,
                 start_stack: image.startStack, arg_start: image.argStart, arg_end: image.argEnd,
                 env_start: image.envStart, env_end: image.envEnd, auxv: UInt64(vectorAddress),
-                auxv_size: UInt32(vector.count), exe_fd: UInt32(fd))
+                auxv_size: UInt32(vector.count), exe_fd: isOurs ? .max : UInt32(fd))
             let address = try thread.put(map)
             try thread.call("prctl", CP_SYS_prctl, 35, 14, address, MemoryLayout<cp_prctl_mm_map>.size, 0)
         }

@@ -63,7 +63,7 @@ final class NetworkRestore {
         // With a namespace nobody is left in it who could have answered.
         lock =
             connections.isEmpty
-            ? .none : namespace.isOwn ? .elsewhere : Self.look(tree.inventory, ends)
+            ? .none : tree.ownNamespaceKinds.contains(.net) ? .elsewhere : Self.look(tree.inventory, ends)
     }
 
     deinit { for socket in held { _ = Glibc.close(socket.fd) } }

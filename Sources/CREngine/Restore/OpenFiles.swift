@@ -8,6 +8,7 @@ final class OpenFiles {
         var mode: Int32
     }
     private let files: [UInt32: FileImage]
+    private let tasks: [TaskImage]
     private let names: RemapNames
     private let pipes: PipeFiles
     private let inetSockets: InetSockets
@@ -34,6 +35,7 @@ final class OpenFiles {
         ofProcesses = FilesOfProcesses(tree: tree)
         terminals = TerminalFiles(
             tree: tree, outside: given.ids, givesMasters: givesMasters, paths: names.paths)
+        tasks = tree.tasks
         files = Dictionary(tree.files.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
         self.names = names
         pipes = PipeFiles(tree: tree)
@@ -63,6 +65,7 @@ final class OpenFiles {
         case .signalFD(let image): opened = try EventFiles.open(id, image).release()
         case .timerFD(let image): opened = try timers.open(id, image).release()
         case .processFD(let image): opened = try processes.open(id, image).release()
+        case .namespaceFD(let image): opened = try processes.open(id, image, tasks: tasks).release()
         case .unixSocket, .epoll, .inotify, .fanotify:
             throw RestoreError("file \(id)", "is made by a task and was asked for before it was")
         case .inetSocket, .packetSocket, .netlinkSocket:
@@ -92,7 +95,7 @@ final class OpenFiles {
         }
     }
 
-    /// Call when all tasks are there.
+    /// Call when the processes are there, and again when their threads are.
     func know(_ tree: [StubProcess]) {
         for process in tree {
             for (thread, image) in zip(process.threads, process.image.threads) {
@@ -130,7 +133,7 @@ final class OpenFiles {
         case .regular(let file): opened = try names.open(id, path: file.path, flags: mode).release()
         case .memfd(let memfd): opened = try shared.openForMapping(id, memfd, mode: mode).release()
         case .pipe, .fifo, .unixSocket, .inetSocket, .packetSocket, .netlinkSocket, .eventFD, .signalFD,
-            .timerFD, .processFD, .epoll, .terminal, .inotify, .fanotify:
+            .timerFD, .processFD, .namespaceFD, .epoll, .terminal, .inotify, .fanotify:
             throw RestoreError("file \(id)", "cannot be mapped and is in the image")
         case .unsupported(let kind): throw Self.unsupported(id, kind)
         }

@@ -29,7 +29,10 @@ struct Preflight {
         if !hasOwnMounts { found += NotifyFiles.problems(tree) }
         if !hasOwnMounts { found += FileLockBuilder(tree: tree).problems() }
         found += SeccompBuilder(filters: tree.seccompFilters).problems(tree)
-        if !tree.ownNamespaceKinds.contains(.ipc) { found += SystemVSurvey(tree: tree).problems }
+        found += GivenNamespaces(tree: tree, options: options).problems()
+        if !tree.ownNamespaceKinds.contains(.ipc), options.joined[.ipc] == nil {
+            found += SystemVSurvey(tree: tree).problems
+        }
         found += contents()
         if let pidfile = options.pidfile, !options.replacesPidfile, access(pidfile, F_OK) == 0 {
             found.append(RestoreError(pidfile, "pidfile exists already", remedy: "remove it"))
@@ -93,7 +96,7 @@ struct Preflight {
                         + "tree, which cannot be restored yet"))
         }
         let hasOwn = tree.ownNamespaceKinds.contains(.pid)
-        if hasOwn != (root.pid == PID(1)) {
+        if tree.namespaces.pidLabel == nil, hasOwn != (root.pid == PID(1)) {
             found.append(
                 RestoreError(
                     "task \(root.pid)",

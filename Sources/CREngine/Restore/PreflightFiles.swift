@@ -41,7 +41,7 @@ struct PreflightFiles {
                         "is of kind \(FileKindName.name(kind)), which cannot be restored yet"))
             case .pipe, .fifo, .memfd, .unixSocket, .terminal: break
             case .inetSocket, .packetSocket, .netlinkSocket: break
-            case .eventFD, .signalFD, .timerFD, .processFD, .epoll: break
+            case .eventFD, .signalFD, .timerFD, .processFD, .namespaceFD, .epoll: break
             // Their files are looked for by `NotifyFiles`.
             case .inotify, .fanotify: break
             }

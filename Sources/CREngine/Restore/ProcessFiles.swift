@@ -1,7 +1,8 @@
 import CPlatform
 import Glibc
 
-/// Descriptors of processes: those of the tree by their numbers, ended ones by children of ours that end for it.
+/// Descriptors of processes: those of the tree by their numbers, ended ones by children of ours that end for it. And those of
+/// the namespaces that processes of the tree are in.
 final class ProcessFiles {
     /// Children that have ended and wait to be reaped, by the inode that tells ended processes apart.
     private var ended: [UInt32: Int32] = [:]
@@ -20,6 +21,19 @@ final class ProcessFiles {
             OwnedFD(
                 taking: Int32(
                     try systemCall(CP_SYS_pidfd_open, Int(target), Int(image.flags & Self.flags))))
+        }
+    }
+
+    /// A descriptor of a namespace that some of the tasks are in.
+    func open(
+        _ id: UInt32, _ image: NamespaceFDImage, tasks: [TaskImage]
+    ) throws(RestoreError) -> OwnedFD {
+        let subject = "file \(id), a descriptor of \(image.kind.name) namespace \(image.namespace)"
+        guard let member = tasks.first(where: { image.isOf($0) }), let pid = hosts[member.pid.rawValue] else {
+            throw RestoreError(subject, "has no task in it")
+        }
+        return try RestoreError.about(subject, "cannot be opened") { () throws(Errno) in
+            try OwnedFD.open("/proc/\(pid)/ns/\(image.kind.rawValue)", OpenFiles.openFlags(image.flags))
         }
     }
 

@@ -1,5 +1,6 @@
 import CPlatform
 import Glibc
+import PolicyModel
 
 /// Brings a tree back from its images: all of it, or nothing.
 ///
@@ -13,13 +14,18 @@ package struct RestoreExecutor {
     private let log: EngineLog
     private let faults: FaultPoints
     private let started: UInt64
+    /// Nil unless the tree gets a pid namespace for want of free ids.
+    private let newNamespace: NewPIDNamespace?
 
     /// `directory` is where the images are that `tree` was read from.
     package init(
         tree: TreeImage, directory: consuming OwnedFD, options: RestoreOptions, log: EngineLog,
         faults: FaultPoints = FaultPoints()
     ) {
-        self.tree = options.shellJob ? ShellTerminal.adopted(tree) : tree
+        let adopted = options.shellJob ? ShellTerminal.adopted(tree) : tree
+        newNamespace =
+            options.pidConflict == .newPIDNamespace ? NewPIDNamespace(adopted, options) : nil
+        self.tree = newNamespace?.tree ?? adopted
         self.options = options
         self.log = log
         self.faults = faults
@@ -32,6 +38,7 @@ package struct RestoreExecutor {
         let preflight = Preflight(
             tree: tree, options: options, payload: payload, vdso: try OwnVDSO(),
             credentials: try CredentialsBuilder())
+        if let problems = newNamespace?.problems, !problems.isEmpty { return problems }
         let processor = options.processorProblems.map { RestoreError("this processor", $0) }
         let network = NetworkRestore(tree: tree, options: options)
         return processor + preflight.problems() + network.namespace.problems() + network.problems()
@@ -47,6 +54,10 @@ package struct RestoreExecutor {
         if let first = found.first {
             for problem in found.dropFirst() { log.error(problem.description) }
             throw first
+        }
+        if let taken = newNamespace?.taken, let first = taken.first {
+            let more = taken.count == 1 ? "" : ", and \(taken.count - 1) more are taken"
+            log.info("\(first.subject) \(first.fact)\(more): the tree gets a pid namespace of its own")
         }
         faults.pass("nothing is made yet")
         let environment = try OwnEnvironment()
@@ -70,10 +81,23 @@ package struct RestoreExecutor {
             // While the tree's mounts are still there.
             names.removeTemporaries()
             kill(builder.made)
-            // Those in a namespace of the tree's own have gone with it.
-            if !tree.ownNamespaceKinds.contains(.ipc) { systemV.removeMade() }
+            removeMade(systemV)
             cgroups.undo()
             throw error
+        }
+    }
+
+    /// Those in a namespace of the tree's own have gone with it.
+    private func removeMade(_ systemV: SystemVObjects) {
+        if tree.ownNamespaceKinds.contains(.ipc) { return }
+        guard let joined = options.joined[.ipc] else { return systemV.removeMade() }
+        do throws(NamespaceVisit.Failure) {
+            try NamespaceVisit.run(.ipc, descriptor: joined, refusal: { $0 }) {
+                () throws(NamespaceVisit.Failure) in
+                systemV.removeMade()
+            }
+        } catch {
+            log.error("\(error); what of System V IPC was made there is left")
         }
     }
 
@@ -118,6 +142,7 @@ package struct RestoreExecutor {
             try cgroups.place(process.leader, process.image.threads[0], leader: nil)
             try memory.prepare(process, areas)
         }
+        files.know(builder.processes)
         let forked = Self.microseconds()
         faults.pass("processes made")
         log.info("made \(builder.processes.count) processes in \(forked - began) us")
@@ -126,14 +151,17 @@ package struct RestoreExecutor {
         try endZombies(builder, threads)
         faults.pass("zombies have ended")
         let live = builder.processes.filter { !$0.isZombie }
+        // Below an init that was made for it.
+        let ours = newNamespace == nil ? live[...] : live.dropFirst()
+        let root = ours.first?.host ?? live[0].host
         try files.terminals.giveMasters { (master) throws(RestoreError) in
-            try call(.masterMade(master), live[0].host)
+            try call(.masterMade(master), root)
         }
         let descriptors = DescriptorBuilder(lender: lender, files: files)
         var pages: UInt64 = 0
         let namespaces = NamespacesRestore(tree: tree, options: options)
         try namespaces.visit(.ipc, live[0].leader) { () throws(RestoreError) in
-            try systemV.makeSegments(live)
+            try systemV.makeSegments(Array(ours))
         }
         for process in live {
             try checkTime()
@@ -159,7 +187,9 @@ package struct RestoreExecutor {
         try files.openPassed(tree.socketPackets)
         try files.seal()
         faults.pass("sockets made")
-        try namespaces.visit(.ipc, live[0].leader) { () throws(RestoreError) in try systemV.complete(live) }
+        try namespaces.visit(.ipc, live[0].leader) { () throws(RestoreError) in
+            try systemV.complete(Array(ours))
+        }
         try checkTime()
         for process in live {
             try setProcessState(process, threads, lender: lender)
@@ -201,14 +231,14 @@ package struct RestoreExecutor {
         try cgroups.limit()
         try network.namespace.connect()
         faults.pass("all is there")
-        try call(.complete, live[0].host)
+        try call(.complete, root)
         try checkTime()
-        if let pidfile = options.pidfile { try writePidfile(pidfile, live[0].host) }
+        if let pidfile = options.pidfile { try writePidfile(pidfile, root) }
         faults.pass("the pidfile is written")
         var handover: TerminalHandover?
         do throws(RestoreError) {
-            if tree.ownNamespaceKinds.contains(.net) { try call(.networkRelease, live[0].host) }
-            try call(.beforeResume, live[0].host)
+            if tree.ownNamespaceKinds.contains(.net) { try call(.networkRelease, root) }
+            try call(.beforeResume, root)
             handover = try handTerminal()
             try resume(live, files, network, cgroups)
         } catch {
@@ -218,7 +248,9 @@ package struct RestoreExecutor {
         }
         socketNames.keep()
         return RestoredTree(
-            root: live[0].host, terminal: handover, outerEnds: network.namespace.ends, tasks: live.count,
+            root: root, child: live[0].host, inner: newNamespace == nil ? nil : ours.first?.pid,
+            terminal: handover, outerEnds: network.namespace.ends,
+            tasks: ours.count,
             pagesRestored: pages,
             forkingTime: forked - began,
             restoreTime: Self.microseconds() - started)
@@ -263,7 +295,8 @@ package struct RestoreExecutor {
         let session = options.shellJob ? nil : namespaces.session(of: tree, parent: options.parent)
         let ourselves = try RootStub.ownPidFD()
         let started = try RootStub.start(
-            image.pid, session: session, namespaces: namespaces.kinds, parent: options.parent)
+            image.pid, session: session, namespaces: namespaces.made,
+            pidNamespace: namespaces.given.descriptors[.pid], parent: options.parent)
         builder.note(started.pid.leader)
         let root = try RootStub.seize(
             started.pid, layout: layout, vdso: vdso, ourselves: ourselves.rawValue, lender: lender.number)
@@ -271,9 +304,11 @@ package struct RestoreExecutor {
         _ = consume started
         if tree.ownNamespaceKinds.contains(.cgroup) { try cgroups.enterNamespace(root, image.threads[0]) }
         try namespaces.fill(root, lender: lender, contents: payload.open)
-        if !tree.ownNamespaceKinds.isEmpty { try entered(root) }
+        if !tree.ownNamespaceKinds.isEmpty || !namespaces.kinds.isEmpty { try entered(root) }
         let birth = namespaces.atBirth(session)
-        if let clocks = tree.clocks { try TimeNamespace.enter(root, clocks: clocks, lender: lender) }
+        if let clocks = tree.clocks, !namespaces.given.contains(.time) {
+            try TimeNamespace.enter(root, clocks: clocks, lender: lender)
+        }
         if image.process?.childSubreaper == true { try root.call("prctl", CP_SYS_prctl, 36, 1) }
         try builder.build(
             root: root, image: image, session: birth.session, group: birth.group, sessions: sessions,

@@ -20,6 +20,8 @@ package struct RestoreOptions: Sendable {
     package var parent = Parent.detached
     /// Every task is left stopped by SIGSTOP; SIGCONT lets it run on.
     package var leaveStopped = false
+    /// What becomes of a tree of which an id is taken.
+    package var pidConflict = RestoreSettings.PIDConflict.fail
     /// Gets the root's pid in decimal; must not exist yet, unless `replacesPidfile`.
     package var pidfile: String?
     /// A pidfile that is there already is replaced.
@@ -42,6 +44,8 @@ package struct RestoreOptions: Sendable {
     package var givesMasters = false
     /// Descriptors of ours that stand in for files of the image, by CRIU's names of those.
     package var inherited: [String: Int32] = [:]
+    /// Descriptors of namespaces that the tree is put into: CRIU's --join-ns.
+    package var joined: [NamespaceKind: Int32] = [:]
     /// Why this processor cannot take the tree, by what was to be compared.
     package var processorProblems: [String] = []
     /// What becomes of the groups that the tree was in: CRIU's --manage-cgroups.
@@ -79,6 +83,11 @@ package enum RestoreStage: Sendable, Equatable {
 /// What came of a restore.
 package struct RestoredTree: Equatable, Sendable {
     package var root: PID
+    /// Who stands for the tree: the root, or the init of a pid namespace that was made for it, which ends as the root does
+    /// when all of the tree have ended.
+    package var child: PID
+    /// The number that the root has in such a namespace; nil where none was made.
+    package var inner: PID?
     /// The terminal of a shell job that was in front; nil where none was handed over.
     package var terminal: TerminalHandover?
     /// Ends of the tree's pairs that were made where we are.

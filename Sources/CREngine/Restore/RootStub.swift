@@ -14,9 +14,10 @@ enum RootStub {
     }
 
     /// Starts the process, in our session or in one made anew whose leader has ended, and as the first of new
-    /// namespaces. From here on it has to be killed when anything fails.
+    /// namespaces, or in a pid namespace that we have a descriptor of. From here on it has to be killed when anything fails.
     static func start(
-        _ pid: PID, session: PID?, namespaces: Set<NamespaceKind>, parent: RestoreOptions.Parent
+        _ pid: PID, session: PID?, namespaces: Set<NamespaceKind>, pidNamespace: Int32? = nil,
+        parent: RestoreOptions.Parent
     ) throws(RestoreError) -> Started {
         let kind =
             switch parent {
@@ -26,7 +27,8 @@ enum RootStub {
             }
         var keep: Int32 = -1
         let flags = namespaces.reduce(0) { $0 | $1.cloneFlag }
-        let result = cp_stub_start(pid.rawValue, session?.rawValue ?? 0, flags, Int32(kind), &keep)
+        let result = cp_stub_start(
+            pid.rawValue, session?.rawValue ?? 0, flags, pidNamespace ?? -1, Int32(kind), &keep)
         if result < 0 {
             let errno = Errno(rawValue: -result)
             throw RestoreError(

@@ -6,6 +6,8 @@ import Glibc
 final class TreeNetwork {
     /// Whether there is one; without, the tree lives in ours.
     let isOwn: Bool
+    /// It is there already, and stays when the tree goes.
+    private let isGiven: Bool
     private let image: NetworkNamespaceImage?
     private let outside: NetworkOutside
     private let runID: String
@@ -13,7 +15,8 @@ final class TreeNetwork {
     private var root: PID?
 
     init(tree: TreeImage, options: RestoreOptions) {
-        isOwn = tree.ownNamespaceKinds.contains(.net)
+        isGiven = GivenNamespaces(tree: tree, options: options).contains(.net)
+        isOwn = isGiven || tree.ownNamespaceKinds.contains(.net)
         image = options.emptiesNetwork ? NetworkNamespaceImage() : tree.namespaces.network
         runID = tree.inventory.runID
         outside = NetworkOutside(
@@ -26,8 +29,9 @@ final class TreeNetwork {
 
     /// Fills the new namespace that the root stands in, and locks it.
     func build(in root: PID) throws(RestoreError) {
-        guard isOwn, let image else { return }
+        guard isOwn else { return }
         self.root = root
+        guard let image, !isGiven else { return }
         try told { () throws(NetworkError) in
             let namespace = try NetworkNamespace.of(root)
             let builder = try NetworkBuilder(
@@ -51,12 +55,22 @@ final class TreeNetwork {
 
     /// The tree is about to run.
     func release() throws(RestoreError) {
-        try told { () throws(NetworkError) in try builder?.release() }
+        try told { () throws(NetworkError) in
+            try builder?.release()
+            // The lock of the dump has stayed there.
+            guard isGiven, let root else { return }
+            let runID = runID
+            let namespace = try NetworkNamespace.of(root)
+            try NetworkNamespace.visit(namespace.rawValue) { () throws(NetworkError) in
+                try NamespaceLock.removeDumped(runID: runID)
+                try FilterRules.removeFoundLock()
+            }
+        }
     }
 
     /// What of the outside is missing or in the way.
     func problems() -> [RestoreError] {
-        guard isOwn else { return [] }
+        guard isOwn, !isGiven else { return [] }
         guard let image else {
             return [
                 RestoreError(
@@ -65,12 +79,7 @@ final class TreeNetwork {
                 )
             ]
         }
-        if let key = image.externalKey {
-            return [
-                RestoreError(
-                    "network namespace \(key)", "is to be given to the restore, which is not there yet")
-            ]
-        }
+        if image.externalKey != nil { return [] }
         return NetworkPreflight(image: image, outside: outside).problems()
     }
 

@@ -50,7 +50,8 @@ package struct AllowanceUse: Sendable, Equatable {
         "allow.ext-mount-map": [.mountNamespace, .mountExternal],
         "allow.veth": [.networkPair, .networkThirdNamespace],
         "allow.external": [
-            .mountNamespace, .networkPair, .networkThirdNamespace, .networkLowerLink, .networkLink, .device,
+            .mountNamespace, .networkNamespace, .pidNamespace, .networkPair, .networkThirdNamespace,
+            .networkLowerLink, .networkLink, .device,
             .externalFile, .terminal, .unixOutside,
             .pathReplaced, .mountExternal, .mountUnsupported, .mountSkipped, .mountMaster, .mountPeers,
         ],

@@ -208,9 +208,10 @@ extension FindingCode {
         case .namespaceFD:
             Entry(
                 .block, "descriptor of a namespace", criu: "ns",
-                "This build does not carry namespace descriptors yet.",
+                "The namespace is found again by a process of the tree that is in it, and here is none; close the descriptor, or "
+                    + "dump a tree in which somebody is.",
                 kernel: "It keeps a namespace alive that may have no process left in it.",
-                restore: "None today, it blocks.")
+                restore: "None, it blocks. Of the tree's own namespaces descriptors are carried.")
         case .ioURing:
             Entry(
                 .block, "io_uring",

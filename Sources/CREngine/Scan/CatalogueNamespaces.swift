@@ -5,8 +5,8 @@ extension FindingCode {
         case .pidNamespace:
             Entry(
                 .block, "pid namespace within the tree",
-                "A tree is carried in one pid namespace, as the init of which its root was made; dump the tree of "
-                    + "the other namespace's init by itself.",
+                "A tree is carried in one pid namespace, as the init of which its root was made; end the init of the other "
+                    + "namespace first, or dump the tree of that init alone.",
                 kernel:
                     "A namespace lives by its members, its pid 1 has duties that end with it, and process "
                     + "numbers in it differ from those outside.",
@@ -14,14 +14,15 @@ extension FindingCode {
         case .networkNamespace:
             Entry(
                 .block, "network namespace within the tree",
-                "A tree is carried in the network namespace of its root; this task has another one.",
+                "A tree is carried in the network namespace of its root; this task has another one. End it first, or dump "
+                    + "the tree below it alone.",
                 kernel: "Interfaces, addresses, routes and rules belong to the namespace and end with it.",
                 restore: "None, it blocks.")
         case .mountNamespace:
             Entry(
                 .block, "mount namespace within the tree",
-                "A tree is carried in the mount namespace of its root; this task has another one, or the mounts of the "
-                    + "root cannot be read.",
+                "A tree is carried in the mount namespace of its root; this task has another one, and is to be ended first, or "
+                    + "dumped alone with the tree below it. Or the mounts of the root cannot be read.",
                 kernel: "The table of mounts belongs to the namespace, with bind mounts whose source may not "
                     + "be visible outside.",
                 restore: "None, it blocks.")
@@ -35,20 +36,22 @@ extension FindingCode {
         case .utsNamespace:
             Entry(
                 .block, "uts namespace within the tree",
-                "A tree is carried in the uts namespace of its root; this task has another one.",
+                "A tree is carried in the uts namespace of its root; this task has another one. End it first, or dump the "
+                    + "tree below it alone.",
                 kernel: "Host and domain name belong to it.",
                 restore: "None, it blocks.")
         case .ipcNamespace:
             Entry(
                 .block, "ipc namespace within the tree",
-                "A tree is carried in the ipc namespace of its root; this task has another one.",
+                "A tree is carried in the ipc namespace of its root; this task has another one. End it first, or dump the "
+                    + "tree below it alone.",
                 kernel: "System V objects and message queues belong to it and end with it.",
                 restore: "None, it blocks.")
         case .cgroupNamespace:
             Entry(
                 .block, "cgroup namespace within the tree",
-                "A tree is carried in the cgroup namespace of its root; this task has another one, or the root is in "
-                    + "groups that are not below the roots of its namespace, and nothing tells where those are.",
+                "A tree is carried in the cgroup namespace of its root; this task has another one, and is to be ended first, "
+                    + "or dumped alone with the tree below it. Or the root is in groups that are not below the roots of its namespace, and nothing tells where those are.",
                 kernel: "Its root is the group that the process was in when it was made, and cannot be set.",
                 restore: "None, it blocks.")
         case .namespaceForChildren:

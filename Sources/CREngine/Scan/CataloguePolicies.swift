@@ -95,6 +95,18 @@ extension FindingCode {
                     + "them apart.",
                 kernel: "This is no matter of the kernel: a file holds one number.",
                 restore: "None, it blocks.")
+        case .newPIDNamespace:
+            Entry(
+                .info, "pid namespace made at restore",
+                "The policy has `restore: {pid-conflict: new-pid-namespace}`: a restore that finds an id of the tree "
+                    + "taken gives the tree a pid namespace of its own, unless something that it has stands against that.",
+                kernel:
+                    "Inside a pid namespace all ids are free; a process has another one in each namespace above. Its "
+                    + "first process takes over orphans, and all in it die with that.",
+                restore:
+                    "The tree has its old ids inside and new ones outside, where the pidfile has that of its root; its "
+                    + "parent is a small init. /proc is the host's, with the new ids. Sessions and processes outside are 0 "
+                    + "for it.")
         default: nil
         }
     }

@@ -167,6 +167,7 @@ package enum FindingCode: String, CaseIterable, Sendable, Codable {
     case unusedAllowance = "CRP810"
     case budgetWithoutPause = "CRP811"
     case sharedPidfile = "CRP812"
+    case newPIDNamespace = "CRP813"
 
     /// What is the same for all findings of a code.
     package struct Entry: Equatable, Sendable {

@@ -1,3 +1,5 @@
+import PolicyModel
+
 /// The scan rules of namespaces: those of the root travel with the tree, and all of it lives in them.
 ///
 /// A time namespace is ordinary: every restored tree has one, or its clocks would jump.
@@ -5,12 +7,27 @@ enum NamespaceRules {
     /// Kinds of which a tree may have its own.
     static let carried: Set<NamespaceKind> = [.pid, .net, .uts, .ipc, .time, .mount, .cgroup]
 
+    /// Namespaces that stay where they are, for a restore to be given.
+    static func given(_ snapshot: Snapshot, _ allow: Allowances) -> [Finding] {
+        codes.compactMap { kind, code in
+            guard let label = snapshot.label(of: kind, allow), let root = snapshot.task(snapshot.root) else {
+                return nil
+            }
+            let number = root.namespaces[keyPath: kind.place]
+            return Finding(
+                code, FindingObject(pid: root.pid),
+                "\(kind.name) namespace \(number), given to a restore as \(label)",
+                severity: .allowed)
+        }
+    }
+
     private static let codes: [(NamespaceKind, FindingCode)] = [
         (.pid, .pidNamespace), (.net, .networkNamespace), (.mount, .mountNamespace), (.user, .userNamespace),
         (.uts, .utsNamespace), (.ipc, .ipcNamespace), (.cgroup, .cgroupNamespace),
     ]
 
-    static func findings(_ task: TaskFacts, _ snapshot: Snapshot) -> [Finding] {
+    static func findings(_ task: TaskFacts, in context: ScanContext) -> [Finding] {
+        let snapshot = context.snapshot
         let object = FindingObject(pid: task.pid)
         let root = snapshot.task(snapshot.root)?.namespaces ?? snapshot.ownNamespaces
         var found: [Finding] = codes.compactMap { kind, code in
@@ -18,7 +35,12 @@ enum NamespaceRules {
             if number == snapshot.ownNamespaces[keyPath: kind.place] { return nil }
             let name = "\(kind.name) namespace \(number)"
             if number != root[keyPath: kind.place] {
-                return Finding(code, object, name + ", that of the root is \(root[keyPath: kind.place])")
+                // Told of the first who is in it, who made it or whom its maker put there.
+                let owner = snapshot.tasks.first { $0.namespaces[keyPath: kind.place] == number }
+                if owner?.pid != task.pid { return nil }
+                return Finding(
+                    code, object,
+                    name + " of \(task.comm)[\(task.pid)], that of the root is \(root[keyPath: kind.place])")
             }
             if kind == .mount, snapshot.mounts == nil {
                 return Finding(code, object, name + ", whose table of mounts cannot be read")
@@ -31,7 +53,7 @@ enum NamespaceRules {
             return carried.contains(kind) ? nil : Finding(code, object, name)
         }
         if snapshot.ownNamespaceKinds.contains(.pid), task.pid == snapshot.root,
-            task.status.namespaceIDs.last != 1
+            task.status.namespaceIDs.last != 1, snapshot.label(of: .pid, context.allow) == nil
         {
             found.append(
                 Finding(

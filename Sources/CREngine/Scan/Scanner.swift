@@ -10,7 +10,8 @@ package enum Scanner {
             found += TaskRules.findings(task, in: context)
             found += AreaRules.findings(task, in: context)
         }
-        if let network = snapshot.network {
+        found += NamespaceRules.given(snapshot, allow)
+        if let network = snapshot.network, snapshot.label(of: .net, allow) == nil {
             found += NetworkRules.findings(network, pid: snapshot.root, allow: allow)
         }
         if let mounts = snapshot.mounts {

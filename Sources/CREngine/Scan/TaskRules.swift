@@ -22,7 +22,7 @@ enum TaskRules {
         }
         found += identity(task, in: context)
         found += sharing(task, snapshot)
-        found += NamespaceRules.findings(task, snapshot)
+        found += NamespaceRules.findings(task, in: context)
         for thread in task.threads { found += self.thread(thread, task, snapshot) }
         for (name, link) in [("program", task.exe), ("working directory", task.cwd)] {
             guard let link else { continue }

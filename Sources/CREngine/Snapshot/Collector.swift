@@ -81,6 +81,7 @@ package struct Collector {
     }
 
     private mutating func finish() throws(CollectorError) {
+        snapshot.madeInit = madeInit()
         snapshot.openFiles = openFiles.files
         for place in snapshot.openFiles.indices {
             let file = snapshot.openFiles[place]
@@ -111,6 +112,19 @@ package struct Collector {
         if scope.findsOutsideHolders {
             snapshot.outsideHolders = OutsideScan.holders(of: snapshot)
         }
+    }
+
+    /// See `NewPIDNamespace`.
+    private func madeInit() -> PID? {
+        guard let root = snapshot.task(snapshot.root), root.namespaces.pid != 0,
+            root.namespaces.pid != snapshot.ownNamespaces.pid,
+            let directory = try? ProcDirectory.open("/proc/\(root.parent)"),
+            TaskReader.namespaces(directory).pid == root.namespaces.pid,
+            let status = try? TaskStatus(parsing: directory.readRecord("status")),
+            status.namespaceIDs.last == NamespaceInit.pid.rawValue,
+            let stat = try? TaskStat(parsing: directory.readRecord("stat")), stat.comm == NamespaceInit.name
+        else { return nil }
+        return root.parent
     }
 
     /// A table that cannot be read or understood is that of a task of which more than that is told.

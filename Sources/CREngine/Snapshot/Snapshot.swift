@@ -48,6 +48,8 @@ package struct Snapshot: Equatable, Sendable {
     package var parentCgroups: [CgroupRow] = []
     /// Groups of the root as its own cgroup namespace has them; nil where it is in ours, or nobody may look.
     package var rootCgroupsInside: [CgroupRow]?
+    /// The init of a pid namespace that a restore made for the tree, where the root is a child of it; nil for no such one.
+    package var madeInit: PID?
     /// What happened during the look.
     package var events: [CollectionEvent] = []
 

@@ -19,8 +19,9 @@ enum SystemVScan {
             .ipc, of: snapshot.root,
             refusal: { failure in
                 switch failure.errno {
-                case .noEntry, .noProcess: CollectorError.noSuchProcess(failure.pid)
-                default: CollectorError.unreadable(path: "/proc/\(failure.pid)/ns/ipc", errno: failure.errno)
+                case .noEntry, .noProcess: CollectorError.noSuchProcess(snapshot.root)
+                default:
+                    CollectorError.unreadable(path: "/proc/\(snapshot.root)/ns/ipc", errno: failure.errno)
                 }
             }
         ) { () throws(CollectorError) in try look(snapshot, takesAll: true) }

@@ -49,6 +49,7 @@ typedef struct FanotifyFileEntry FanotifyFileEntry;
 typedef struct PidfdEntry PidfdEntry;
 typedef struct FileLockEntry FileLockEntry;
 typedef struct TtyFileEntry TtyFileEntry;
+typedef struct NsFileEntry NsFileEntry;
 typedef struct FileEntry FileEntry;
 typedef struct FsEntry FsEntry;
 typedef struct RemapFilePathEntry RemapFilePathEntry;
@@ -751,7 +752,21 @@ struct  TtyFileEntry
 /*
  * A tagged union. The kinds that this build does not decode stay undeclared and pass as unknown fields:
  * 5 namespace, 11 tun, 15 external, 21 bpf map.
+ * A descriptor of /proc/PID/ns/X.
  */
+struct  NsFileEntry
+{
+  ProtobufCMessage base;
+  uint32_t id;
+  uint32_t ns_id;
+  uint32_t ns_cflag;
+  uint32_t flags;
+};
+#define NS_FILE_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&ns_file_entry__descriptor) \
+    , 0, 0, 0, 0 }
+
+
 struct  FileEntry
 {
   ProtobufCMessage base;
@@ -759,6 +774,7 @@ struct  FileEntry
   uint32_t id;
   RegFileEntry *reg;
   InetSkEntry *isk;
+  NsFileEntry *nsf;
   PacketSockEntry *psk;
   NetlinkSkEntry *nlsk;
   UnixSkEntry *usk;
@@ -776,7 +792,7 @@ struct  FileEntry
 };
 #define FILE_ENTRY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&file_entry__descriptor) \
-    , FD_TYPES__UND, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
+    , FD_TYPES__UND, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 
 
 struct  FsEntry
@@ -1523,6 +1539,25 @@ TtyFileEntry *
 void   tty_file_entry__free_unpacked
                      (TtyFileEntry *message,
                       ProtobufCAllocator *allocator);
+/* NsFileEntry methods */
+void   ns_file_entry__init
+                     (NsFileEntry         *message);
+size_t ns_file_entry__get_packed_size
+                     (const NsFileEntry   *message);
+size_t ns_file_entry__pack
+                     (const NsFileEntry   *message,
+                      uint8_t             *out);
+size_t ns_file_entry__pack_to_buffer
+                     (const NsFileEntry   *message,
+                      ProtobufCBuffer     *buffer);
+NsFileEntry *
+       ns_file_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   ns_file_entry__free_unpacked
+                     (NsFileEntry *message,
+                      ProtobufCAllocator *allocator);
 /* FileEntry methods */
 void   file_entry__init
                      (FileEntry         *message);
@@ -1760,6 +1795,9 @@ typedef void (*FileLockEntry_Closure)
 typedef void (*TtyFileEntry_Closure)
                  (const TtyFileEntry *message,
                   void *closure_data);
+typedef void (*NsFileEntry_Closure)
+                 (const NsFileEntry *message,
+                  void *closure_data);
 typedef void (*FileEntry_Closure)
                  (const FileEntry *message,
                   void *closure_data);
@@ -1825,6 +1863,7 @@ extern const ProtobufCMessageDescriptor fanotify_file_entry__descriptor;
 extern const ProtobufCMessageDescriptor pidfd_entry__descriptor;
 extern const ProtobufCMessageDescriptor file_lock_entry__descriptor;
 extern const ProtobufCMessageDescriptor tty_file_entry__descriptor;
+extern const ProtobufCMessageDescriptor ns_file_entry__descriptor;
 extern const ProtobufCMessageDescriptor file_entry__descriptor;
 extern const ProtobufCMessageDescriptor fs_entry__descriptor;
 extern const ProtobufCMessageDescriptor remap_file_path_entry__descriptor;

@@ -1,0 +1,235 @@
+import Glibc
+import TestSupport
+import Testing
+
+/// Trees that are put into namespaces which are there already.
+@Suite(
+    .serialized,
+    .enabled(if: BuiltPrograms.canApply, "needs root, and a crplan that has dump and restore"))
+struct GivenNamespaceTests {
+    /// A server outside, and a tree that keeps a socket on its own loopback: in the image is none of the network.
+    @Test(arguments: [true, false])
+    func `a network namespace that is external is handed in`(_ isByPolicy: Bool) throws {
+        let run = try python(
+            #"""
+            import socket
+            holder = hold("net")
+            tree = start(holder, "net", "/usr/bin/python3", "-uc", """
+            import os, socket, time
+            server = socket.socket()
+            server.bind(('127.0.0.1', 7707))
+            server.listen()
+            client = socket.create_connection(('127.0.0.1', 7707))
+            other = server.accept()[0]
+            client.send(b'before')
+            print('ready')
+            while not os.path.exists('go'): time.sleep(0.02)
+            assert other.recv(10) == b'before'
+            late = socket.create_connection(('127.0.0.1', 7707))
+            print('net', os.stat('/proc/self/ns/net').st_ino)
+            """)
+            inode = os.stat(f"/proc/{holder.pid}/ns/net").st_ino
+            external = f"net[{inode}]:outside"
+            if by_policy:
+                open("p.yaml", "w").write(f'version: 1\nname: p\nselect: [{{pid: {tree}}}]\nstore: {{path: "{os.getcwd()}/store"}}\n'
+                                          f'dump: {{after: kill}}\nallow: {{tcp-established: true, external: ["{external}"]}}\n')
+                plan = crplan("plan", "p.yaml")
+                assert f"network namespace {inode}, given to a restore as outside" in plan, plan
+                crplan("apply", "p.yaml")
+                target = [f"{os.getcwd()}/store/p/{name}/latest" for name in os.listdir("store/p") if os.path.isdir(f"store/p/{name}")]
+                images = target[0] + "/images"
+            else:
+                crplan("dump", "-t", tree, "-D", "images", "--tcp-established", "--external", external)
+                target, images = ["-D", "images", "-d"], "images"
+            gone(tree)
+            assert any(name.startswith("netns-") for name in os.listdir(images))
+            assert not any(name.startswith(("netdev-", "ifaddr-")) for name in os.listdir(images)), os.listdir(images)
+            assert "was not given; restore with --inherit-fd fd[N]:outside" in crplan("restore", *target, fails=True)
+            fd = os.open(f"/proc/{holder.pid}/ns/net", os.O_RDONLY)
+            wrong = os.open(f"/proc/{holder.pid}/ns/uts", os.O_RDONLY)
+            assert f"descriptor {wrong}: is to be a network namespace" in crplan("restore", *target, "--inherit-fd", f"fd[{wrong}]:outside", fds=[wrong], fails=True)
+            crplan("restore", *target, "--inherit-fd", f"fd[{fd}]:outside", fds=[fd])
+            finish(tree)
+            assert f"net {inode}\n" in open("out").read(), open("out").read()
+            assert inside(holder, "nft", "list", "tables") == "", "a lock is left"
+            """#, isByPolicy ? "policy" : "options")
+        #expect(run.ending == .exit(0), "\(run.output)")
+    }
+
+    /// As that of a pod, whose init is no process of the tree.
+    @Test func `a pid namespace that is external is handed in`() throws {
+        let run = try python(
+            #"""
+            pod = child(hold("pid", "--fork", "--kill-child"))
+            entering = start(None, None, "/usr/bin/nsenter", "-t", str(pod), "--pid", "/usr/bin/python3", "-uc", textwrap.dedent("""
+            import os, time
+            os.setsid()
+            child = os.fork()
+            if child: print('ready')
+            while not os.path.exists('go'): time.sleep(0.02)
+            if child: os.waitpid(child, 0)
+            print('numbers', os.getpid(), os.getppid() if not child else child)
+            """))
+            tree = int(open(f"/proc/{entering}/task/{entering}/children").read())
+            inner = open(f"/proc/{tree}/status").read().split("NSpid:")[1].split()[1]
+            inode = os.stat(f"/proc/{pod}/ns/pid").st_ino
+            assert "of which it is not the init" in crplan("dump", "-t", tree, "-D", "images", fails=True)
+            crplan("dump", "-t", tree, "-D", "images", "--external", f"pid[{inode}]:pod")
+            gone(tree)
+            assert "restore with --inherit-fd fd[N]:pod" in crplan("restore", "-D", "images", fails=True)
+            fd = os.open(f"/proc/{pod}/ns/pid", os.O_RDONLY)
+            given = ["--inherit-fd", f"fd[{fd}]:pod", "-D", "images", "--pidfile"]
+            crplan("restore", "-d", *given, directory + "/pid", fds=[fd])
+            again = crplan("restore", "-d", *given, directory + "/other", fds=[fd], fails=True)
+            assert f"task {inner}: cannot be made with its old id" in again, again
+            root = int(open("pid").read())
+            assert os.stat(f"/proc/{root}/ns/pid").st_ino == inode
+            assert f"NSpid:\t{root}\t{inner}\n" in open(f"/proc/{root}/status").read()
+            finish(root)
+            assert open("out").read().count(f"numbers") == 2 and f"numbers {inner} " in open("out").read()
+            assert os.path.exists(f"/proc/{pod}"), "the pod has gone"
+            """#, "pid")
+        #expect(run.ending == .exit(0), "\(run.output)")
+    }
+
+    /// The image has none of these namespaces: the tree lived in those of the host.
+    @Test func `a tree of the host joins namespaces of others`() throws {
+        let run = try python(
+            #"""
+            holder = hold("net", "uts", "ipc")
+            clocks = hold("time", "--monotonic=1000000", "--fork", "--kill-child")
+            inside(holder, "hostname", "given")
+            tree = start(None, None, "/usr/bin/python3", "-uc", """
+            import os, socket, time
+            print('ready')
+            while not os.path.exists('go'): time.sleep(0.02)
+            for kind in 'net', 'uts', 'ipc', 'time': print(kind, os.stat('/proc/self/ns/' + kind).st_ino)
+            print(socket.gethostname(), int(time.clock_gettime(time.CLOCK_MONOTONIC)) > 1000000)
+            """)
+            crplan("dump", "-t", tree, "-D", "images")
+            gone(tree)
+            words = [word for kind in ("net", "uts", "ipc") for word in ("--join-ns", f"{kind}:{holder.pid}")]
+            inner = child(clocks)
+            wrong = crplan("restore", "-D", "images", "-d", "-J", f"net:/proc/{inner}/ns/time", fails=True)
+            assert "is to be a network namespace and is none" in wrong, wrong
+            crplan("restore", "-D", "images", "-d", *words, "-J", f"time:/proc/{inner}/ns/time")
+            finish(tree)
+            said = open("out").read()
+            for kind in "net", "uts", "ipc":
+                assert f"{kind} " + str(os.stat(f"/proc/{holder.pid}/ns/{kind}").st_ino) in said, said
+            assert "time " + str(os.stat(f"/proc/{inner}/ns/time").st_ino) in said, said
+            assert "given True" in said, said
+            """#, "join")
+        #expect(run.ending == .exit(0), "\(run.output)")
+    }
+
+    /// Flags of a dump and of a restore; see EmptyNetwork of criu.
+    @Test func `a network namespace is dumped and made empty`() throws {
+        let run = try python(
+            #"""
+            holder = None
+            tree = start(None, "net", "/usr/bin/python3", "-uc", """
+            import os, subprocess, time
+            subprocess.run('ip link set lo up; ip link add spare type bridge; ip addr add 10.8.8.8/24 dev spare', shell=True, check=True)
+            print('ready')
+            while not os.path.exists('go'): time.sleep(0.02)
+            print(subprocess.check_output(['ip', '-o', 'link'], text=True).count('\\n'), 'links')
+            """)
+            crplan("dump", "-t", tree, "-D", "images", "-R", "--empty-ns", "net")
+            assert not any(name.startswith("ifaddr-") and os.path.getsize("images/" + name) > 4 for name in os.listdir("images"))
+            crplan("dump", "-t", tree, "-D", "full")
+            gone(tree)
+            # Whole images, and the restore makes none of it.
+            crplan("restore", "-D", "full", "-d", "--empty-ns", "net")
+            finish(tree)
+            assert "1 links" in open("out").read(), open("out").read()
+            os.remove("go")
+            crplan("restore", "-D", "images", "-d", "--empty-ns", "net", "--pidfile", "again")
+            finish(tree)
+            assert open("out").read().endswith("1 links\n"), open("out").read()
+            """#, "empty")
+        #expect(run.ending == .exit(0), "\(run.output)")
+    }
+
+    /// A program that has a directory, and helpers for trees in it; what it starts ends with it.
+    private func python(_ script: String, _ name: String) throws -> Command {
+        let directory = try makeDirectory(in: "/tmp")
+        defer { remove(directory) }
+        let helpers = #"""
+            import ctypes, os, signal, subprocess, sys, textwrap, time
+            tool, directory, by_policy = sys.argv[1], sys.argv[2], sys.argv[3] == "policy"
+            os.chdir(directory)
+            os.mkdir("images"); os.mkdir("full")
+            ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+            started = []
+
+            def await_that(what, why):
+                end = time.monotonic() + 30
+                while not what():
+                    assert time.monotonic() < end, why
+                    time.sleep(0.01)
+
+            def child(process):
+                def look(): return open(f"/proc/{process.pid}/task/{process.pid}/children").read().split()
+                await_that(look, "no child")
+                return int(look()[0])
+
+            # Somebody who keeps namespaces of these kinds.
+            def hold(*kinds):
+                words = ["unshare"] + [kind if kind.startswith("-") else "--" + kind for kind in kinds]
+                # An init is to reap.
+                stay = "sleep 600 & wait" if "pid" in kinds else "exec sleep 600"
+                process = subprocess.Popen(words + ["sh", "-c", "ip link set lo up; echo; " + stay], stdout=subprocess.PIPE)
+                started.append(process.pid)
+                process.stdout.readline()
+                return process
+
+            def inside(process, *words):
+                return subprocess.check_output(["nsenter", "-t", str(process.pid), "-n", "-u", "-i", *words], text=True)
+
+            # A tree in a namespace of somebody, or in one of its own, or in ours. Its root is our child.
+            def start(holder, kind, *words):
+                enter = ["nsenter", "-t", str(holder.pid), "--" + kind] if holder else ["unshare", "--" + kind] if kind else []
+                words = [*words[:-1], textwrap.dedent(words[-1])]
+                out = os.open("out", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+                process = subprocess.Popen([*enter, *words], stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
+                os.close(out)
+                started.append(process.pid)
+                await_that(lambda: "ready\n" in open("out").read(), "it does not get ready: " + open("out").read())
+                return process.pid
+
+            def crplan(command, *words, fails=False, fds=()):
+                done = subprocess.run([tool, command, *map(str, words)], text=True, capture_output=True, pass_fds=fds)
+                text = done.stdout + done.stderr
+                assert (done.returncode != 0) == fails, f"{command} {words}: exit {done.returncode}\n{text}"
+                return text
+
+            def reaped(pid):
+                try:
+                    while os.waitpid(-1, os.WNOHANG)[0]: pass
+                except ChildProcessError: pass
+                return not os.path.exists(f"/proc/{pid}")
+
+            def gone(pid): await_that(lambda: reaped(pid), f"{pid} does not end")
+
+            def finish(pid):
+                assert os.path.exists(f"/proc/{pid}"), "it is not there: " + open("out").read()
+                open("go", "w").close()
+                gone(pid)
+
+            try:
+            """#
+        let end = #"""
+            finally:
+                for pid in started:
+                    try: os.kill(pid, signal.SIGKILL)
+                    except ProcessLookupError: pass
+            """#
+        let body = script.split(separator: "\n", omittingEmptySubsequences: false).map { "    " + $0 }
+            .joined(separator: "\n")
+        try write(helpers + "\n" + body + "\n" + end, to: directory + "/program.py")
+        return try Command.run(
+            ["/usr/bin/python3", directory + "/program.py", BuiltPrograms.crplan, directory, name],
+            timeout: 120)
+    }
+}
