@@ -101,13 +101,23 @@ struct GivenNamespaceTests {
             inside(holder, "hostname", "given")
             tree = start(None, None, "/usr/bin/python3", "-uc", """
             import os, socket, time
+            name = b'\\0crplan-given-' + str(os.getpid()).encode()
+            server = socket.socket(socket.AF_UNIX)
+            server.bind(name)
+            server.listen()
             print('ready')
             while not os.path.exists('go'): time.sleep(0.02)
+            socket.socket(socket.AF_UNIX).connect(name)
             for kind in 'net', 'uts', 'ipc', 'time': print(kind, os.stat('/proc/self/ns/' + kind).st_ino)
             print(socket.gethostname(), int(time.clock_gettime(time.CLOCK_MONOTONIC)) > 1000000)
             """)
             crplan("dump", "-t", tree, "-D", "images")
             gone(tree)
+            # The name is somebody's here, and free there.
+            import socket
+            taker = socket.socket(socket.AF_UNIX)
+            taker.bind(f"\0crplan-given-{tree}")
+            assert "is the name of another socket now" in crplan("restore", "-D", "images", fails=True)
             words = [word for kind in ("net", "uts", "ipc") for word in ("--join-ns", f"{kind}:{holder.pid}")]
             inner = child(clocks)
             wrong = crplan("restore", "-D", "images", "-d", "-J", f"net:/proc/{inner}/ns/time", fails=True)

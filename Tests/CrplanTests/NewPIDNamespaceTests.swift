@@ -66,6 +66,49 @@ struct NewPIDNamespaceTests {
         #expect(hasEnded)
     }
 
+    @Test(arguments: [
+        "processes made", "a process has its memory", "sockets made", "credentials are set", "all is there",
+        "registers are set",
+    ])
+    func `a restore that is cut leaves nobody in the namespace`(_ point: String) throws {
+        let dumped = try DumpedSubject(["plain"])
+        try dumped.dump()
+        let isGone = dumped.reapAll()
+        try #require(isGone)
+        let taker = try IDTaker(dumped.root)
+        let tool = try spawn(
+            [
+                "/usr/bin/env", "CRPLAN_STOP_AT==\(point)", BuiltPrograms.crplan, "restore", "-d", "-D",
+                dumped.images, Self.option,
+            ], log: dumped.directory + "/tool.log", directory: dumped.directory)
+        var status: Int32 = 0
+        let hasStopped = poll(until: now() + 60) { waitpid(tool, &status, WUNTRACED | WNOHANG) == tool }
+        #expect(hasStopped && status & 0xff == 0x7f, "no stop at \(point)")
+        let inside = Self.inhabitants(with: dumped.root)
+        #expect(inside.count == 2, "\(inside)")
+        kill(tool, SIGKILL)
+        _ = wait(for: tool, until: now() + 30)
+        let hasEnded = reap(inside, until: now() + 30)
+        #expect(hasEnded)
+        _ = consume taker
+        let restored = try dumped.restore([Self.option])
+        #expect(restored.ending == .exit(0), "\(restored.output)")
+        let verdict = try dumped.verdict()
+        #expect(verdict == "pass\n")
+        let isDone = dumped.reapAll()
+        #expect(isDone)
+    }
+
+    /// All in the pid namespace, not ours, in which somebody has this number.
+    private static func inhabitants(with number: Int32) -> [Int32] {
+        let all = names(in: "/proc").compactMap { Int32($0) }
+        let own = link(at: "/proc/self/ns/pid")
+        let namespace = all.filter { pid in
+            text(of: "/proc/\(pid)/status")?.contains("NSpid:\t\(pid)\t\(number)\n") == true
+        }.compactMap { link(at: "/proc/\($0)/ns/pid") }.first { $0 != own }
+        return namespace.map { namespace in all.filter { link(at: "/proc/\($0)/ns/pid") == namespace } } ?? []
+    }
+
     /// The shell waits for a file and ends by its own exit code, or by a signal.
     @Test(arguments: [(nil, 7), (SIGTERM, 128 + 15), (SIGKILL, 128 + 9)])
     func `who waits for the tree learns how its root ended`(_ signal: Int32?, _ code: Int32) throws {

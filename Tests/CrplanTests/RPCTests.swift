@@ -12,7 +12,7 @@ struct RPCTests {
         "refused-options", "missing-options", "missing-requests", "configuration", "processor",
         "refused-stages",
         "dump-and-restore", "sibling", "program", "taken", "gone", "externals", "inherited", "service",
-        "client-dies", "namespaces", "orphan-terminal", "orphan-refused",
+        "client-dies", "namespaces", "join", "orphan-terminal", "orphan-refused",
     ]
 
     @Test(arguments: cases)
@@ -25,7 +25,8 @@ struct RPCTests {
         .enabled(if: getenv("CRPLAN_CRIU") != nil, "CRPLAN_CRIU names no stock criu (scripts/get-criu)"),
         arguments: [
             "no-request", "no-message", "other-kinds", "version", "keep-open", "check", "wait", "processor",
-            "refused-stages", "dump-and-restore", "sibling", "program", "taken", "gone", "orphan-terminal",
+            "refused-stages", "dump-and-restore", "sibling", "program", "taken", "gone", "join",
+            "orphan-terminal",
         ])
     func `a stock criu passes the same test`(_ name: String) throws {
         try run(name, face: getenv("CRPLAN_CRIU").map { String(cString: $0) })
@@ -354,6 +355,19 @@ struct RPCTests {
             elif case == "gone":
                 answer, _ = once(request(DUMP, options=options((2, 999999))), code=1)
                 assert answer[2] == 0 and answer[7] == 3, answer
+            elif case == "join":
+                holder = subprocess.Popen(
+                    ["unshare", "--uts", "sh", "-c", "hostname given; echo; exec sleep 1000"], stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE)
+                left.append(holder.pid)
+                holder.stdout.readline()
+                pid = dumped()
+                answer, _ = once(request(RESTORE, options=options((39, message((1, "uts"), (2, str(holder.pid)))))))
+                assert answer[2] == 1, answer
+                assert os.readlink(f"/proc/{pid}/ns/uts") == os.readlink(f"/proc/{holder.pid}/ns/uts")
+                holder.kill()
+                holder.wait()
+                end(pid)
             elif case == "externals":
                 # A pipe to us: nothing allows it but the client, and that only once the tree is frozen.
                 reader, writer = os.pipe()

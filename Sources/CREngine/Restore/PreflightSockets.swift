@@ -29,6 +29,8 @@ struct PreflightSockets {
 
     private func name(_ row: UnixSocketPlan.Row, _ present: [SocketFacts]) -> [RestoreError] {
         guard let bytes = row.socket.path else {
+            // Abstract names are those of a network namespace, and what is listed is ours.
+            if tree.ownNamespaceKinds.contains(.net) || options.joined[.net] != nil { return [] }
             let isTaken = present.contains { $0.local == row.socket.title && $0.type == row.socket.type }
             guard isTaken else { return [] }
             return [
