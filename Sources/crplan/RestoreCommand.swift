@@ -288,10 +288,12 @@ struct RestoreCommand: ParsableCommand {
 
     private func tellProblems(_ place: Place) throws {
         let log = EngineLog(descriptor: 2, level: .error)
-        let problems = try executor(place, log).problems()
+        let executor = try executor(place, log)
+        let problems = try executor.problems()
         for problem in problems { print(problem) }
         if !problems.isEmpty { throw ExitStatus.blocked.exit }
         print("Nothing stands in the way of a restore.")
+        if let notice = executor.notice { print(notice) }
     }
 
     private func executor(_ place: Place, _ log: EngineLog) throws -> RestoreExecutor {

@@ -11,7 +11,7 @@ import Testing
 struct NestedNamespaceTests {
     @Test(arguments: [
         ("pid", "CRP301"), ("net", "CRP302"), ("mnt", "CRP303"), ("user", "CRP304"), ("uts", "CRP305"),
-        ("ipc", "CRP306"), ("cgroup", "CRP307"),
+        ("ipc", "CRP306"), ("cgroup", "CRP307"), ("time", "CRP309"),
     ])
     func `the plan names the namespace and who has it`(_ kind: String, _ code: String) throws {
         var load = try Workload()

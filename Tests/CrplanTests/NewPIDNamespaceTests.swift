@@ -66,6 +66,22 @@ struct NewPIDNamespaceTests {
         #expect(hasEnded)
     }
 
+    @Test func `the plan warns of what would keep a tree out`() throws {
+        var load = try Workload()
+        let place = load.place
+        try load.start([BuiltPrograms.subject, "--status", place + "/status", "processfiles"])
+        try #require(load.await { text(of: place + "/status") == "ready\n" }, "\(load.contents("log"))")
+        let policy = try load.writePolicy("warned", pids: [load.root])
+        try write((text(of: policy) ?? "") + "restore: {pid-conflict: new-pid-namespace}\n", to: policy)
+        let plan = try PlannedFindings(of: policy)
+        #expect(plan.isReady, "\(plan.text)")
+        let warnings = plan.findings.filter { $0.code.rawValue == "CRP813" }
+        #expect(!warnings.isEmpty && warnings.allSatisfy { $0.severity == .warn }, "\(plan.text)")
+        #expect(
+            warnings.contains { $0.what.contains("/proc/\(load.root)/") && $0.object.fd != nil },
+            "\(plan.text)")
+    }
+
     @Test(arguments: [
         "processes made", "a process has its memory", "sockets made", "credentials are set", "all is there",
         "registers are set",
@@ -166,6 +182,10 @@ struct NewPIDNamespaceTests {
         try #require(reap(tree, session: first, until: now() + 10))
         let newest = try #require(load.checkpoints(of: "given").first)
         let taker = try IDTaker(first)
+        let coming = try Command.run([BuiltPrograms.crplan, "restore", "--plan", newest])
+        #expect(coming.ending == .exit(0))
+        #expect(coming.output.contains("id \(first) is taken by "), "\(coming.output)")
+        #expect(coming.output.contains("the tree gets a pid namespace of its own"), "\(coming.output)")
         let restored = try Command.run([BuiltPrograms.crplan, "restore", newest])
         try #require(restored.ending == .exit(0), "\(restored.output)")
         let root = try #require(text(of: pidfile).flatMap { Int32(trimmed($0)) })

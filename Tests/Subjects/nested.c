@@ -14,7 +14,7 @@ static const struct {
     const char *name;
     int flag;
 } kinds[] = {{"pid", CLONE_NEWPID}, {"net", CLONE_NEWNET}, {"mnt", CLONE_NEWNS}, {"uts", CLONE_NEWUTS}, {"ipc", CLONE_NEWIPC},
-             {"cgroup", CLONE_NEWCGROUP}, {"user", CLONE_NEWUSER}};
+             {"cgroup", CLONE_NEWCGROUP}, {"user", CLONE_NEWUSER}, {"time", 0x80}};
 enum { count = sizeof kinds / sizeof kinds[0] };
 
 static ino_t own(const char *kind)
@@ -38,7 +38,7 @@ static void part(void *argument)
 {
     int kind = *(int *)argument;
     MUST(unshare(kinds[kind].flag));
-    // Who makes a pid namespace stays outside, and its first child is the init. In others both are.
+    // Who makes a pid or time namespace stays outside, and its children go there. In others both are.
     pid_t child = MUST(fork());
     if (child == 0) {
         MUST(prctl(PR_SET_PDEATHSIG, SIGKILL));

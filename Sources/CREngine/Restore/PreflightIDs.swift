@@ -17,7 +17,8 @@ enum PreflightIDs {
         return taken.map { id -> RestoreError in
             var problem = RestoreError(
                 "id \(id)", "is taken by \(owner(id))",
-                remedy: "end it, or wait until its parent has noticed its end")
+                remedy: "end it, wait until its parent has noticed its end, or restore with "
+                    + "--pid-conflict=new-pid-namespace")
             problem.code = .exists
             return problem
         }

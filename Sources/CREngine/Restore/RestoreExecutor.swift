@@ -45,6 +45,13 @@ package struct RestoreExecutor {
             + (try CgroupBuilder(tree: tree, options).problems(tree))
     }
 
+    /// What is to be told of a restore that nothing stands in the way of; nil for nothing.
+    package var notice: String? {
+        guard let taken = newNamespace?.taken, let first = taken.first else { return nil }
+        let more = taken.count == 1 ? "" : ", and \(taken.count - 1) more are taken"
+        return "\(first.subject) \(first.fact)\(more): the tree gets a pid namespace of its own"
+    }
+
     /// Restores. Of several obstacles the first is thrown and the others are logged. `call` is for programs of the
     /// operator, and gets the root.
     package func restore(
@@ -55,10 +62,7 @@ package struct RestoreExecutor {
             for problem in found.dropFirst() { log.error(problem.description) }
             throw first
         }
-        if let taken = newNamespace?.taken, let first = taken.first {
-            let more = taken.count == 1 ? "" : ", and \(taken.count - 1) more are taken"
-            log.info("\(first.subject) \(first.fact)\(more): the tree gets a pid namespace of its own")
-        }
+        if let notice { log.info(notice) }
         faults.pass("nothing is made yet")
         let environment = try OwnEnvironment()
         let cgroups = try CgroupBuilder(tree: tree, options)

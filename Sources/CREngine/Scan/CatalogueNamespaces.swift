@@ -65,7 +65,8 @@ extension FindingCode {
         case .timeNamespaceSplit:
             Entry(
                 .block, "time namespaces that differ within the tree",
-                "All tasks of a tree share one time namespace at restore; these do not.",
+                "All tasks of a tree share one time namespace at restore; these do not. End the other one first, or dump the tree "
+                    + "below it alone.",
                 kernel: "The offsets of CLOCK_MONOTONIC and CLOCK_BOOTTIME are set before the first process "
                     + "enters, once for all in it.",
                 restore: "The tree gets one time namespace, so that its clocks go on where they were. Two "

@@ -35,9 +35,7 @@ enum NamespaceRules {
             if number == snapshot.ownNamespaces[keyPath: kind.place] { return nil }
             let name = "\(kind.name) namespace \(number)"
             if number != root[keyPath: kind.place] {
-                // Told of the first who is in it, who made it or whom its maker put there.
-                let owner = snapshot.tasks.first { $0.namespaces[keyPath: kind.place] == number }
-                if owner?.pid != task.pid { return nil }
+                if !isFirst(in: kind, task, snapshot) { return nil }
                 return Finding(
                     code, object,
                     name + " of \(task.comm)[\(task.pid)], that of the root is \(root[keyPath: kind.place])")
@@ -74,12 +72,19 @@ enum NamespaceRules {
                     .namespaceForChildren, object,
                     "time namespace \(task.namespaces.timeForChildren) for children"))
         }
-        if let root = snapshot.task(snapshot.root), root.namespaces.time != task.namespaces.time {
+        if root.time != task.namespaces.time, isFirst(in: .time, task, snapshot) {
             found.append(
                 Finding(
                     .timeNamespaceSplit, object,
-                    "time namespace \(task.namespaces.time), that of the root is \(root.namespaces.time)"))
+                    "time namespace \(task.namespaces.time) of \(task.comm)[\(task.pid)], that of the root is \(root.time)"
+                ))
         }
         return found
+    }
+
+    /// Of a namespace within the tree is told once, of the first who is in it: who made it, or whom its maker put there.
+    private static func isFirst(in kind: NamespaceKind, _ task: TaskFacts, _ snapshot: Snapshot) -> Bool {
+        let number = task.namespaces[keyPath: kind.place]
+        return snapshot.tasks.first { $0.namespaces[keyPath: kind.place] == number }?.pid == task.pid
     }
 }
