@@ -32,8 +32,11 @@ static _Noreturn void leave(long result)
 
 static long clone_mount(const char *path)
 {
-    return cp_syscall(CP_SYS_open_tree, AT_FDCWD, (long)path,
-                      CP_OPEN_TREE_CLONE | CP_OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, 0, 0, 0);
+    long flags = CP_OPEN_TREE_CLONE | CP_OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
+    long result = cp_syscall(CP_SYS_open_tree, AT_FDCWD, (long)path, flags, 0, 0, 0);
+
+    // A mount with others in it that are locked comes with them only.
+    return result == -EINVAL ? cp_syscall(CP_SYS_open_tree, AT_FDCWD, (long)path, flags | AT_RECURSIVE, 0, 0, 0) : result;
 }
 
 static long enter_copy(int mount_ns, int user_ns)

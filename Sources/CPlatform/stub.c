@@ -220,7 +220,32 @@ static long become_powerless(uint32_t uid, uint32_t gid)
     return result ? result : cp_syscall(CP_SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0, 0);
 }
 
-int cp_stand_in_start(uint32_t uid, uint32_t gid)
+static long clone_into(int pid_ns)
+{
+    long made, own = 0;
+
+    if (pid_ns >= 0) {
+        own = cp_syscall(CP_SYS_open, (long)"/proc/thread-self/ns/pid", O_RDONLY | O_CLOEXEC, 0, 0, 0, 0);
+        if (own < 0) {
+            return own;
+        }
+        made = cp_syscall(CP_SYS_setns, pid_ns, CLONE_NEWPID, 0, 0, 0, 0);
+        if (made < 0) {
+            close_fd((int)own);
+            return made;
+        }
+    }
+    // Without an exit signal nobody but who waits for it by __WALL notices.
+    made = clone_with(CLONE_CLEAR_SIGHAND, 0, 0);
+    if (pid_ns >= 0 && made != 0) {
+        // Our children are to be ours again.
+        cp_syscall(CP_SYS_setns, own, CLONE_NEWPID, 0, 0, 0, 0);
+        close_fd((int)own);
+    }
+    return made;
+}
+
+int cp_stand_in_start(uint32_t uid, uint32_t gid, int user_ns, int pid_ns)
 {
     int ready[2];
     char byte = 0;
@@ -230,9 +255,11 @@ int cp_stand_in_start(uint32_t uid, uint32_t gid)
     if (made < 0) {
         return (int)made;
     }
-    // Without an exit signal nobody but who waits for it by __WALL notices.
-    made = clone_with(CLONE_CLEAR_SIGHAND, 0, 0);
+    made = clone_into(pid_ns);
     if (made == 0) {
+        if (user_ns >= 0 && cp_syscall(CP_SYS_setns, user_ns, CLONE_NEWUSER, 0, 0, 0, 0) != 0) {
+            leave(1);
+        }
         if (become_powerless(uid, gid) != 0) {
             leave(1);
         }

@@ -7,7 +7,9 @@ import Testing
     .serialized,
     .enabled(if: BuiltPrograms.canApply, "needs root, and a crplan that has apply and restore"))
 struct SandboxTests {
-    @Test(arguments: ["moved", "killed", "killed-dump", "unmapped"])
+    @Test(arguments: [
+        "moved", "killed", "killed-dump", "unmapped", "moved-user", "killed-user", "killed-dump-user",
+    ])
     func `a pivoted sandbox comes back with its mounts`(_ name: String) throws {
         let directory = try makeDirectory(in: "/tmp")
         defer { remove(directory) }
@@ -23,6 +25,11 @@ struct SandboxTests {
         # What is restored becomes our child, so we see its end.
         ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
         crplan, directory, case = sys.argv[1:4]
+        # In a user namespace besides, in which no device can be made.
+        user = case.endswith("-user")
+        case = case.removesuffix("-user")
+        null = ": > null; mount --bind /dev/null null" if user else "mknod null c 1 3"
+        kinds = ["-mpuinfU", "--map-root-user"] if user else ["-mpuif"]
         os.chdir(directory)
         os.mkdir("data")
         left = []
@@ -34,7 +41,7 @@ struct SandboxTests {
         ln -s usr/bin bin; ln -s usr/lib lib; ln -s usr/lib64 lib64
         mount --bind /usr usr; mount --bind {directory}/data data
         mount -t proc proc proc; mount -t tmpfs -o size=1m t tmp
-        mknod null c 1 3
+        {null}
         pivot_root . old; cd /tmp; umount -l /old
         exec < /null > /tmp/out 2>&1
         exec /bin/sh -c 'exec 5>>/data/log; i=0; while :; do i=$((i+1)); echo $i >&5; /bin/sleep 0.02; done'
@@ -89,7 +96,7 @@ struct SandboxTests {
 
         before = mounts()
         job = subprocess.Popen(
-            ["/usr/bin/unshare", "-mpuif", "--kill-child=SIGKILL", "/usr/bin/setsid", "/bin/sh", "-c", cage],
+            ["/usr/bin/unshare", *kinds, "--kill-child=SIGKILL", "/usr/bin/setsid", "/bin/sh", "-c", cage],
             stdin=subprocess.DEVNULL, stdout=open("cage.log", "w"), stderr=subprocess.STDOUT)
         children = f"/proc/{job.pid}/task/{job.pid}/children"
         try:
@@ -97,17 +104,28 @@ struct SandboxTests {
             assert job.poll() is None, open("cage.log").read()
             root = open(children).read().split()[0]
             outside = ["--external", "mnt[/data]:DATA", "--external", "mnt[/usr]:USR"]
+            maps = {name: open(f"/proc/{root}/{name}").read() for name in ["uid_map", "gid_map", "setgroups"]}
             os.mkdir("images")
             dump = ["dump", "-t", root, "-D", "images", "-o", "dump.log"]
             back = ["restore", "-D", "images", "-d", "--root", directory + "/root",
                     "--external", f"mnt[DATA]:{directory}/data", "--external", "mnt[USR]:/usr"]
+            if user:
+                outside += ["--external", "mnt[/null]:NULL"]
+                back += ["--external", "mnt[NULL]:/dev/null"]
+
+            def is_mapped_as_before():
+                for name, text in maps.items():
+                    assert open(f"/proc/{root}/{name}").read() == text, name
+                owners = [os.readlink(f"/proc/{pid}/ns/user") for pid in (root, "self")]
+                assert (owners[0] != owners[1]) == user
+
             if case == "moved":
                 open("pid", "w").write(root)
                 open("policy", "w").write(f'''
         version: 1
         name: cage
         select: [{{pidfile: {directory}/pid}}]
-        allow: {{ext-mount-map: {{/data: {directory}/other, /usr: /usr}}}}
+        allow: {{ext-mount-map: {{/data: {directory}/other, /usr: /usr, /null: /dev/null}}}}
         dump: {{after: kill}}
         store: {{path: {directory}/store}}
         ''')
@@ -118,6 +136,7 @@ struct SandboxTests {
                 done("restore", "--store", "store", name, "-d", "--pidfile", directory + "/back")
                 root = open("back").read()
                 left.append(int(root))
+                is_mapped_as_before()
                 goes_on("other")
             elif case == "unmapped":
                 assert tool(*dump).wait() != 0
@@ -140,6 +159,7 @@ struct SandboxTests {
                 done(*back, "--pidfile", directory + "/back")
                 root = open("back").read()
                 left.append(int(root))
+                is_mapped_as_before()
                 goes_on("data")
         finally:
             job.kill()

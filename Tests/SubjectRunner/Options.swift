@@ -27,6 +27,8 @@ struct Options {
     /// The subject gets namespaces of its own: options of unshare(1). In a pid namespace it is the init.
     var namespaces: [String] = []
     var hasOwnPIDs: Bool { namespaces.contains("--pid") }
+    /// It is root of a user namespace, and an ordinary user outside.
+    var isMapped: Bool { namespaces.contains("--user") }
     /// Commands of a shell that set up those namespaces, before the subject starts in the shell's place.
     var inside = ""
     /// The subject's name and its arguments.
@@ -48,7 +50,8 @@ struct Options {
           --dump-option OPTION    handed on to `dump`; may be repeated
           --restore-option OPTION handed on to `restore`; may be repeated
           --elsewhere FD          a descriptor that leads elsewhere after a restore; may be repeated
-          --namespaces LIST       run the subject under `unshare --KIND,…`, with its own namespaces of these kinds
+          --namespaces LIST       run the subject under `unshare --KIND,…`, with its own namespaces of these kinds;
+                                  with `user` its ids are others outside
           --inside COMMANDS       run by sh(1) in those namespaces first; a network namespace gets its lo up by itself
           --keep                  leave the run's directory
         """

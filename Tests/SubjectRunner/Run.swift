@@ -99,7 +99,11 @@ struct Run {
         let isWrapped = !options.namespaces.isEmpty
         // criu lets a signal for the death of the parent come when it ends itself, right after a restore.
         let ending = options.otherTool.isEmpty ? ["--kill-child=SIGKILL"] : []
-        let unshare = isWrapped ? ["/usr/bin/unshare", "--fork"] + ending + options.namespaces : []
+        let unshare =
+            options.isMapped
+            ? [options.subject, "--mapped"] + options.namespaces + (ending.isEmpty ? [] : ["--kill-child"])
+            : isWrapped ? ["/usr/bin/unshare", "--fork"] + ending + options.namespaces : []
+        if options.isMapped { try openDirectory() }
         // An init may be in a session of outside, another root leads its own.
         let session = isWrapped && !options.hasOwnPIDs ? ["/usr/bin/setsid"] : []
         var setup = options.inside
@@ -124,6 +128,14 @@ struct Run {
             throw RunFailure(
                 "the subject did not get ready, it says: \(trimmed(state))",
                 log: tail("subject.log") + whereThreadsAre)
+        }
+    }
+
+    /// The subject is nobody in particular outside, and writes its state all the same.
+    private func openDirectory() throws(RunFailure) {
+        let run = directory + "/run"
+        guard chmod(directory, 0o711) == 0, chmod(run, 0o755) == 0, chown(run, 100_000, 100_000) == 0 else {
+            throw RunFailure("\(run) cannot be given to the subject")
         }
     }
 

@@ -59,6 +59,7 @@ static const struct subject subjects[] = {
     {"network", network, "[common] [ADDRESS…]: a network namespace that the caller has set up, and sockets in it; needs root"},
     {"nsfiles", nsfiles, "descriptors of its own namespaces, one shared with a child; needs root"},
     {"nested", nested, "KIND: a child in a namespace of its own; needs root"},
+    {"usermap", usermap, "[DIRECTORY]: ids of tasks, files, sockets and objects in a user namespace that --mapped has made"},
     {"uncarried", uncarried, "KIND: a way of being a task that blocks a dump"},
     {"holder", holder, "KIND: holds one object of a kind that blocks a dump"},
 };
@@ -74,6 +75,7 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
+    if (argc > 2 && strcmp(argv[1], "--mapped") == 0) return run_mapped(argv + 2);
     if (argc < 4 || strcmp(argv[1], "--status") != 0) return usage();
     subject_start(argv[2]);
     for (size_t i = 0; i < subject_count; i++) {

@@ -60,6 +60,10 @@ void child_ready(void);
 // Waits for a child and ends the subject unless the wait status is the expected one.
 void child_expect(pid_t child, int wait_status);
 
+// Runs words[…] as the first process of namespaces, whose kinds come first (--user, --pid, …, --kill-child), with a map of ids of
+// two ranges: 0-65535 are 100000-165535, 70000-70999 are 300000-300999. Returns its exit status.
+int run_mapped(char **words);
+
 // Returns once the thread of this process sleeps inside the system call of this number, see /proc/PID/task/TID/syscall.
 void await_blocked_in(pid_t tid, long number);
 // Returns once the futex word, set by another thread or process, is not zero.
@@ -73,4 +77,4 @@ int64_t realtime_ns(void);
 subject_body plain, unstoppable, registers, threads, crowd, descriptors, rseq, signals, memory, files, pipes, fifos, fdshare, tree, creds, identity, clocks,
     timers, unixsockets, inet, tcp, link_sockets, events, pidfds, memfds, huge_pages, epolls, locks, notify, eintr, killtarget, storm,
     holder, drift, terminals, links, devices, tasks, sysv, cgroups, directories, cow, ghosts, outside,
-    areas, uncarried, pseudo, processfiles, pathonly, denials, aio, placed, mount_tables, network, nsfiles, nested;
+    areas, uncarried, pseudo, processfiles, pathonly, denials, aio, placed, mount_tables, network, usermap, nsfiles, nested;

@@ -28,9 +28,10 @@ int cp_stub_start(int32_t pid, int32_t session, uint64_t namespaces, int pid_nam
 int cp_ended_process(int status);
 
 /// Makes a child with these ids and without any capability, whom everybody of these ids may look at, and which waits to
-/// be killed. It dies with the thread that made it, tells nobody of its end, and is reaped with __WALL.
+/// be killed. It dies with the thread that made it, tells nobody of its end, and is reaped with __WALL. `user_ns` and `pid_ns`
+/// are descriptors of namespaces that it is to be in, -1 for ours; the ids are those of the first.
 ///
-/// Returns its pid or -errno; EPERM where it cannot have these ids.
-int cp_stand_in_start(uint32_t uid, uint32_t gid);
+/// Returns its pid for us or -errno; EPERM where it cannot have these ids.
+int cp_stand_in_start(uint32_t uid, uint32_t gid, int user_ns, int pid_ns);
 
 #endif

@@ -15,6 +15,7 @@ struct DumpBuilder: ~Copyable {
     private var numbers: KernelObjectNumbers
     /// The tree's own numbers of its tasks; nil where those are ours.
     private let pids: NamespacePIDs?
+    private let ids: NamespaceIDs?
     private var cgroups: CgroupSets
     private let cgroupMode: DumpSettings.Cgroups
     private let cgroupChoice: CgroupChoice
@@ -51,6 +52,7 @@ struct DumpBuilder: ~Copyable {
         self.snapshot = snapshot
         numbers = KernelObjectNumbers(snapshot)
         pids = NamespacePIDs(snapshot)
+        ids = snapshot.userNamespace.map(NamespaceIDs.inwards)
         self.allow = options.allow
         self.pause = pause
         self.directory = copy
@@ -211,6 +213,7 @@ struct DumpBuilder: ~Copyable {
                 tree.files[place].content.setNetworkNamespace(namespace.number)
             }
         }
+        if let ids, let facts = snapshot.userNamespace { tree = ids.renumbered(tree, facts) }
         return pids?.renumbered(tree) ?? tree
     }
 
@@ -380,7 +383,8 @@ struct DumpBuilder: ~Copyable {
         }
         defer { if let content { _ = close(content) } }
         do throws(ImageError) {
-            try GhostWriter.write(ghost.image, contentFD: content, to: directory)
+            try GhostWriter.write(
+                ids?.renumbered(ghost.image) ?? ghost.image, contentFD: content, to: directory)
         } catch {
             throw .imageFormat("\(error)")
         }

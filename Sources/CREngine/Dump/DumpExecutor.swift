@@ -112,12 +112,13 @@ package struct DumpExecutor {
         try call(.frozen, pause.deadline)
 
         let links = LinkRemaps(
-            isAllowed: options.allow.linkRemap, notes: supervisor.notes, view: snapshot.view)
+            isAllowed: options.allow.linkRemap, notes: supervisor.notes, view: snapshot.view,
+            acting: snapshot.userNamespace.flatMap { ActingIDs($0.users, $0.groups) })
         var builder = try DumpBuilder(
             snapshot: snapshot, options: options, buildIDs: buildIDs, links: links, notes: supervisor.notes,
             network: network, tracking: tracking, directory: directory, pause: pause)
         let clocks = try readClocks()
-        let standIns = Landlock.isThere ? StandIns() : nil
+        let standIns = Landlock.isThere ? try StandIns(snapshot) : nil
         for place in order(of: tree, in: snapshot) {
             let process = tree.processes[place]
             log.debug("Process \(process.pid), \(process.threads.count) threads")
@@ -125,6 +126,7 @@ package struct DumpExecutor {
                 process, place, snapshot, &tree, tracking.writes, supervisor.journal, standIns, notes)
             try builder.add(remote, tree.processes[place])
         }
+        standIns?.end()
         faults.pass("every process was asked")
         let copied = MonotonicClock.now()
         try tracking.link(directory)

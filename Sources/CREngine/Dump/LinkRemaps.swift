@@ -10,11 +10,14 @@ final class LinkRemaps {
     private let notes: UndoNotes
     /// See `Snapshot.view`.
     private let view: String
+    private let acting: ActingIDs?
     private var names: [(record: HelperNameRecord, mark: UndoNotes.Mark)] = []
     private var isKept = false
 
-    init(isAllowed: Bool, notes: UndoNotes, view: String = "") {
+    /// `acting`: as whom links are made in the file systems of the tree's own user namespace.
+    init(isAllowed: Bool, notes: UndoNotes, view: String = "", acting: ActingIDs? = nil) {
         self.view = view
+        self.acting = acting
         self.isAllowed = isAllowed
         self.notes = notes
     }
@@ -64,7 +67,7 @@ final class LinkRemaps {
                 let name = attempt == 0 ? base : "\(base).\(attempt)"
                 do throws(Errno) {
                     let mark = try notes.add(.name(path: view + name, inode: inode))
-                    try Self.link(content, view + name)
+                    try link(content, view + name)
                     names.append((HelperNameRecord(path: view + name, inode: inode), mark))
                     return name
                 } catch {
@@ -77,6 +80,11 @@ final class LinkRemaps {
             if directory == "/" { throw .cannotCarry("\(path): no directory takes a hard link for it") }
             directory = Terminal.parent(of: directory)
         }
+    }
+
+    private func link(_ content: String, _ name: String) throws(Errno) {
+        if let acting { return try acting.run { () throws(Errno) in try Self.link(content, name) } }
+        try Self.link(content, name)
     }
 
     private static func link(_ content: String, _ name: String) throws(Errno) {

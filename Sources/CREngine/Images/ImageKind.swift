@@ -33,6 +33,7 @@ package enum ImageKind: UInt32, Sendable {
     case pidNamespace = 0x6115_7326
     case stats = 0x5709_3306
     case mounts = 0x5556_3928
+    case userNamespace = 0x5547_4906
 
     static let common: UInt32 = 0x5456_4319
     static let service: UInt32 = 0x5510_5940
@@ -76,6 +77,7 @@ package enum ImageName {
     package static func sharedSegments(_ namespace: UInt32) -> String { "ipcns-shm-\(namespace).img" }
     package static func semaphoreSets(_ namespace: UInt32) -> String { "ipcns-sem-\(namespace).img" }
     package static func messageQueues(_ namespace: UInt32) -> String { "ipcns-msg-\(namespace).img" }
+    package static func userNamespace(_ namespace: UInt32) -> String { "userns-\(namespace).img" }
     /// The mounts of one mount namespace, by its number in `ids-PID.img`.
     package static func mounts(_ namespace: UInt32) -> String { "mountpoints-\(namespace).img" }
     /// What a file system in memory holds, by its device in the kernel's encoding.

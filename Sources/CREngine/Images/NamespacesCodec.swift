@@ -1,6 +1,6 @@
 import CPlatform
 
-// utsns-NS.img, pidns-NS.img and ipcns-var-NS.img; those of a network namespace are in NetworkNamespaceCodec.
+// utsns-NS.img, pidns-NS.img, ipcns-var-NS.img and userns-NS.img; those of a network namespace are in NetworkNamespaceCodec.
 
 extension NamespacesImage {
     /// `ids`: the numbers of the namespaces.
@@ -24,6 +24,10 @@ extension NamespacesImage {
         }
         if let mounts { try mounts.write(namespace: ids.mntNS ?? 0, to: directory) }
         if let network { try network.write(namespace: ids.netNS ?? 0, to: directory) }
+        if let user {
+            try ImageSet.writeOne(
+                .userNamespace, ImageName.userNamespace(ids.userNS ?? 0), user.packed(), to: directory)
+        }
     }
 
     /// What a tree with these kinds of namespaces of its own must have is there afterwards.
@@ -58,6 +62,12 @@ extension NamespacesImage {
         if kinds.contains(.net) {
             image.network = try NetworkNamespaceImage.read(
                 namespace: ids.netNS ?? 0, in: directory, framing)
+        }
+        if kinds.contains(.user) {
+            var reader = try ImageFileReader.open(
+                .userNamespace, name: ImageName.userNamespace(ids.userNS ?? 0), in: directory,
+                framing: framing)
+            image.user = try UserNamespaceImage(try reader.single())
         }
         return image
     }

@@ -7,6 +7,7 @@ package struct NamespacesImage: Equatable, Sendable {
     package var network: NetworkNamespaceImage?
     /// `pidns-NS.img`: the name by which a restore is given a pid namespace that others made.
     package var pidLabel: String?
+    package var user: UserNamespaceImage?
     package init() {}
 }
 

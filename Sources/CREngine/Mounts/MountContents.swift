@@ -4,7 +4,8 @@ import Glibc
 /// Takes the files of a namespace's file systems in memory into an image directory.
 ///
 /// They are read through clones of the mounts that belong to no namespace, so nothing that is mounted over them hides
-/// anything, and nothing in the namespace changes.
+/// anything, and nothing in the namespace changes. What lies under a mount that a user namespace has locked nobody in it will
+/// ever see again: that comes back empty.
 enum MountContents {
     /// Writes one archive for each of `survey.withContents`. Every task of the namespace is stopped.
     static func write(_ survey: MountSurvey, to directory: borrowing OwnedFD) throws(DumpError) {
@@ -100,7 +101,17 @@ enum MountContents {
                 guard fstat(result, &status) == 0,
                     DeviceNumber(major(status.st_dev), minor(status.st_dev)) == row.device
                 else {
-                    // A mount over it that cannot be taken off, as those that a user namespace has locked.
+                    // A mount over it that cannot be taken off.
+                    if namespaces.otherUser != nil {
+                        found[row.id] = nil
+                        _ = close(result)
+                        do throws(Errno) {
+                            found[row.id] = try EmptyFileSystem.make().release()
+                        } catch {
+                            failure = .environment("no empty file system can be had: \(error)")
+                        }
+                        continue
+                    }
                     failure = .cannotCarry(
                         "process \(pid): mount \(row.id) at \(row.mountPoint) is hidden by another that "
                             + "cannot be taken off a copy")

@@ -132,9 +132,10 @@ package struct MountSurvey: Sendable {
         for mount in own.reversed() where mount.device == row.device && isVisible(mount, own) {
             if let rest = MountPath.rest(of: row.root, below: mount.root) {
                 let path = MountPath.join(mount.mountPoint, rest)
-                // Something else may be mounted on the way.
+                // Something else may be mounted on the way; what the mount lies on is under it.
                 if own.contains(where: {
-                    $0.id != mount.id && MountPath.rest(of: $0.mountPoint, below: mount.mountPoint) != nil
+                    $0.id != mount.id && !isBelow(mount, $0, own)
+                        && MountPath.rest(of: $0.mountPoint, below: mount.mountPoint) != nil
                         && MountPath.rest(of: path, below: $0.mountPoint) != nil
                 }) {
                     continue
@@ -143,6 +144,19 @@ package struct MountSurvey: Sendable {
             }
         }
         return nil
+    }
+
+    /// Whether a mount lies on another, or on one that does.
+    private static func isBelow(_ mount: MountRow, _ other: MountRow, _ own: [MountRow]) -> Bool {
+        var here = mount
+        for _ in own {
+            if here.parent == other.id { return true }
+            guard let next = own.first(where: { $0.id == here.parent && $0.id != here.id }) else {
+                return false
+            }
+            here = next
+        }
+        return false
     }
 
     /// Whether a path leads to a mount: nothing lies over its mount point.

@@ -13,6 +13,9 @@ enum NamespacesDump {
             image.ipc = try visit(.ipc, of: snapshot) { IPCSettingsImage.own() }
         }
         image.pidLabel = snapshot.label(of: .pid, allow)
+        image.user = snapshot.userNamespace.map {
+            UserNamespaceImage($0, keptGroups: UserNamespaceRules.keptGroups(of: snapshot))
+        }
         image.mounts = try survey(of: snapshot, allow)?.image()
         return image
     }

@@ -57,13 +57,24 @@ struct NamespacesRestore {
     ) throws(RestoreError) {
         try given.enter(root, lender: lender)
         if let mounts = image.mounts {
+            let plan = try MountPlan(mounts, outside)
+            var user: OwnedFD?
+            if kinds.contains(.user) {
+                user = try RestoreError.about("task \(root.tid)", "its user namespace cannot be opened") {
+                    () throws(Errno) in try OwnedFD.open("/proc/\(root.tid)/ns/user", O_RDONLY)
+                }
+            }
             try MountBuilder.build(
-                try MountPlan(mounts, outside), in: root, lender: lender, userNamespace: nil,
-                contents: contents)
+                plan, in: root, lender: lender, userNamespace: user?.rawValue, contents: contents)
         }
         if let names = image.hostNames { try setNames(names, root) }
         if let settings = image.ipc {
-            try visit(.ipc, root) { () throws(RestoreError) in try Self.write(settings) }
+            // Those of another user namespace are its root's to write.
+            let acting = image.user.flatMap { ActingIDs($0.users, $0.groups) }
+            try visit(.ipc, root) { () throws(RestoreError) in
+                guard let acting else { return try Self.write(settings) }
+                try acting.run { () throws(RestoreError) in try Self.write(settings) }
+            }
         }
     }
 

@@ -3,19 +3,22 @@ import Glibc
 
 /// Gives a thread its ids, capabilities and securebits, in an order in which no step takes the right to the next.
 struct CredentialsBuilder {
-    /// What every stub has: ours.
+    /// What every stub has: ours, or those of the root of the tree's own user namespace.
     let inherited: CredentialsImage
     /// Highest capability number of this kernel.
     let lastCapability: Int
 
-    init() throws(RestoreError) {
-        (inherited, lastCapability) = try RestoreError.about("this process", "its credentials cannot be read")
-        {
+    init(of tree: TreeImage) throws(RestoreError) {
+        let (own, last) = try RestoreError.about("this process", "its credentials cannot be read") {
             () throws(Errno) in
             let last = try ProcText.read("/proc/sys/kernel/cap_last_cap")
             let number = Int(last.prefix { $0 != "\n" }) ?? 40
             return (try CredentialsBuilder.read(), number)
         }
+        lastCapability = last
+        inherited =
+            UserNamespaceRestore(tree)?.credentials(
+                lastCapability: last, noNewPrivileges: own.noNewPrivileges) ?? own
     }
 
     /// What an image asks for, without the capabilities that this kernel does not know.

@@ -9,9 +9,14 @@ struct LenderChannel: ~Copyable {
     /// MSG_DONTWAIT and MSG_CTRUNC of recvmsg(2).
     private static let dontWait = 0x40
     private static let controlCut: Int32 = 8
+    /// Where a message goes in the scratch area of a task, behind all that calls point to.
+    private static let place = CallList.scratchOffset - 256
 
     private let ours: OwnedFD
     private let theirs: OwnedFD
+
+    /// Our number of the end that is for tasks.
+    var farEnd: Int32 { theirs.rawValue }
 
     init() throws(RestoreError) {
         var pair: (Int32, Int32) = (-1, -1)
@@ -51,15 +56,16 @@ struct LenderChannel: ~Copyable {
             try message.send(through: channel, flags: Self.dontWait)
         }
         // struct msghdr, struct iovec, the byte, room for one control message; include/linux/socket.h.
-        let base = Int(thread.scratch.rawValue)
+        let base = Int(thread.scratch.rawValue) + Self.place
         let head: [Int] = [0, 0, base + 64, 1, base + 96, 24, 0]
-        let address = try thread.put(head.flatMap { word in withUnsafeBytes(of: word) { Array($0) } })
-        _ = try thread.put((base + 80, 1), at: 64)
+        let address = try thread.put(
+            head.flatMap { word in withUnsafeBytes(of: word) { Array($0) } }, at: Self.place)
+        _ = try thread.put((base + 80, 1), at: Self.place + 64)
         let closeOnExec = 0x4000_0000
         try thread.call(
             "recvmsg", CP_SYS_recvmsg, Int(number), address, closeOnExec | Self.dontWait)
-        let flags = try thread.scratchValue(at: 48, as: Int32.self)
-        let control = try thread.scratchValue(at: 96, as: (Int, Int32, Int32, Int32, Int32).self)
+        let flags = try thread.scratchValue(at: Self.place + 48, as: Int32.self)
+        let control = try thread.scratchValue(at: Self.place + 96, as: (Int, Int32, Int32, Int32, Int32).self)
         guard flags & controlCut == 0, control.0 >= 20 else {
             throw RestoreError("task \(thread.tid)", "has no room for a descriptor that it is sent")
         }

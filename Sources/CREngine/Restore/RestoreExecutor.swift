@@ -25,7 +25,7 @@ package struct RestoreExecutor {
         let adopted = options.shellJob ? ShellTerminal.adopted(tree) : tree
         newNamespace =
             options.pidConflict == .newPIDNamespace ? NewPIDNamespace(adopted, options) : nil
-        self.tree = newNamespace?.tree ?? adopted
+        self.tree = NamespaceIDs.forRestore(newNamespace?.tree ?? adopted)
         self.options = options
         self.log = log
         self.faults = faults
@@ -37,11 +37,12 @@ package struct RestoreExecutor {
     package func problems() throws(RestoreError) -> [RestoreError] {
         let preflight = Preflight(
             tree: tree, options: options, payload: payload, vdso: try OwnVDSO(),
-            credentials: try CredentialsBuilder())
+            credentials: try CredentialsBuilder(of: tree))
         if let problems = newNamespace?.problems, !problems.isEmpty { return problems }
         let processor = options.processorProblems.map { RestoreError("this processor", $0) }
         let network = NetworkRestore(tree: tree, options: options)
-        return processor + preflight.problems() + network.namespace.problems() + network.problems()
+        return processor + (UserNamespaceRestore(tree)?.problems(tree) ?? []) + preflight.problems()
+            + network.namespace.problems() + network.problems()
             + (try CgroupBuilder(tree: tree, options).problems(tree))
     }
 
@@ -67,7 +68,7 @@ package struct RestoreExecutor {
         let environment = try OwnEnvironment()
         let cgroups = try CgroupBuilder(tree: tree, options)
         let builder = TreeBuilder(tree: tree)
-        let paths = TreePaths()
+        let paths = TreePaths(acting: tree.namespaces.user.flatMap { ActingIDs($0.users, $0.groups) })
         let names = RemapNames(
             tree: tree, source: payload, keepsHelpers: options.keepsHelperNames, paths: paths)
         let systemV = SystemVObjects(tree: tree, pages: payload)
@@ -113,7 +114,9 @@ package struct RestoreExecutor {
         let began = Self.microseconds()
         let vdso = try OwnVDSO()
         let layout = try StubLayout(tree: tree, vdso: vdso)
-        let lender = Lender(number: (tree.tasks.flatMap(\.descriptors).map(\.fd).max() ?? 2) + 1)
+        let number = (tree.tasks.flatMap(\.descriptors).map(\.fd).max() ?? 2) + 1
+        let birth = try LenderAtBirth(hasUserNamespace: tree.ownNamespaceKinds.contains(.user))
+        let lender = birth.lender(at: number)
         let network = NetworkRestore(tree: tree, options: options)
         try network.begin()
         faults.pass("connections locked")
@@ -128,7 +131,8 @@ package struct RestoreExecutor {
             layout: layout, vdso: vdso, lender: lender, files: files, pages: payload,
             systemV: systemV, affinity: affinity)
         try makeTree(
-            builder, cgroups: cgroups, layout: layout, vdso: vdso, lender: lender, sessions: sessions,
+            builder, cgroups: cgroups, layout: layout, vdso: vdso, birth: birth, lender: lender,
+            sessions: sessions,
             entered: { (root) throws(RestoreError) in
                 try network.namespace.build(in: PID(root.tid.rawValue))
                 faults.pass("the network namespace is built")
@@ -169,7 +173,7 @@ package struct RestoreExecutor {
         }
         for process in live {
             try checkTime()
-            if let image = process.image.process { try setLoginID(process, image) }
+            if let image = process.image.process { try setLoginID(process, image, lender) }
             try cgroups.place(process.leader, process.image.threads[0], leader: nil)
             if let image = process.image.memory { pages += try memory.build(process, image) }
             faults.pass("a process has its memory")
@@ -200,7 +204,7 @@ package struct RestoreExecutor {
             log.task(process.pid, .debug, "signals, timers, limits and flags are set")
         }
         faults.pass("signals and limits are set")
-        let socketNames = SocketNames(names.paths)
+        let socketNames = SocketNames(names.paths, user: tree.namespaces.user)
         func taskFiles(_ lender: Lender) -> TaskFiles {
             TaskFiles(tree: tree, live: live, files: files, socketNames: socketNames, lender: lender)
         }
@@ -210,7 +214,7 @@ package struct RestoreExecutor {
             try channel.install(in: process.leader, by: lender)
         }
         let seccomp = SeccompBuilder(filters: tree.seccompFilters)
-        let credentials = try CredentialsBuilder()
+        let credentials = try CredentialsBuilder(of: tree)
         for process in live {
             // The last thing that takes privileges; no filter bites before the task is let go.
             try seccomp.install(process)
@@ -290,20 +294,30 @@ package struct RestoreExecutor {
     }
 
     private func makeTree(
-        _ builder: TreeBuilder, cgroups: CgroupBuilder, layout: StubLayout, vdso: OwnVDSO, lender: Lender,
-        sessions: SessionTerminals, entered: (StubThread) throws(RestoreError) -> Void,
+        _ builder: TreeBuilder, cgroups: CgroupBuilder, layout: StubLayout, vdso: OwnVDSO,
+        birth: borrowing LenderAtBirth, lender: Lender, sessions: SessionTerminals,
+        entered: (StubThread) throws(RestoreError) -> Void,
         prepare: @escaping (StubProcess, [TaskImage]) throws(RestoreError) -> Void
     ) throws(RestoreError) {
         let image = tree.tasks[0]
         let namespaces = NamespacesRestore(tree: tree, options: options)
         let session = options.shellJob ? nil : namespaces.session(of: tree, parent: options.parent)
-        let ourselves = try RootStub.ownPidFD()
-        let started = try RootStub.start(
-            image.pid, session: session, namespaces: namespaces.made,
-            pidNamespace: namespaces.given.descriptors[.pid], parent: options.parent)
+        let user = UserNamespaceRestore(tree)
+        func start() throws(RestoreError) -> RootStub.Started {
+            try RootStub.start(
+                image.pid, session: session, namespaces: namespaces.made,
+                pidNamespace: namespaces.given.descriptors[.pid], parent: options.parent)
+        }
+        let started = if let user { try user.born(start) } else { try start() }
         builder.note(started.pid.leader)
-        let root = try RootStub.seize(
-            started.pid, layout: layout, vdso: vdso, ourselves: ourselves.rawValue, lender: lender.number)
+        try user?.writeMaps(of: started.pid)
+        var root = try RootStub.seize(
+            started.pid, layout: layout, vdso: vdso, inheritance: birth.inheritance, lender: lender.number)
+        if let user {
+            try user.enter(root)
+            // The privilege to choose is of the user namespace that owns the pid namespace.
+            root.choosesIDs = namespaces.made.contains(.pid)
+        }
         // The stub can no longer notice that this is closed: it is traced, and dies with us that way.
         _ = consume started
         if tree.ownNamespaceKinds.contains(.cgroup) { try cgroups.enterNamespace(root, image.threads[0]) }
@@ -354,21 +368,26 @@ package struct RestoreExecutor {
     }
 
     /// Whose login it comes from, for the audit log; threads inherit it. Only the task itself may write it.
-    private func setLoginID(_ process: StubProcess, _ image: ProcessImage) throws(RestoreError) {
-        let path = "/proc/self/loginuid"
-        guard let wanted = image.loginuid, let text = try? ProcText.read("/proc/\(process.host)/loginuid"),
+    private func setLoginID(
+        _ process: StubProcess, _ image: ProcessImage, _ lender: Lender
+    ) throws(RestoreError) {
+        let path = "/proc/\(process.host)/loginuid"
+        guard let wanted = image.loginuid, let text = try? ProcText.read(path),
             let now = UInt32(text.prefix { $0 != "\n" }), now != wanted
         else { return }
-        let name = try process.leader.put(Array(path.utf8) + [0])
-        let fd = try process.leader.call("openat", CP_SYS_openat, Int(AT_FDCWD), name, Int(O_WRONLY))
-        let digits = Array("\(wanted)".utf8)
-        let result = try process.leader.attempt(
-            "write", CP_SYS_write, fd, try process.leader.put(digits), digits.count)
-        try process.leader.call("close", CP_SYS_close, fd)
-        if case .failure(let errno) = result {
-            log.task(
-                process.pid, .warning,
-                "its login uid \(wanted) cannot be set (\(errno)); it has that of whoever restores")
+        // Opened by us, as the number is one of our user namespace, and the task's own /proc may lead elsewhere.
+        let file = try RestoreError.about(path, "cannot be opened") { () throws(Errno) in
+            try OwnedFD.open(path, O_WRONLY)
+        }
+        try lender.lend(file.rawValue, to: process.leader) { (fd) throws(RestoreError) -> Void in
+            let digits = Array("\(wanted)".utf8)
+            let result = try process.leader.attempt(
+                "write", CP_SYS_write, fd, try process.leader.put(digits), digits.count)
+            if case .failure(let errno) = result {
+                log.task(
+                    process.pid, .warning,
+                    "its login uid \(wanted) cannot be set (\(errno)); it has that of whoever restores")
+            }
         }
     }
 

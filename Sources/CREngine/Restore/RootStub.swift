@@ -43,10 +43,10 @@ enum RootStub {
         return Started(keep: OwnedFD(taking: keep), pid: PID(result))
     }
 
-    /// Seizes the started process, so that it dies with us, and empties it. `ourselves`: a pidfd of us that it has
-    /// inherited.
+    /// Seizes the started process, so that it dies with us, and empties it. `inheritance`: the descriptor that it
+    /// keeps of ours, see `LenderAtBirth`.
     static func seize(
-        _ pid: PID, layout: StubLayout, vdso: OwnVDSO, ourselves: Int32, lender: Int32
+        _ pid: PID, layout: StubLayout, vdso: OwnVDSO, inheritance: Int32, lender: Int32
     ) throws(RestoreError) -> StubThread {
         let tid = pid.leader
         let template = try RestoreError.about("task \(pid)", "its stub cannot be traced") {
@@ -73,7 +73,7 @@ enum RootStub {
             "mmap", CP_SYS_mmap, Int(layout.scratch.rawValue), StubLayout.scratchSize, 3, 0x10_0022, -1, 0)
         try CallList.mapCode(stub)
         try forgetOwnSignals(stub)
-        try keepLender(stub, ourselves, at: lender)
+        try keepLender(stub, inheritance, at: lender)
         return stub
     }
 
@@ -117,20 +117,13 @@ enum RootStub {
         }
     }
 
-    /// A pidfd of ours, for the stub to inherit: a process in a pid namespace of its own could not open one.
-    static func ownPidFD() throws(RestoreError) -> OwnedFD {
-        try RestoreError.about("this process", "no pidfd of it can be had") { () throws(Errno) in
-            OwnedFD(taking: Int32(try systemCall(CP_SYS_pidfd_open, Int(getpid()), 0)))
-        }
-    }
-
-    /// Leaves the stub, and by inheritance the whole tree, nothing open but a pidfd of ours at the number `lender`, by
+    /// Leaves the stub, and by inheritance the whole tree, nothing open but one descriptor at the number `lender`, by
     /// which the tasks take the descriptors that we open for them.
     private static func keepLender(
-        _ stub: StubThread, _ ourselves: Int32, at lender: Int32
+        _ stub: StubThread, _ inheritance: Int32, at lender: Int32
     ) throws(RestoreError) {
-        if ourselves != lender {
-            try stub.call("dup3", CP_SYS_dup3, Int(ourselves), Int(lender), Int(O_CLOEXEC))
+        if inheritance != lender {
+            try stub.call("dup3", CP_SYS_dup3, Int(inheritance), Int(lender), Int(O_CLOEXEC))
         }
         if lender > 0 { try stub.call("close_range", CP_SYS_close_range, 0, Int(lender) - 1, 0) }
         try stub.call("close_range", CP_SYS_close_range, Int(lender) + 1, Int(UInt32.max), 0)

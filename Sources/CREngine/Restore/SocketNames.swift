@@ -19,8 +19,13 @@ final class SocketNames {
     var orphanEnds: [UInt32: Int32] = [:]
     private var isKept = false
     private let paths: TreePaths
+    private let user: UserNamespaceImage?
 
-    init(_ paths: TreePaths) { self.paths = paths }
+    /// `user`: the tree's own user namespace.
+    init(_ paths: TreePaths, user: UserNamespaceImage?) {
+        self.paths = paths
+        self.user = user
+    }
 
     deinit {
         for (_, entry) in bound {
@@ -79,7 +84,7 @@ final class SocketNames {
 
     /// Runs a body with the address of a bound socket, or with the descriptor of its file instead.
     ///
-    /// For `owner` that file is writable then, and for nobody else but us.
+    /// For `owner`, a user of the tree's user namespace, that file is writable then, and for nobody else but us.
     func reach(
         _ fd: Int32, for owner: UInt32?, _ body: ([UInt8], Int32?) throws(RestoreError) -> Void
     ) throws(RestoreError) {
@@ -90,7 +95,8 @@ final class SocketNames {
             try RestoreError.about(
                 String(decoding: entry.name, as: UTF8.self), "its owner cannot be set"
             ) { () throws(Errno) -> Void in
-                try Self.set(file, mode: 0o200, uid: owner, gid: .max)
+                let uid = user.map { $0.users.outside(owner) ?? IDMap.none } ?? owner
+                try Self.set(file, mode: 0o200, uid: uid, gid: .max)
             }
         }
         try body(SocketName.address(entry.name), entry.file)
@@ -141,7 +147,7 @@ final class SocketNames {
     private static func inEmptyRoot(
         directoriesOf path: String, _ body: () throws(Errno) -> OwnedFD
     ) throws(Errno) -> OwnedFD {
-        let mount = try emptyFileSystem()
+        let mount = try EmptyFileSystem.make()
         let parts = path.split(separator: "/").dropLast()
         for count in parts.indices {
             let directory = parts[...count].joined(separator: "/")
@@ -167,16 +173,5 @@ final class SocketNames {
 
     private static func changeRoot() throws(Errno) {
         if chroot(".") != 0 { throw Errno(rawValue: errno) }
-    }
-
-    /// fsopen(2) and fsmount(2) of a tmpfs.
-    private static func emptyFileSystem() throws(Errno) -> OwnedFD {
-        let (closeOnExec, create) = (1, 6)
-        let name: StaticString = "tmpfs"
-        let context = try systemCall(CP_SYS_fsopen, Int(bitPattern: name.utf8Start), closeOnExec)
-        let opened = OwnedFD(taking: Int32(context))
-        try systemCall(CP_SYS_fsconfig, Int(opened.rawValue), create, 0, 0, 0)
-        return OwnedFD(
-            taking: Int32(try systemCall(CP_SYS_fsmount, Int(opened.rawValue), closeOnExec, 0)))
     }
 }

@@ -14,6 +14,8 @@ struct StubThread: Sendable {
     var gadget: RemoteAddress
     /// Selectors and flags that a register set needs to be accepted.
     let template: RegisterImage
+    /// Whether the kernel lets the thread choose the numbers of the tasks that it makes.
+    var choosesIDs = true
 
     /// Makes a system call in the thread and returns its value.
     @discardableResult
@@ -71,6 +73,22 @@ struct StubThread: Sendable {
         return (.success(result), child)
     }
 
+    /// Makes a system call that ends the thread, and waits for its end.
+    func end(_ name: String, _ number: Int) throws(RestoreError) {
+        do throws(Errno) {
+            var registers = template
+            registers.ip = gadget.rawValue
+            registers.ax = UInt64(number)
+            registers.origAx = .max
+            (registers.di, registers.sp) = (0, 0)
+            try Ptrace.setRegisters(tid, registers)
+            try Ptrace.resume(tid)
+            while try !Wait.one(tid).isEnd {}
+        } catch {
+            throw RestoreError("task \(tid)", "\(name)(2) could not be made in the task", errno: error)
+        }
+    }
+
     /// Puts bytes into the scratch area and returns their address as an argument.
     func put(_ bytes: [UInt8], at offset: Int = 0) throws(RestoreError) -> Int {
         precondition(offset + bytes.count <= StubLayout.scratchSize)
@@ -102,15 +120,20 @@ struct StubThread: Sendable {
     /// Makes a task with clone3(2) and returns it stopped, traced as this one is. `newTID` is its number in the pid
     /// namespace of this one.
     func spawn(_ newTID: TID, flags: UInt64, exitSignal: UInt64) throws(RestoreError) -> StubThread {
+        if !choosesIDs { return try spawnInTurn(newTID, flags: flags, exitSignal: exitSignal) }
         var arguments = cp_clone_args()
         arguments.flags = flags
         arguments.exit_signal = exitSignal
         arguments.set_tid = scratch.rawValue + 128
         arguments.set_tid_size = 1
-        let address = try put(arguments)
         _ = try put(newTID.rawValue, at: 128)
-        let size = MemoryLayout<cp_clone_args>.size
-        let made = try perform("clone3", CP_SYS_clone3, address, size)
+        return try clone(arguments, newTID)
+    }
+
+    /// clone3(2) in this thread. `newTID` is what messages call the new one.
+    func clone(_ arguments: cp_clone_args, _ newTID: TID) throws(RestoreError) -> StubThread {
+        let made = try perform(
+            "clone3", CP_SYS_clone3, try put(arguments), MemoryLayout<cp_clone_args>.size)
         switch made.result {
         case .success: break
         case .failure(let errno):
@@ -130,7 +153,9 @@ struct StubThread: Sendable {
             if error != .noProcess { _ = cp_syscall(CP_SYS_kill, Int(child.rawValue), 9, 0, 0, 0, 0) }
             throw RestoreError("task \(newTID)", "ended before it was built", errno: error)
         }
-        return StubThread(tid: child, scratch: scratch, gadget: gadget, template: template)
+        var stub = StubThread(tid: child, scratch: scratch, gadget: gadget, template: template)
+        stub.choosesIDs = choosesIDs
+        return stub
     }
 
     /// Lets the thread run to the next entry or exit; other stops on the way are passed over, and tell of a child.

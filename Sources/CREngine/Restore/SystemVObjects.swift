@@ -278,13 +278,24 @@ final class SystemVObjects {
     private func asMaker<Value>(
         _ object: SystemVObjectImage, _ thread: StubThread, _ body: () throws(RestoreError) -> Value
     ) throws(RestoreError) -> Value {
-        if object.cuid == 0 && object.cgid == 0 { return try body() }
+        let user = tree.namespaces.user
+        // From here the task speaks, with the ids of its own user namespace.
+        guard let uid = user.map({ $0.users.inside(object.cuid) }) ?? object.cuid,
+            let gid = user.map({ $0.groups.inside(object.cgid) }) ?? object.cgid
+        else {
+            throw RestoreError(
+                "object \(object.id) of System V IPC",
+                "was made by \(object.cuid):\(object.cgid), whom the user namespace of the tree does not have"
+            )
+        }
+        let (ownUID, ownGID) = (user?.users.first ?? 0, user?.groups.first ?? 0)
+        if uid == ownUID && gid == ownGID { return try body() }
         let same = -1
-        try thread.call("setresgid", CP_SYS_setresgid, same, Int(object.cgid), same)
-        try thread.call("setresuid", CP_SYS_setresuid, same, Int(object.cuid), same)
+        try thread.call("setresgid", CP_SYS_setresgid, same, Int(gid), same)
+        try thread.call("setresuid", CP_SYS_setresuid, same, Int(uid), same)
         let value = try body()
-        try thread.call("setresuid", CP_SYS_setresuid, same, 0, same)
-        try thread.call("setresgid", CP_SYS_setresgid, same, 0, same)
+        try thread.call("setresuid", CP_SYS_setresuid, same, Int(ownUID), same)
+        try thread.call("setresgid", CP_SYS_setresgid, same, Int(ownGID), same)
         return value
     }
 }

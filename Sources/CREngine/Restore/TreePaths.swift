@@ -4,6 +4,10 @@ import Glibc
 /// Where the paths of a tree lead: as ours do, or, once it has entered a mount namespace of its own, from the root of that.
 final class TreePaths {
     private var root: OwnedFD?
+    private let acting: ActingIDs?
+
+    /// `acting`: as whom files are made in the file systems of the tree's own user namespace; nil for as we are.
+    init(acting: ActingIDs? = nil) { self.acting = acting }
 
     /// From here on paths are those that a stub sees, whose root is that of its namespace.
     func enter(_ stub: StubThread) throws(RestoreError) {
@@ -27,6 +31,7 @@ final class TreePaths {
             close(here)
             close(outer)
         }
-        return try body()
+        guard let acting else { return try body() }
+        return try acting.run(body)
     }
 }

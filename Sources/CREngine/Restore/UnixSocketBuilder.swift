@@ -21,7 +21,7 @@ struct UnixSocketBuilder {
         self.names = names
         let given = tasks.tree.files.map(\.id).filter { !tasks.files.isMadeInTask($0) }
         plan = try UnixSocketPlan(tasks.tree, except: Set(given))
-        inherited = try CredentialsBuilder().inherited
+        inherited = try CredentialsBuilder(of: tasks.tree).inherited
     }
 
     /// Makes all sockets and what connects them inside the tree. The tasks still have our rights, so that each call can

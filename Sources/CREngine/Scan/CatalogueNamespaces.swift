@@ -28,11 +28,12 @@ extension FindingCode {
                 restore: "None, it blocks.")
         case .userNamespace:
             Entry(
-                .block, "user namespace of its own",
-                "This build dumps only trees in its own user namespace.",
+                .block, "user namespace of the tree",
+                "A tree is carried in the user namespace of its root, where that was made in ours, owns the tree's other "
+                    + "namespaces, and maps every id of its tasks; then this only says so.",
                 kernel: "Its maps of ids are set once and for good, and all privileges of its members are "
-                    + "relative to it.",
-                restore: "None today, it blocks.")
+                    + "relative to it. An id that is not mapped cannot be given to anybody inside.",
+                restore: "A new one with the same maps; who restores needs those ids to give.")
         case .utsNamespace:
             Entry(
                 .block, "uts namespace within the tree",

@@ -5,7 +5,7 @@ import PolicyModel
 /// A time namespace is ordinary: every restored tree has one, or its clocks would jump.
 enum NamespaceRules {
     /// Kinds of which a tree may have its own.
-    static let carried: Set<NamespaceKind> = [.pid, .net, .uts, .ipc, .time, .mount, .cgroup]
+    static let carried: Set<NamespaceKind> = [.pid, .net, .uts, .ipc, .time, .mount, .user, .cgroup]
 
     /// Namespaces that stay where they are, for a restore to be given.
     static func given(_ snapshot: Snapshot, _ allow: Allowances) -> [Finding] {
@@ -48,8 +48,12 @@ enum NamespaceRules {
                     code, object,
                     name + ", whose roots cannot be told from the groups of process \(snapshot.root)")
             }
+            if kind == .user, snapshot.userNamespace == nil {
+                return Finding(code, object, name + ", whose maps cannot be read")
+            }
             return carried.contains(kind) ? nil : Finding(code, object, name)
         }
+        found += UserNamespaceRules.findings(task, snapshot)
         if snapshot.ownNamespaceKinds.contains(.pid), task.pid == snapshot.root,
             task.status.namespaceIDs.last != 1, snapshot.label(of: .pid, context.allow) == nil
         {

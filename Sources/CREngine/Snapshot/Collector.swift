@@ -102,6 +102,7 @@ package struct Collector {
             snapshot.events.append(.unreadable(snapshot.root, what: path, .perm))
         }
         findMounts()
+        findUserNamespace()
         try findCgroupRoots()
         findOutsideLeaders()
         if let parent = snapshot.task(snapshot.root)?.parent,
@@ -137,6 +138,19 @@ package struct Collector {
         else { return }
         snapshot.mounts = MountNamespaceFacts(
             namespace: root.namespaces.mount, pid: root.pid, rows: rows, ownRows: ownRows)
+    }
+
+    /// Maps of ids, and which namespaces belong to another user namespace than the root's. What cannot be read is a finding
+    /// of the rules.
+    private mutating func findUserNamespace() {
+        guard let root = snapshot.task(snapshot.root), root.namespaces.user != 0 else { return }
+        for kind in snapshot.ownNamespaceKinds where kind != .user {
+            guard let owner = try? UserNamespaceFacts.owner(of: kind, of: root.pid) else { continue }
+            if owner != root.namespaces.user { snapshot.foreignOwners[kind] = owner }
+        }
+        if root.namespaces.user == snapshot.ownNamespaces.user { return }
+        let facts = try? UserNamespaceFacts.read(of: root.pid, ours: snapshot.ownNamespaces.user)
+        snapshot.userNamespace = facts.flatMap { try? $0.get() }
     }
 
     /// What the root's groups are called from inside. Without privileges nobody is let in, as with the network.

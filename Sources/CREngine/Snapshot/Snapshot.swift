@@ -39,6 +39,10 @@ package struct Snapshot: Equatable, Sendable {
     package var mounts: MountNamespaceFacts?
     /// What is in a network namespace of the tree's own; nil where it has none, or could not be looked at.
     package var network: NetworkFacts?
+    /// A user namespace of the root's own; nil where it is in ours, or nobody may look.
+    package var userNamespace: UserNamespaceFacts?
+    /// The user namespaces that own namespaces of the root, by kind, where that is not the root's own.
+    package var foreignOwners: [NamespaceKind: UInt64] = [:]
     /// The device of the kernel's own tmpfs, where memfds and shared anonymous memory live.
     package var sharedMemoryDevice: DeviceNumber?
     /// Process groups and sessions that tasks are in and whose leader is no task of the tree, with what is known of

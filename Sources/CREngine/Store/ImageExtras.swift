@@ -62,6 +62,12 @@ struct ImageExtras: Codable, Equatable {
         var major: UInt32?
         var minor: UInt32?
     }
+    /// What `userns-NS.img` has no field for.
+    struct UserNamespace: Codable, Equatable {
+        var deniesGroups: Bool
+        /// By their numbers outside.
+        var keptGroups: [UInt32]?
+    }
     /// Raised when a reader of an older version would misunderstand the file.
     var version = 1
     var threads: [Thread] = []
@@ -75,11 +81,14 @@ struct ImageExtras: Codable, Equatable {
     var closedTerminals: [UInt32]?
     /// The root's session, whose leader has ended.
     var deadSession: Int32?
+    var userNamespace: UserNamespace?
 
     private static let currentVersion = 1
     /// 16384 CPUs, twice what the kernel can be built for.
     private static let mostWords = 256
     private static let longestFile = 64 << 20
+    /// NGROUPS_MAX of include/uapi/linux/limits.h.
+    private static let mostGroups = 65536
 
     init(_ tree: TreeImage) {
         var processes: [Process] = []
@@ -119,13 +128,16 @@ struct ImageExtras: Codable, Equatable {
         let closed = tree.terminals.filter(\.slaveIsClosed).map(\.id)
         if !closed.isEmpty { closedTerminals = closed }
         deadSession = tree.deadSession?.rawValue
+        if let user = tree.namespaces.user, user.deniesGroups || user.keptGroups != nil {
+            userNamespace = UserNamespace(deniesGroups: user.deniesGroups, keptGroups: user.keptGroups)
+        }
     }
 
     /// Writes the file, unless there is nothing to say.
     func write(to directory: borrowing OwnedFD) throws(ImageError) {
         if threads.isEmpty && processes == nil && sockets == nil && files == nil
             && unixSockets == nil && systemV == nil && streams == nil && closedTerminals == nil
-            && deadSession == nil
+            && deadSession == nil && userNamespace == nil
         {
             return
         }
@@ -196,6 +208,9 @@ struct ImageExtras: Codable, Equatable {
                 file: ImageName.extras,
                 "deleted file \(ghost.number) has an extended attribute that there cannot be")
         }
+        if let groups = extras.userNamespace?.keptGroups, groups.count > mostGroups {
+            throw ImageError(file: ImageName.extras, "has more supplementary groups than a task can")
+        }
         if let session = extras.deadSession, session <= 0 {
             throw ImageError(file: ImageName.extras, "\(session) is no session")
         }
@@ -213,6 +228,10 @@ struct ImageExtras: Codable, Equatable {
             tree.deadSession = root.sid
         }
         unixSockets?.apply(to: &tree)
+        if let userNamespace {
+            tree.namespaces.user?.deniesGroups = userNamespace.deniesGroups
+            tree.namespaces.user?.keptGroups = userNamespace.keptGroups
+        }
         systemV?.apply(to: &tree.systemV)
         for row in streams ?? [] {
             if let ending = row.value { tree.streams[row.file] = ending }

@@ -105,12 +105,12 @@ final class MountStub {
         let tree = TreeImage(
             inventory: InventoryImage(rootIDs: KernelObjectIDs(), runID: "x"), tasks: [], files: [])
         let layout = try StubLayout(tree: tree, vdso: vdso)
-        let ourselves = try RootStub.ownPidFD()
+        let birth = try LenderAtBirth(hasUserNamespace: false)
         // The first of a pid namespace of its own, as the root of a container is.
         let started = try RootStub.start(
             PID(1), session: nil, namespaces: [.pid, .mount], parent: .caller)
         thread = try RootStub.seize(
-            started.pid, layout: layout, vdso: vdso, ourselves: ourselves.rawValue, lender: lender.number)
+            started.pid, layout: layout, vdso: vdso, inheritance: birth.inheritance, lender: lender.number)
     }
 
     deinit {
