@@ -134,7 +134,7 @@ struct Run {
     /// The subject is nobody in particular outside, and writes its state all the same.
     private func openDirectory() throws(RunFailure) {
         let run = directory + "/run"
-        guard chmod(directory, 0o711) == 0, chmod(run, 0o755) == 0, chown(run, 100_000, 100_000) == 0 else {
+        guard chmod(directory, 0o711) == 0, chmod(run, 0o777) == 0, chown(run, 100_000, 100_000) == 0 else {
             throw RunFailure("\(run) cannot be given to the subject")
         }
     }
