@@ -8,7 +8,8 @@ import Glibc
 /// hope that nobody else makes a task in between. See ns_last_pid in proc_sys_kernel(5).
 extension StubThread {
     private static let lastPID = "/proc/sys/kernel/ns_last_pid"
-    private static let attempts = 64
+    /// Nanoseconds. Whoever starts a process meanwhile gets the number that we wait for, and may keep it for a moment.
+    private static let patience: UInt64 = 5_000_000_000
     private static let cloneThread: UInt64 = 0x1_0000
     private static let cloneParent: UInt64 = 0x8000
 
@@ -22,7 +23,8 @@ extension StubThread {
             try systemCall(CP_SYS_flock, Int(file.rawValue), Int(LOCK_EX))
             return file
         }
-        for _ in 0..<Self.attempts {
+        let end = MonotonicClock.now() + Self.patience
+        while MonotonicClock.now() < end {
             try RestoreError.about(Self.lastPID, "cannot be set to \(newTID.rawValue - 1)") {
                 () throws(Errno) -> Void in
                 // Another offset than 0 is ignored, see sysctl_writes_strict.
@@ -34,6 +36,7 @@ extension StubThread {
             let made = try clone(arguments, newTID)
             if made.tid == newTID { return made }
             try made.vanish(from: self, flags: flags, exitSignal: exitSignal)
+            while access("/proc/\(newTID)", F_OK) == 0, MonotonicClock.now() < end { usleep(500) }
         }
         throw RestoreError(
             "task \(newTID)", "does not get its old id, which others take first or have",

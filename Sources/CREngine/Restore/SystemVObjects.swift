@@ -61,7 +61,7 @@ final class SystemVObjects {
     /// Through a mapping of a stub, so that its file can be opened; pages that the image does not have become holes.
     private func fill(_ segment: SharedSegmentImage, by maker: StubThread) throws(RestoreError) {
         let subject = SystemVSurvey.name(.segment, segment.object)
-        let start = try maker.call("shmat", CP_SYS_shmat, Int(segment.object.id), 0, 0)
+        let start = try call(segment.object, by: maker, "shmat", CP_SYS_shmat, Int(segment.object.id), 0, 0)
         let size = Int(segment.sizeInPages)
         let range = "\(String(start, radix: 16))-\(String(start + size, radix: 16))"
         let file = try RestoreError.about(subject, "cannot be opened") { () throws(Errno) in
@@ -106,8 +106,9 @@ final class SystemVObjects {
         let mayWrite = area.openMode.map { $0 != 0 } ?? (area.protection & 2 != 0)
         let flags = (mayWrite ? 0 : readOnly) | (area.protection & 4 != 0 ? executable : 0)
         let isWhole = length == size
-        let start = try thread.call(
-            "shmat", CP_SYS_shmat, Int(area.backing), isWhole ? Int(area.start) : 0, flags)
+        let start = try call(
+            segment.object, by: thread, "shmat", CP_SYS_shmat, Int(area.backing),
+            isWhole ? Int(area.start) : 0, flags)
         if !isWhole {
             // A part is moved to its place, and the rest goes.
             let mayMoveFixed = 3
@@ -157,8 +158,9 @@ final class SystemVObjects {
         }
         for (number, value) in set.values.enumerated() where isOld || value != 0 {
             // Takes away all adjustments to it, too.
-            try root.call(
-                "semctl", CP_SYS_semctl, Int(set.object.id), number, SystemV.setValue, Int(value))
+            try call(
+                set.object, by: root, "semctl", CP_SYS_semctl, Int(set.object.id), number, SystemV.setValue,
+                Int(value))
         }
         for row in tree.systemV.adjustments where row.set == set.object.id {
             let number = Int(row.semaphore)
@@ -182,7 +184,8 @@ final class SystemVObjects {
         _ set: SemaphoreSetImage, by thread: StubThread, _ operations: [SemaphoreOperation]
     ) throws(RestoreError) {
         let place = try thread.put(SemaphoreOperation.bytes(operations))
-        try thread.call("semop", CP_SYS_semop, Int(set.object.id), place, operations.count)
+        try call(
+            set.object, by: thread, "semop", CP_SYS_semop, Int(set.object.id), place, operations.count)
     }
 
     private func setUp(_ queue: MessageQueueImage, _ processes: [StubProcess]) throws(RestoreError) {
@@ -212,24 +215,27 @@ final class SystemVObjects {
         if processes.contains(where: { $0.pid.rawValue == queue.lastReceiver }) {
             // The kernel notes who receives: a message of nothing.
             let receiver = process(PID(queue.lastReceiver), in: processes)
-            try send(.init(type: 1, bytes: []), to: id, by: receiver)
+            try send(.init(type: 1, bytes: []), to: queue.object, by: receiver)
             let place = Int(receiver.scratch.rawValue)
-            try receiver.call("msgrcv", CP_SYS_msgrcv, id, place, 0, 0, SystemV.noWait)
+            try call(
+                queue.object, by: receiver, "msgrcv", CP_SYS_msgrcv, id, place, 0, 0, SystemV.noWait)
         }
-        for message in queue.messages { try send(message, to: id, by: sender) }
+        for message in queue.messages { try send(message, to: queue.object, by: sender) }
         if UInt64(queue.capacity) < now { try setCapacity() }
     }
 
     private func send(
-        _ message: MessageQueueImage.Message, to id: Int, by thread: StubThread
+        _ message: MessageQueueImage.Message, to queue: SystemVObjectImage, by thread: StubThread
     ) throws(RestoreError) {
         guard message.bytes.count + 8 <= StubLayout.scratchSize else {
             throw RestoreError(
-                "message queue \(id)",
+                "message queue \(queue.id)",
                 "has a message of \(message.bytes.count) bytes, too large to be put back")
         }
         let place = try thread.put(withUnsafeBytes(of: message.type) { Array($0) } + message.bytes)
-        try thread.call("msgsnd", CP_SYS_msgsnd, id, place, message.bytes.count, SystemV.noWait)
+        try call(
+            queue, by: thread, "msgsnd", CP_SYS_msgsnd, Int(queue.id), place, message.bytes.count,
+            SystemV.noWait)
     }
 
     // MARK: Making
@@ -274,21 +280,44 @@ final class SystemVObjects {
                 "see ipcs(1) for \(kind.name)s whose id is \(object.id % 32768) modulo 32768, and remove it")
     }
 
+    /// Makes a call on an object. In a user namespace of the tree's own, but in an ipc namespace that is not, a stub has no
+    /// privilege to pass over modes, and does it as the owner.
+    @discardableResult
+    private func call(
+        _ object: SystemVObjectImage, by thread: StubThread, _ name: String, _ number: Int, _ a: Int,
+        _ b: Int,
+        _ c: Int, _ d: Int = 0, _ e: Int = 0
+    ) throws(RestoreError) -> Int {
+        if tree.namespaces.user == nil || tree.ownNamespaceKinds.contains(.ipc) {
+            return try thread.call(name, number, a, b, c, d, e)
+        }
+        return try asUser(object.uid, object.gid, of: object, thread) { () throws(RestoreError) in
+            try thread.call(name, number, a, b, c, d, e)
+        }
+    }
+
     /// The kernel takes the maker from the effective ids.
     private func asMaker<Value>(
         _ object: SystemVObjectImage, _ thread: StubThread, _ body: () throws(RestoreError) -> Value
     ) throws(RestoreError) -> Value {
-        let user = tree.namespaces.user
+        try asUser(object.cuid, object.cgid, of: object, thread, body)
+    }
+
+    /// `user` and `group` as we see them.
+    private func asUser<Value>(
+        _ user: UInt32, _ group: UInt32, of object: SystemVObjectImage, _ thread: StubThread,
+        _ body: () throws(RestoreError) -> Value
+    ) throws(RestoreError) -> Value {
+        let maps = tree.namespaces.user
         // From here the task speaks, with the ids of its own user namespace.
-        guard let uid = user.map({ $0.users.inside(object.cuid) }) ?? object.cuid,
-            let gid = user.map({ $0.groups.inside(object.cgid) }) ?? object.cgid
+        guard let uid = maps.map({ $0.users.inside(user) }) ?? user,
+            let gid = maps.map({ $0.groups.inside(group) }) ?? group
         else {
             throw RestoreError(
                 "object \(object.id) of System V IPC",
-                "was made by \(object.cuid):\(object.cgid), whom the user namespace of the tree does not have"
-            )
+                "belongs to \(user):\(group), whom the user namespace of the tree does not have")
         }
-        let (ownUID, ownGID) = (user?.users.first ?? 0, user?.groups.first ?? 0)
+        let (ownUID, ownGID) = (maps?.users.first ?? 0, maps?.groups.first ?? 0)
         if uid == ownUID && gid == ownGID { return try body() }
         let same = -1
         try thread.call("setresgid", CP_SYS_setresgid, same, Int(gid), same)
