@@ -163,8 +163,17 @@ struct Run {
         let words =
             ["dump", "-t", "\(root)", "-D", target, "-o", "dump.log", "-v4"] + extra + options.dumpOptions
         let ending = try runTool(words, log: "tool.log")
-        if ending == .exit(0) { images = target }
+        if ending == .exit(0) {
+            images = target
+            if options.isMapped, !options.otherTool.isEmpty { showImages() }
+        }
         return ending
+    }
+
+    /// A stock criu reads them as the root of the user namespace, who is nobody in particular outside.
+    private func showImages() {
+        chmod(images, 0o755)
+        for name in names(in: images) { chmod("\(images)/\(name)", 0o644) }
     }
 
     private var dumpLogs: [String] { ["tool.log", "images-\(dumps)/dump.log"] }
