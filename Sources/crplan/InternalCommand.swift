@@ -6,6 +6,6 @@ struct InternalCommand: ParsableCommand {
         commandName: "internal", abstract: "Processes that crplan starts of itself.", shouldDisplay: false,
         subcommands: [
             SuperviseCommand.self, IdleCommand.self, DumpWorkerCommand.self, ExamineCommand.self,
-            HoldWritesCommand.self, RPCClientCommand.self,
+            HoldWritesCommand.self, RPCClientCommand.self, KeepLinksCommand.self,
         ])
 }

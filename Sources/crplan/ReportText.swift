@@ -146,7 +146,6 @@ struct ReportText {
             }
             let indent = String(repeating: " ", count: 13)
             lines.append(indent + terminal.wrap(finding.why, indent: 13))
-            guard finding.severity == .block else { continue }
             // Each object may need a rule of its own.
             var remedies: Set<String> = []
             for same in findings where same.code == finding.code && same.severity == .block {

@@ -12,8 +12,12 @@ struct PlannedFindings {
     let text: String
 
     /// - Parameter policy: the file of a policy that selects the tree.
-    init(of policy: String) throws {
-        let plan = try Command.run([BuiltPrograms.crplan, "plan", policy, "-o", policy + ".json"])
+    /// - Parameter crplan: runs the words as a command line of crplan.
+    init(
+        of policy: String,
+        crplan: ([String]) throws -> Command = { try Command.run([BuiltPrograms.crplan] + $0) }
+    ) throws {
+        let plan = try crplan(["plan", policy, "-o", policy + ".json"])
         isReady = plan.ending == .exit(0)
         text = plan.output
         let report = try JSONDecoder().decode(

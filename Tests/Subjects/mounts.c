@@ -236,6 +236,17 @@ static void kernels(void)
     CHECK(access("sys/kernel", F_OK) == 0 && access("pts/ptmx", F_OK) == 0 && access("groups/cgroup.procs", F_OK) == 0, "a file system shows nothing");
 }
 
+// What the caller has mounted, with what commands of a shell show of it.
+static void made(int count, char **commands)
+{
+    enum { most = 8 };
+    char *before[most];
+    CHECK(count <= most, "too many commands");
+    for (int i = 0; i < count; i++) before[i] = view(commands[i]);
+    check_after();
+    for (int i = 0; i < count; i++) view_again(commands[i], before[i]);
+}
+
 static volatile sig_atomic_t is_asked;
 static void ask(int signal)
 {
@@ -275,7 +286,8 @@ static void changed_root(void)
 
 void mount_tables(int argc, char **argv)
 {
-    CHECK(argc == 2, "mounts needs a KIND");
+    CHECK(argc >= 2, "mounts needs a KIND");
+    if (!strcmp(argv[1], "made")) return made(argc - 2, argv + 2);
     static const struct {
         const char *name;
         void (*run)(void);

@@ -12,10 +12,10 @@
 // A network namespace that the caller has set up, as the tools of iproute2 and nftables show it, and sockets in it: a listening
 // one, a connection over each address that is given, UDP, and a name of the namespace's own.
 
-enum { most_addresses = 4, most_text = 1 << 16 };
+enum { most_addresses = 4 };
 
 // What the kernel counts and numbers anew each time is taken out, and UNKNOWN, which a link is that was never down.
-static const char *const views[] = {
+static const char *const commands[] = {
     // What a stock criu carries too, where an address of IPv6 may be in doubt for a while.
     "ip -o link | sed -E 's/@if[0-9]+//; s/link-netnsid -?[0-9]+//; s/state UNKNOWN/state UP/'",
     "ip -o addr | sed 's/ tentative//'",
@@ -31,32 +31,8 @@ static const char *const views[] = {
     "bridge link | sed -E 's/@if[0-9]+//'",
     "sysctl net.ipv4.ip_forward net.core.somaxconn net.ipv4.tcp_rmem net.ipv4.ip_unprivileged_port_start",
 };
-enum { view_count = sizeof views / sizeof views[0], common_views = 6 };
+enum { view_count = sizeof commands / sizeof commands[0], common_views = 6 };
 static char *before[view_count];
-
-static char *look(const char *command)
-{
-    char *text = calloc(1, most_text);
-    CHECK(text, "no memory");
-    FILE *pipe = popen(command, "r");
-    CHECK(pipe, "popen: %s", strerror(errno));
-    size_t length = fread(text, 1, most_text - 1, pipe);
-    CHECK(length < most_text - 1 && pclose(pipe) == 0, "%s failed", command);
-    return text;
-}
-
-// Ends the subject with the first line that differs.
-static void compare(const char *command, const char *had, const char *has)
-{
-    while (*had || *has) {
-        int before_length = (int)strcspn(had, "\n"), after_length = (int)strcspn(has, "\n");
-        CHECK(
-            before_length == after_length && strncmp(had, has, (size_t)before_length) == 0, "%s shows %.*s and showed %.*s", command,
-            after_length, has, before_length, had);
-        had += before_length + (had[before_length] != 0);
-        has += after_length + (has[after_length] != 0);
-    }
-}
 
 struct connection {
     int listener, near, far;
@@ -113,7 +89,7 @@ void network(int argc, char **argv)
     MUST(connect(client, (struct sockaddr *)&own, own_length));
     int served = MUST(accept(server, NULL, NULL));
 
-    for (int i = 0; i < looked_at; i++) before[i] = look(views[i]);
+    for (int i = 0; i < looked_at; i++) before[i] = view(commands[i]);
     char now[4];
 
     subject_ready();
@@ -124,8 +100,6 @@ void network(int argc, char **argv)
     int next = MUST(socket(AF_UNIX, SOCK_STREAM, 0));
     CHECK(connect(next, (struct sockaddr *)&own, own_length) == 0, "the abstract name is gone: %s", strerror(errno));
     for (int i = 0; i < looked_at; i++) {
-        char *after = look(views[i]);
-        compare(views[i], before[i], after);
-        free(after);
+        view_again(commands[i], before[i]);
     }
 }

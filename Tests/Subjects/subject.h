@@ -70,6 +70,10 @@ void await_blocked_in(pid_t tid, long number);
 void await_flag(volatile int *flag);
 // Puts the calling thread to sleep for this long; a signal does not cut it short.
 void pause_ns(int64_t nanoseconds);
+// What a command of a shell prints, to be freed; it must end well.
+char *view(const char *command);
+// Ends the subject with the first line in which what the command prints now differs from `had`.
+void view_again(const char *command, const char *had);
 // CLOCK_MONOTONIC and CLOCK_REALTIME in nanoseconds.
 int64_t monotonic_ns(void);
 int64_t realtime_ns(void);
@@ -77,4 +81,4 @@ int64_t realtime_ns(void);
 subject_body plain, unstoppable, registers, threads, crowd, descriptors, rseq, signals, memory, files, pipes, fifos, fdshare, tree, creds, identity, clocks,
     timers, unixsockets, inet, tcp, link_sockets, events, pidfds, memfds, huge_pages, epolls, locks, notify, eintr, killtarget, storm,
     holder, drift, terminals, links, devices, tasks, sysv, cgroups, directories, cow, ghosts, outside,
-    areas, uncarried, pseudo, processfiles, pathonly, denials, aio, placed, mount_tables, network, usermap, nsfiles, nested;
+    areas, uncarried, pseudo, processfiles, pathonly, denials, aio, placed, mount_tables, network, usermap, nsfiles, nested, views, unborn;

@@ -113,6 +113,7 @@ package struct DumpExecutor {
 
         let links = LinkRemaps(
             isAllowed: options.allow.linkRemap, notes: supervisor.notes, view: snapshot.view,
+            mounts: snapshot.mounts,
             acting: snapshot.userNamespace.flatMap { ActingIDs($0.users, $0.groups) })
         var builder = try DumpBuilder(
             snapshot: snapshot, options: options, buildIDs: buildIDs, links: links, notes: supervisor.notes,

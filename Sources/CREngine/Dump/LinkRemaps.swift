@@ -10,13 +10,19 @@ final class LinkRemaps {
     private let notes: UndoNotes
     /// See `Snapshot.view`.
     private let view: String
+    /// Of a tree with a mount namespace of its own.
+    private let mounts: MountNamespaceFacts?
     private let acting: ActingIDs?
     private var names: [(record: HelperNameRecord, mark: UndoNotes.Mark)] = []
     private var isKept = false
 
     /// `acting`: as whom links are made in the file systems of the tree's own user namespace.
-    init(isAllowed: Bool, notes: UndoNotes, view: String = "", acting: ActingIDs? = nil) {
+    init(
+        isAllowed: Bool, notes: UndoNotes, view: String = "", mounts: MountNamespaceFacts? = nil,
+        acting: ActingIDs? = nil
+    ) {
         self.view = view
+        self.mounts = mounts
         self.acting = acting
         self.isAllowed = isAllowed
         self.notes = notes
@@ -27,7 +33,11 @@ final class LinkRemaps {
         for name in names { _ = try? HelperName.remove(name.record.path, inode: name.record.inode) }
     }
 
-    var records: [HelperNameRecord] { names.map(\.record) }
+    /// Names that stay as long as their checkpoint, by our own paths. Those that only the tree sees are in its image, with the
+    /// file systems that they are in.
+    var records: [HelperNameRecord] {
+        names.map(\.record).filter { mounts == nil || !$0.path.hasPrefix(view + "/") }
+    }
 
     /// The images in `directory` are about to be published under this path. A rename publishes them, and from then on the
     /// names stay even if nobody lives to say so.
@@ -66,9 +76,11 @@ final class LinkRemaps {
             for attempt in 0..<64 {
                 let name = attempt == 0 ? base : "\(base).\(attempt)"
                 do throws(Errno) {
-                    let mark = try notes.add(.name(path: view + name, inode: inode))
+                    // The tree, and with it the way by its root, may be gone before the name is.
+                    let place = mounts.map { $0.pathOutside(of: name) ?? view + name } ?? name
+                    let mark = try notes.add(.name(path: place, inode: inode))
                     try link(content, view + name)
-                    names.append((HelperNameRecord(path: view + name, inode: inode), mark))
+                    names.append((HelperNameRecord(path: place, inode: inode), mark))
                     return name
                 } catch {
                     if error == .exists { continue }

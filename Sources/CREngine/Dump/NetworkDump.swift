@@ -154,7 +154,8 @@ final class NetworkDump {
         if places.isEmpty { return }
         do throws(Errno) {
             if lock != nil || namespace?.isLocked == true {
-                try journal.set(lockOf: runID, in: namespace?.root, at: firstPlace)
+                try journal.set(
+                    lockOf: runID, in: namespace?.root, namespace: namespace?.inode ?? 0, at: firstPlace)
             }
         } catch {
             throw .environment("the undo journal cannot be written: \(error)")

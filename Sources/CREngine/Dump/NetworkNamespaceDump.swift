@@ -8,6 +8,8 @@ final class NetworkNamespaceDump {
     let root: PID
     /// Its number in the images.
     let number: UInt32
+    /// Its number in the kernel.
+    let inode: UInt64
     let image: NetworkNamespaceImage
     private var lock: NamespaceLock?
 
@@ -36,13 +38,17 @@ final class NetworkNamespaceDump {
                 let table = ConnectionLock.tableName(runID: runID)
                 lock = try NamespaceLock.take(namespace.rawValue, table: table)
             }
-            return NetworkNamespaceDump(root: root.pid, number: number, image: image, lock: lock)
+            return NetworkNamespaceDump(
+                root: root.pid, number: number, inode: root.namespaces.net, image: image, lock: lock)
         } catch {
             throw .environment("process \(root.pid): \(error)")
         }
     }
 
-    private init(root: PID, number: UInt32, image: NetworkNamespaceImage, lock: NamespaceLock?) {
+    private init(
+        root: PID, number: UInt32, inode: UInt64, image: NetworkNamespaceImage, lock: NamespaceLock?
+    ) {
+        self.inode = inode
         self.root = root
         self.number = number
         self.image = image

@@ -22,6 +22,11 @@ enum SystemVRules {
                     .ipcOutside, FindingObject(inode: UInt64(object.id), peer: short(outsiders)),
                     "\(kind) \(name(object)), also used by \(short(outsiders))"))
         }
+        found += facts.messageQueues.map {
+            Finding(
+                .messageQueue, FindingObject(pid: context.snapshot.root, path: "/\($0)"),
+                "message queue /\($0) of the tree's ipc namespace")
+        }
         found += facts.oddUndoLists.map {
             Finding(
                 .semaphoreUndo, FindingObject(tid: $0),

@@ -38,7 +38,7 @@ extension MountSurvey {
             image.fileSystemName = row.fileSystem
             image.source = "dev[\(name)]"
             image.externalKey = MountImage.externalDevice
-        case .anew where kind == .unsupported:
+        case .anew where kind.making == .fromOutside:
             image.fileSystem = MountFileSystem.byName.code
             image.fileSystemName = row.fileSystem
         case .none(let code):

@@ -40,14 +40,19 @@ package enum MountRules {
         case .device(let name): return [make(.mountExternal, ", device \(name)", .allowed)]
         case .skipped: return [make(.mountSkipped)]
         case .anew:
-            if MountFileSystem.named(row.fileSystem) == .unsupported {
+            if MountFileSystem.named(row.fileSystem).making == .fromOutside {
                 return [make(.mountUnsupported, "", .allowed)]
             }
             let isShared =
                 row.fileSystem == "tmpfs" && facts.ownRows.contains { $0.device == row.device }
-            return isShared ? [make(.mountCopied)] : []
+            if !isShared { return [] }
+            // One that is hidden outside too is nobody's any more, and no map could lead to it.
+            let isReached = MountSurvey.pathOutside(of: row, facts.ownRows) != nil
+            return [
+                make(.mountCopied, isReached ? "" : ", which is covered outside", isReached ? nil : .warn)
+            ]
         case .none(.mountExternal):
-            let source = MountSurvey.pathOutside(of: row, facts.ownRows) ?? row.root
+            let source = MountSurvey.pathOutside(of: row, facts.ownRows) ?? "SOURCE"
             return [
                 make(.mountExternal, remedy: "allow: {ext-mount-map: {\(row.mountPoint): \(source)}}")
             ]

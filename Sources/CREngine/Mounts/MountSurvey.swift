@@ -17,6 +17,18 @@ package struct MountNamespaceFacts: Equatable, Sendable {
     }
 }
 
+extension MountNamespaceFacts {
+    /// Our own path of a name in the namespace; nil where we see it nowhere.
+    func pathOutside(of path: String) -> String? {
+        guard var row = rows.mount(at: path), let rest = MountPath.rest(of: path, below: row.mountPoint)
+        else {
+            return nil
+        }
+        row.root = MountPath.join(row.root, rest)
+        return MountSurvey.pathOutside(of: row, ownRows)
+    }
+}
+
 /// Where a restore gets a mount from.
 package enum MountOrigin: Equatable, Sendable {
     /// The directory that the restore is told, or where the root was outside.
@@ -96,7 +108,7 @@ package struct MountSurvey: Sendable {
         if row.isDeleted { return .none(.mountDeleted) }
         if let other = rows.first(where: { isSource($0, of: row, origins) }) { return .bind(of: other.id) }
         if allow.detects, let source = pathOutside(of: row, own) { return .detected(source: source) }
-        if kind == .unsupported, row.root == "/",
+        if kind.making == .fromOutside, row.root == "/",
             allow.allowsAllFileSystems || allow.fileSystems.contains(row.fileSystem)
         {
             return .anew
@@ -129,39 +141,32 @@ package struct MountSurvey: Sendable {
 
     /// Where we see the same part of the same file system; nil where nowhere.
     package static func pathOutside(of row: MountRow, _ own: [MountRow]) -> String? {
-        for mount in own.reversed() where mount.device == row.device && isVisible(mount, own) {
+        for mount in own.reversed() where mount.device == row.device {
             if let rest = MountPath.rest(of: row.root, below: mount.root) {
                 let path = MountPath.join(mount.mountPoint, rest)
-                // Something else may be mounted on the way; what the mount lies on is under it.
-                if own.contains(where: {
-                    $0.id != mount.id && !isBelow(mount, $0, own)
-                        && MountPath.rest(of: $0.mountPoint, below: mount.mountPoint) != nil
-                        && MountPath.rest(of: path, below: $0.mountPoint) != nil
-                }) {
-                    continue
-                }
-                return path
+                // Something else may be mounted over it, or on the way.
+                if own.mount(at: path)?.id == mount.id { return path }
             }
         }
         return nil
     }
+}
 
-    /// Whether a mount lies on another, or on one that does.
-    private static func isBelow(_ mount: MountRow, _ other: MountRow, _ own: [MountRow]) -> Bool {
-        var here = mount
-        for _ in own {
-            if here.parent == other.id { return true }
-            guard let next = own.first(where: { $0.id == here.parent && $0.id != here.id }) else {
-                return false
+extension [MountRow] {
+    /// The mount that a path leads to in this table: from the root on, at each mount point over to what is mounted there.
+    func mount(at path: String) -> MountRow? {
+        let ids = Set(map(\.id))
+        var here = first { !ids.contains($0.parent) || $0.parent == $0.id }
+        var walked: Set<Int32> = []
+        while let mount = here, walked.insert(mount.id).inserted {
+            let next = filter {
+                $0.parent == mount.id && MountPath.rest(of: path, below: $0.mountPoint) != nil
             }
+            .min { $0.mountPoint.utf8.count < $1.mountPoint.utf8.count }
+            guard let next, !walked.contains(next.id) else { return mount }
             here = next
         }
-        return false
-    }
-
-    /// Whether a path leads to a mount: nothing lies over its mount point.
-    private static func isVisible(_ mount: MountRow, _ own: [MountRow]) -> Bool {
-        !own.contains { $0.parent == mount.id && $0.mountPoint == mount.mountPoint }
+        return here
     }
 }
 

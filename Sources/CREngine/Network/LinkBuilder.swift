@@ -241,6 +241,10 @@ struct LinkBuilder: ~Copyable {
                 ![Attribute.name, Attribute.sendQueues, Attribute.receiveQueues].contains($0.type)
             }
         }
+        if link.kind == .other, let own = attributes[type: Attribute.address] {
+            attributes.removeAll { $0.type == Attribute.address }
+            try giveAddress(own, to: link)
+        }
         // No address of its own accord until all that was there is there.
         attributes.append(LinkBuilder.addressMode(1, token: nil))
         try perform(
@@ -266,6 +270,17 @@ struct LinkBuilder: ~Copyable {
                     RouteNetlink.newLink, index: link.index,
                     [NetlinkAttribute(Attribute.kindInformation, nesting: kept)]), link.subject,
                 "cannot be set up as a port")
+        }
+    }
+
+    /// A link that was handed in may be of a kind that keeps its hardware address.
+    private mutating func giveAddress(_ address: NetlinkAttribute, to link: NetworkLinkImage)
+        throws(NetworkError)
+    {
+        do throws(NetlinkConnection.Refusal) {
+            try connection.perform(RouteNetlink.link(RouteNetlink.setLink, index: link.index, [address]))
+        } catch {
+            if error.errno != .notSupported { throw error.about(link.subject, "cannot be given its address") }
         }
     }
 
@@ -302,6 +317,19 @@ struct LinkBuilder: ~Copyable {
                     RouteNetlink.setLink, index: link.index,
                     [Self.addressMode(mode, token: six?[type: Attribute.token])]), link.subject,
                 "cannot be told how to make addresses")
+        }
+    }
+
+    /// A link that has never been without a carrier is in the state UNKNOWN until somebody sets it; see operstates.txt of the
+    /// kernel's documentation.
+    mutating func setOperationalStates() throws(NetworkError) {
+        let up: [UInt8] = [6]
+        for link in image.links where details(link)[type: Attribute.operationalState]?.value == up {
+            try perform(
+                RouteNetlink.link(
+                    RouteNetlink.setLink, index: link.index,
+                    [NetlinkAttribute(Attribute.operationalState, up)]),
+                link.subject, "cannot be told that it is up")
         }
     }
 

@@ -17,7 +17,7 @@ enum LinkDetails {
     static func kept(of link: NetworkLink) -> NetlinkMessage {
         let plain: Set<UInt16> = [
             Attribute.queueLength, Attribute.alias, Attribute.group, Attribute.sendQueues,
-            Attribute.receiveQueues,
+            Attribute.receiveQueues, Attribute.operationalState,
         ]
         var kept = link.attributes.filter { plain.contains($0.type) }
         if link.kind == .vlan, let lower = link.lower {

@@ -11,13 +11,18 @@ final class NetworkBuilder {
     private let namespace: OwnedFD
     private let home: OwnedFD
     private var lock: NamespaceLock?
+    /// Links that are handed in are given back should this process die; so it must be crplan.
+    private let keepsLinks: Bool
+    private var keeper: LinkKeeper?
     /// Ends of pairs that are where we are, with the names that they have.
     private(set) var ends: [NetworkOutside.OuterEnd] = []
 
     /// `descriptor` is the namespace's; it is not kept.
     init(
-        _ image: NetworkNamespaceImage, _ outside: NetworkOutside, runID: String, descriptor: Int32
+        _ image: NetworkNamespaceImage, _ outside: NetworkOutside, runID: String, descriptor: Int32,
+        keepsLinks: Bool = false
     ) throws(NetworkError) {
+        self.keepsLinks = keepsLinks
         self.image = image
         self.outside = outside
         self.runID = runID
@@ -31,6 +36,7 @@ final class NetworkBuilder {
     /// All of it. `others` are the tree's other namespaces, each already there.
     func build(others: [UInt32: NetworkOutside.OtherNamespace] = [:]) throws(NetworkError) {
         lock = try NamespaceLock.take(namespace.rawValue, table: "crplan-restore-\(getpid())")
+        try keepLinks()
         let (image, outside, home) = (image, outside, home.rawValue)
         ends = try NetworkNamespace.visit(namespace.rawValue) { () throws(NetworkError) in
             try Self.buildHere(image, outside, home: home, others)
@@ -38,6 +44,27 @@ final class NetworkBuilder {
         let unnamed = ends
         ends = try NetworkNamespace.visit(home) { () throws(NetworkError) in try Self.named(unnamed) }
     }
+
+    /// Before links are moved in from where we are, somebody is there to give them back.
+    private func keepLinks() throws(NetworkError) {
+        let (image, handedIn) = (image, outside.handedIn)
+        if !keepsLinks || handedIn.isEmpty { return }
+        let links = try NetworkNamespace.visit(home.rawValue) { () throws(NetworkError) in
+            image.links.compactMap { link -> LinkKeeper.Link? in
+                guard link.kind == .other, let name = handedIn[link.name] else { return nil }
+                let index = if_nametoindex(name)
+                return index == 0 ? nil : LinkKeeper.Link(name: name, index: index, inside: link.index)
+            }
+        }
+        if links.isEmpty { return }
+        keeper = try LinkKeeper(links, namespace: namespace.rawValue, home: home.rawValue)
+    }
+
+    /// The tree runs.
+    func yieldLinks() { keeper?.yield() }
+
+    /// The tree is gone before it ran.
+    func giveLinksBack() { keeper?.giveBack() }
 
     private static func buildHere(
         _ image: NetworkNamespaceImage, _ outside: NetworkOutside, home: Int32,
@@ -59,6 +86,7 @@ final class NetworkBuilder {
         try restoreOwn(image.details.settings)
         try restoreDuplicateDetection(image)
         try links.setAddressModes()
+        try links.setOperationalStates()
         try ConnectionTracking.restore(image.tracked, image.expected)
         return links.ends
     }

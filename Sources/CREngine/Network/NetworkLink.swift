@@ -31,6 +31,7 @@ package struct NetworkLink: Equatable, Sendable {
         static let lower: UInt16 = 5
         static let master: UInt16 = 10
         static let queueLength: UInt16 = 13
+        static let operationalState: UInt16 = 16
         static let kindInformation: UInt16 = 18
         static let alias: UInt16 = 20
         static let familyOptions: UInt16 = 26

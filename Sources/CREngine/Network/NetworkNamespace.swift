@@ -48,6 +48,26 @@ enum NetworkNamespace {
         }
     }
 
+    /// Its number, as links of /proc/PID/ns have it.
+    static func inode(_ namespace: Int32) throws(NetworkError) -> UInt64 {
+        var status = stat()
+        guard fstat(namespace, &status) == 0 else {
+            throw NetworkError("network namespace", "has no number", errno: Errno(rawValue: errno))
+        }
+        return UInt64(status.st_ino)
+    }
+
+    /// A process that is in the namespace of a number: `first`, or else any other; nil for none.
+    static func member(of inode: UInt64, first: PID? = nil) -> PID? {
+        func isMember(_ pid: PID) -> Bool {
+            var status = stat()
+            return stat("/proc/\(pid)/ns/net", &status) == 0 && UInt64(status.st_ino) == inode
+        }
+        if let first, isMember(first) { return first }
+        let all = (try? ProcDirectory.open("/proc").numbers(".")) ?? []
+        return all.lazy.map { PID($0) }.first(where: isMember)
+    }
+
     private static func onThread<Value: Sendable>(
         _ body: @escaping @Sendable () throws(NetworkError) -> Value
     ) throws(NetworkError) -> Value {

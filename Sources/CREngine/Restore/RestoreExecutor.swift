@@ -72,9 +72,11 @@ package struct RestoreExecutor {
         let names = RemapNames(
             tree: tree, source: payload, keepsHelpers: options.keepsHelperNames, paths: paths)
         let systemV = SystemVObjects(tree: tree, pages: payload)
+        let network = NetworkRestore(tree: tree, options: options)
         do throws(RestoreError) {
             let result = try build(
-                builder, names: names, systemV: systemV, cgroups: cgroups, affinity: environment.affinity
+                builder, names: names, systemV: systemV, cgroups: cgroups, network: network,
+                affinity: environment.affinity
             ) {
                 (stage, root) throws(RestoreError) in
                 try environment.asBefore { () throws(RestoreError) in try call(stage, root) }
@@ -86,6 +88,7 @@ package struct RestoreExecutor {
             // While the tree's mounts are still there.
             names.removeTemporaries()
             kill(builder.made)
+            network.namespace.giveLinksBack()
             removeMade(systemV)
             cgroups.undo()
             throw error
@@ -108,7 +111,7 @@ package struct RestoreExecutor {
 
     private func build(
         _ builder: TreeBuilder, names: RemapNames, systemV: SystemVObjects, cgroups: CgroupBuilder,
-        affinity: [UInt64],
+        network: NetworkRestore, affinity: [UInt64],
         call: (RestoreStage, PID) throws(RestoreError) -> Void
     ) throws(RestoreError) -> RestoredTree {
         let began = Self.microseconds()
@@ -117,7 +120,6 @@ package struct RestoreExecutor {
         let number = (tree.tasks.flatMap(\.descriptors).map(\.fd).max() ?? 2) + 1
         let birth = try LenderAtBirth(hasUserNamespace: tree.ownNamespaceKinds.contains(.user))
         let lender = birth.lender(at: number)
-        let network = NetworkRestore(tree: tree, options: options)
         try network.begin()
         faults.pass("connections locked")
         let files = OpenFiles(
@@ -450,6 +452,7 @@ package struct RestoreExecutor {
         faults.pass("before unlocking")
         try network.release()
         try release(running)
+        network.namespace.yieldLinks()
     }
 
     /// No system call can be made in the process after this.

@@ -35,7 +35,7 @@ final class TreeNetwork {
         try told { () throws(NetworkError) in
             let namespace = try NetworkNamespace.of(root)
             let builder = try NetworkBuilder(
-                image, outside, runID: runID, descriptor: namespace.rawValue)
+                image, outside, runID: runID, descriptor: namespace.rawValue, keepsLinks: true)
             self.builder = builder
             try builder.build()
         }
@@ -67,6 +67,12 @@ final class TreeNetwork {
             }
         }
     }
+
+    /// All tasks have been let go: links that were handed in are the tree's.
+    func yieldLinks() { builder?.yieldLinks() }
+
+    /// All tasks have been killed: links that were handed in go back.
+    func giveLinksBack() { builder?.giveLinksBack() }
 
     /// What of the outside is missing or in the way.
     func problems() -> [RestoreError] {

@@ -122,8 +122,8 @@ extension FindingCode {
         case .messageQueue:
             Entry(
                 .block, "POSIX message queue", criu: "mqueue",
-                "This build does not carry message queues; let the program close the queue, or use a socket or "
-                    + "pipe in its place.",
+                "This build carries message queues neither by a descriptor nor in an ipc namespace of the tree's own; let the "
+                    + "program close and remove the queue (mq_unlink), or use a socket or pipe in its place.",
                 kernel: "A queue belongs to the ipc namespace, and mq_receive(3) can only read messages by "
                     + "taking them out.",
                 restore: "None today, it blocks.")

@@ -67,12 +67,15 @@ extension FindingCode {
                 restore: "It joins the peer group of its source.")
         case .mountCopied:
             Entry(
-                .warn, "files in memory that are mounted outside too", criu: "ext-mount-map",
+                .block, "files in memory that are mounted outside too", criu: "ext-mount-map",
                 remedy: "allow: {ext-mount-map: auto}",
-                "The image takes a copy of them, and the restored tree and the outside see different files "
+                "The tree does not have the file system to itself, as with the host's /dev/shm; the image would "
+                    + "take a copy of files that are others', and tree and outside would see different ones "
                     + "from then on.",
                 kernel: "A copied mount namespace shows the same file systems as the one it was copied from.",
-                restore: "A file system of its own with the files as they were.")
+                restore:
+                    "With ext-mount-map: auto, or a mapping, what is mounted outside then. What is covered "
+                    + "outside is copied: a file system of its own with the files as they were.")
         case .mountSkipped:
             Entry(
                 .allowed, "mount that is left out", criu: "skip-mnt",

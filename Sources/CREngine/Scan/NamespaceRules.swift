@@ -70,6 +70,11 @@ enum NamespaceRules {
                     "pid namespace \(task.namespaces.pidForChildren) for children"
                 ))
         }
+        // Of one that has no init yet the kernel tells nothing. A zombie has no such namespaces at all.
+        if task.namespaces.pidForChildren == 0, task.namespaces.pid != 0, task.namespaces.uts != 0 {
+            found.append(
+                Finding(.namespaceForChildren, object, "pid namespace without an init, for children"))
+        }
         if task.namespaces.timeForChildren != task.namespaces.time {
             found.append(
                 Finding(

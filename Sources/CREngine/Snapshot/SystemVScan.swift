@@ -24,7 +24,15 @@ enum SystemVScan {
                     CollectorError.unreadable(path: "/proc/\(snapshot.root)/ns/ipc", errno: failure.errno)
                 }
             }
-        ) { () throws(CollectorError) in try look(snapshot, takesAll: true) }
+        ) { () throws(CollectorError) in
+            var facts = try look(snapshot, takesAll: true)
+            do throws(Errno) {
+                facts.messageQueues = try MessageQueueNames.here()
+            } catch {
+                throw .unreadable(path: "the message queues of process \(snapshot.root)", errno: error)
+            }
+            return facts
+        }
     }
 
     /// `takesAll`: objects that nobody of the tree has used yet are its own too.

@@ -59,13 +59,17 @@ extension UndoJournal {
     }
 
     /// A table of nftables that stays, in the network namespace of a process or in ours; `runID` is UUID text.
-    package func set(lockOf runID: String, in process: PID?, at index: Int) throws(Errno) {
+    ///
+    /// `namespace` is its inode, by which another member is found should the process be gone.
+    package func set(
+        lockOf runID: String, in process: PID?, namespace: UInt64 = 0, at index: Int
+    ) throws(Errno) {
         let digits = Array(runID.filter { $0 != "-" })
         guard digits.count == 32, let high = UInt64(String(digits[..<16]), radix: 16),
             let low = UInt64(String(digits[16...]), radix: 16)
         else { throw .invalid }
         let pid = UInt64(UInt32(bitPattern: process?.rawValue ?? 0))
-        try write([Self.lockKind << 32, high, low, pid, 0], index: index)
+        try write([Self.lockKind << 32, high, low, pid, namespace], index: index)
     }
 
     package func socketRecords() throws(Errno) -> [(index: Int, record: SocketRecord)] {
@@ -81,8 +85,16 @@ extension UndoJournal {
         }
     }
 
-    /// Run ids of locks that stay, as UUID text, and in whose network namespace.
-    package func locks() throws(Errno) -> [(index: Int, runID: String, process: PID?)] {
+    /// A table that stays.
+    package struct LockRecord: Equatable, Sendable {
+        /// UUID text.
+        package var runID: String
+        /// In whose network namespace; nil for ours.
+        package var process: PID?
+        package var namespace: UInt64
+    }
+
+    package func locks() throws(Errno) -> [(index: Int, record: LockRecord)] {
         try all().compactMap { row in
             guard row.words[0] >> 32 == Self.lockKind else { return nil }
             let digits = [row.words[1], row.words[2]].map { word in
@@ -95,7 +107,10 @@ extension UndoJournal {
                 text.append(digit)
             }
             let pid = Int32(truncatingIfNeeded: row.words[3])
-            return (row.index, text, pid == 0 ? nil : PID(pid))
+            return (
+                row.index,
+                LockRecord(runID: text, process: pid == 0 ? nil : PID(pid), namespace: row.words[4])
+            )
         }
     }
 }
@@ -118,10 +133,10 @@ enum NetworkUndo {
                 }
                 try journal.clear(at: index)
             }
-            for (index, runID, process) in try journal.locks() {
-                let table = ConnectionLock.tableName(runID: runID)
+            for (index, record) in try journal.locks() {
+                let table = ConnectionLock.tableName(runID: record.runID)
                 do throws(PacketFilter.Failure) {
-                    try remove(table, in: process)
+                    try remove(table, record)
                 } catch {
                     failures.append("the table inet \(table) of nftables stays: \(error)")
                 }
@@ -133,16 +148,20 @@ enum NetworkUndo {
         return failures
     }
 
-    private static func remove(_ table: String, in process: PID?) throws(PacketFilter.Failure) {
-        guard let process else {
+    private static func remove(
+        _ table: String, _ record: UndoJournal.LockRecord
+    ) throws(PacketFilter.Failure) {
+        guard let process = record.process else {
             _ = try NetworkLock.remove(table: table)
             return
         }
+        // Without a member it has gone, and the table with it.
+        guard let member = NetworkNamespace.member(of: record.namespace, first: process) else { return }
         // The table is named by a run that only one namespace has met.
         let refusal = { (failure: NamespaceVisit.Failure) in
             PacketFilter.Failure(description: failure.description)
         }
-        try NamespaceVisit.run(.net, of: process, refusal: refusal) { () throws(PacketFilter.Failure) in
+        try NamespaceVisit.run(.net, of: member, refusal: refusal) { () throws(PacketFilter.Failure) in
             _ = try NetworkLock.remove(table: table)
         }
     }

@@ -85,10 +85,46 @@ import Testing
         #expect(found.allSatisfy { $0.severity == .block })
     }
 
-    @Test func `files in memory of the outside are copied, and that is said`() throws {
-        let found = try findings(adding: "96 93 0:27 / /run rw,relatime - tmpfs run rw")
+    @Test func `files in memory of the outside are not copied unless nobody reaches them there`() throws {
+        let row = "96 93 0:27 / /run rw,relatime - tmpfs run rw"
+        let found = try findings(adding: row)
         #expect(found.map(\.code) == [.mountCopied])
-        #expect(found.first?.severity == .warn)
+        #expect(found.first?.severity == .block)
+        #expect(found.first?.remedy == "allow: {ext-mount-map: auto}")
+        var facts = try Self.facts(Self.sandbox + "\n" + row)
+        facts.ownRows += try MountRow.parse(Array("99 30 0:70 / /run rw - tmpfs over rw".utf8))
+        let covered = MountRules.findings(facts, MountAllowances()).filter { $0.code == .mountCopied }
+        #expect(covered.map(\.severity) == [.warn])
+        #expect(covered.first?.what.contains("covered outside") == true)
+    }
+
+    @Test func `what lies over another mount is seen, and what lies under it is not`() throws {
+        let table =
+            Self.host + """
+
+                31 24 0:23 / /dev/shm rw - tmpfs one rw
+                32 31 0:27 / /dev/shm rw - tmpfs two rw
+                33 27 0:28 / /a/b rw - tmpfs deep rw
+                34 27 0:29 / /a rw - tmpfs over rw
+                """
+        let own = try MountRow.parse(Array(table.utf8))
+        func place(_ id: Int32) -> String? {
+            own.first { $0.id == id }.flatMap { MountSurvey.pathOutside(of: $0, own) }
+        }
+        #expect(place(31) == nil && place(33) == nil)
+        #expect(place(34) == "/a")
+        let two = try MountRow.parse(Array("90 80 0:27 /in /x rw - tmpfs two rw".utf8))
+        #expect(MountSurvey.pathOutside(of: two[0], own.filter { $0.id != 30 }) == "/dev/shm/in")
+    }
+
+    @Test func `where we see a path of the tree`() throws {
+        var facts = try Self.facts(Self.sandbox)
+        #expect(facts.pathOutside(of: "/data/in/file") == "/srv/data/in/file")
+        #expect(facts.pathOutside(of: "/data") == "/srv/data")
+        #expect(facts.pathOutside(of: "/etc/file") == "/srv/root/etc/file")
+        #expect(facts.pathOutside(of: "/tmp/file") == nil)
+        facts.rows += try MountRow.parse(Array("97 94 0:71 / /data/in rw - tmpfs own rw".utf8))
+        #expect(facts.pathOutside(of: "/data/in/file") == nil)
     }
 
     @Test func `a slave of the outside is allowed where it comes from outside`() throws {
