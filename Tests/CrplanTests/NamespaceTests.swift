@@ -32,7 +32,11 @@ struct NamespaceTests {
         rows.flatMap { row in
             row.subjects.flatMap { subject in
                 ["dump,restore,check", "dump-running,check"].map {
-                    (row.kinds, SubjectCase(subject: subject, steps: $0))
+                    (
+                        row.kinds,
+                        SubjectCase(
+                            subject: subject, steps: $0, options: row.kinds.contains("mnt") ? found : [])
+                    )
                 }
             }
         } + [
