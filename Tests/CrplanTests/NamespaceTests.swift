@@ -42,6 +42,10 @@ struct NamespaceTests {
         } + [
             ("pid,uts,ipc", SubjectCase(subject: "tree", steps: "dump-running,cycle:3,check")),
             ("pid", SubjectCase(subject: "pidfds", steps: "dump-blocked,check")),
+            // Told by looking at somebody of the same namespaces.
+            ("pid", SubjectCase(subject: "holder landlock", steps: "dump-blocked,check")),
+            ("user", SubjectCase(subject: "holder landlock", steps: "dump-blocked,check")),
+            ("user,pid", SubjectCase(subject: "holder landlock", steps: "dump-blocked,check")),
             (
                 "time,monotonic=8640000,boottime=17280000",
                 SubjectCase(subject: "clocks ahead", steps: "cycle:2,check")
