@@ -25,9 +25,14 @@ struct UserNamespaceTreeTests {
 
     static var subjects: [String] { SubjectTests.carried.filter { unable[$0] == nil } + ["usermap"] }
 
+    /// Restored in one suite and left running in the other; by --long both in both.
+    private static func steps(_ short: String) -> [String] {
+        BuiltPrograms.wantsLongTests ? ["dump,restore,check", "dump-running,check"] : [short]
+    }
+
     static var alone: [SubjectCase] {
         subjects.filter { !unableInHostNetwork.contains($0) }.flatMap { subject in
-            ["dump,restore,check", "dump-running,check"].map { SubjectCase(subject: subject, steps: $0) }
+            steps("dump-running,check").map { SubjectCase(subject: subject, steps: $0) }
         } + [
             SubjectCase(subject: "usermap", steps: "dump-running,cycle:2,check"),
             SubjectCase(subject: "threads", steps: "cycle:2,check"),
@@ -39,7 +44,7 @@ struct UserNamespaceTreeTests {
     static var withOthers: [SubjectCase] {
         let found = NamespaceTests.found
         return subjects.filter { !unableWithOwnPIDs.contains($0) && $0 != "usermap" }.flatMap { subject in
-            ["dump,restore,check", "dump-running,check"].map {
+            steps("dump,restore,check").map {
                 SubjectCase(subject: subject, steps: $0, options: found)
             }
         } + [
