@@ -16,12 +16,7 @@ enum FilterRules {
 
     static func read() throws(NetworkError) -> Texts {
         var texts = Texts()
-        do throws(PacketFilter.Failure) {
-            let filter = try PacketFilter()
-            texts.nftables = try filter.run("list ruleset")
-        } catch {
-            throw NetworkError(subject, "its nftables cannot be listed: \(error)")
-        }
+        texts.nftables = try ruleset()
         if let line = untranslatable(texts.nftables) {
             throw NetworkError(
                 subject, "has a rule of iptables-nft that nft cannot say in its words: \(line)",
@@ -30,6 +25,15 @@ enum FilterRules {
         texts.iptables = try save("iptables", names: "ip_tables_names")
         texts.ip6tables = try save("ip6tables", names: "ip6_tables_names")
         return texts
+    }
+
+    /// All nftables in the words of nft(8).
+    static func ruleset() throws(NetworkError) -> String {
+        do throws(PacketFilter.Failure) {
+            return try PacketFilter().run("list ruleset")
+        } catch {
+            throw NetworkError(subject, "its nftables cannot be listed: \(error)")
+        }
     }
 
     /// The first line with a match or target of iptables, which nft lists but does not read.
@@ -97,15 +101,8 @@ enum FilterRules {
 
     /// The same where no image says whether it is there.
     static func removeFoundLock() throws(NetworkError) {
-        let ruleset: String
-        do throws(PacketFilter.Failure) {
-            let filter = try PacketFilter()
-            ruleset = try filter.run("list ruleset")
-        } catch {
-            throw NetworkError(subject, "its nftables cannot be listed: \(error)")
-        }
         try removeLock(
-            inNFTables: NamespaceLock.dumpedRules(in: ruleset),
+            inNFTables: NamespaceLock.dumpedRules(in: try ruleset()),
             try save("iptables", names: "ip_tables_names"), try save("ip6tables", names: "ip6_tables_names"))
     }
 

@@ -66,9 +66,7 @@ enum NetworkScan {
             } catch {
                 throw error.about("network namespace", "cannot be looked at")
             }
-            if let filter = try? PacketFilter(), let rules = try? filter.run("list ruleset") {
-                facts.foreignRule = FilterRules.untranslatable(rules)
-            }
+            facts.foreignRule = FilterRules.untranslatable(try FilterRules.ruleset())
             return facts
         }
     }

@@ -167,7 +167,7 @@ struct PageFill {
             if piece.count >= Self.populatedFrom {
                 _ = cp_syscall(CP_SYS_madvise, Int(piece.base), piece.count, populateRead, 0, 0, 0)
             }
-            defer { if piece.count >= Self.populatedFrom { Self.unmapPages(piece.base, piece.count) } }
+            defer { Self.unmapPages(piece.base, piece.count) }
             try change(piece, from: from, memory: memory)
             return
         }
