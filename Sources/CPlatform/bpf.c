@@ -124,6 +124,7 @@ uint32_t cp_btf_function(const uint8_t *btf, const uint32_t *places, size_t coun
 	return find(btf, places, count, name, BTF_KIND_FUNC);
 }
 
+// In bits.
 static int member(const uint8_t *btf, const uint32_t *places, size_t count, uint32_t number, const char *name, int depth)
 {
 	if (number == 0 || number >= count || depth > 8) return -1;
@@ -135,10 +136,10 @@ static int member(const uint8_t *btf, const uint32_t *places, size_t count, uint
 		const char *known = text(btf, members[i].name_off);
 		uint32_t bits = members[i].offset;
 		if (BTF_INFO_KFLAG(type->info)) bits = BTF_MEMBER_BIT_OFFSET(bits);
-		if (strcmp(known, name) == 0) return (int)(bits / 8);
+		if (strcmp(known, name) == 0) return (int)bits;
 		if (*known) continue;
 		int inner = member(btf, places, count, members[i].type, name, depth + 1);
-		if (inner >= 0) return (int)(bits / 8) + inner;
+		if (inner >= 0) return (int)bits + inner;
 	}
 	return -1;
 }

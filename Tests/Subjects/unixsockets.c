@@ -235,6 +235,21 @@ static void stream_kind(void)
     CHECK(receive_rights(rights[1], got, 100, &n, passed) == 0 && n == 6 && memcmp(got, " after", 6) == 0, "bytes after descriptors changed");
 }
 
+// Empty packets with credentials up to the end.
+static int empty_packets(int fd)
+{
+    for (int count = 0;; count++) {
+        char byte, control[CMSG_SPACE(sizeof(struct ucred))];
+        struct iovec part = {&byte, 1};
+        struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+        CHECK(MUST(recvmsg(fd, &message, MSG_DONTWAIT)) == 0, "there are more packets");
+        struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+        if (head == NULL) return count;
+        struct ucred own = {getpid(), geteuid(), getegid()};
+        CHECK(head->cmsg_type == SCM_CREDENTIALS && memcmp(CMSG_DATA(head), &own, sizeof own) == 0, "credentials changed");
+    }
+}
+
 // Packets keep their bounds, empty ones too.
 static void seqpacket_kind(void)
 {
@@ -245,8 +260,16 @@ static void seqpacket_kind(void)
     CHECK(MUST(send(ends[0], "one", 3, 0)) == 3 && MUST(send(ends[0], "", only_common, 0)) == only_common, "send");
     if (!only_common) send_rights(ends[0], "four", 4, (int[]){ends[0]}, 1);
     MUST(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, gone));
+    // Credentials tell an empty packet from the end.
+    if (!only_common) MUST(setsockopt(gone[1], SOL_SOCKET, SO_PASSCRED, &(int){1}, sizeof(int)));
     CHECK(MUST(send(gone[0], "first", 5, 0)) == 5 && MUST(send(gone[0], "second", 6, 0)) == 6, "send");
+    if (!only_common) CHECK(MUST(send(gone[0], "", 0, 0)) == 0 && MUST(send(gone[0], "", 0, 0)) == 0, "send");
     close(gone[0]);
+    int nothing[2];
+    MUST(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, nothing));
+    if (!only_common) MUST(setsockopt(nothing[1], SOL_SOCKET, SO_PASSCRED, &(int){1}, sizeof(int)));
+    if (!only_common) CHECK(MUST(send(nothing[0], "", 0, 0)) == 0, "send");
+    close(nothing[0]);
 
     subject_ready();
     subject_await_check();
@@ -257,7 +280,9 @@ static void seqpacket_kind(void)
     else CHECK(receive_rights(ends[1], got, 100, &n, rights) == 1 && n == 4 && memcmp(got, "four", 4) == 0, "the last packet changed");
     CHECK(MUST(send(rights[0], "to me", 5, 0)) == 5 && MUST(recv(ends[1], got, 100, 0)) == 5, "a socket passed through itself changed");
     CHECK(recv(ends[1], got, 100, MSG_DONTWAIT) == -1 && errno == EAGAIN, "there are more packets");
-    CHECK(MUST(recv(gone[1], got, 100, 0)) == 5 && MUST(recv(gone[1], got, 100, 0)) == 6 && recv(gone[1], got, 100, 0) == 0, "packets of a closed peer changed");
+    CHECK(MUST(recv(gone[1], got, 100, 0)) == 5 && MUST(recv(gone[1], got, 100, 0)) == 6, "packets of a closed peer changed");
+    CHECK(empty_packets(gone[1]) == (only_common ? 0 : 2), "empty packets before the end of a closed peer changed");
+    CHECK(empty_packets(nothing[1]) == !only_common, "the only packet of a closed peer changed");
 }
 
 static const struct {

@@ -27,7 +27,7 @@ size_t cp_btf_index(const uint8_t *btf, size_t size, uint32_t *places, size_t co
 uint32_t cp_btf_structure(const uint8_t *btf, const uint32_t *places, size_t count, const char *name);
 uint32_t cp_btf_function(const uint8_t *btf, const uint32_t *places, size_t count, const char *name);
 
-/// Bytes from the begin of a structure to a member, nameless structures inside looked through; -1 where there is none.
+/// Bits from the begin of a structure to a member, nameless structures inside looked through; -1 where there is none.
 int cp_btf_member(const uint8_t *btf, const uint32_t *places, size_t count, uint32_t structure, const char *name);
 
 #endif

@@ -11,18 +11,20 @@ extension DumpBuilder {
     }
 
     /// Peeks at the queue of every unix socket; descriptors that are found there may be sockets themselves.
-    mutating func takeQueues(_ journal: borrowing UndoJournal) throws(DumpError) {
+    mutating func takeQueues(
+        _ journal: borrowing UndoJournal, _ kernel: KernelNotes
+    ) throws(DumpError) {
         var place = 0
         while place < receivers.count {
             try pause.check()
-            try takeQueue(of: receivers[place], journal)
+            try takeQueue(of: receivers[place], journal, kernel)
             place += 1
         }
         try checkPeers()
     }
 
     private mutating func takeQueue(
-        of receiver: Receiver, _ journal: borrowing UndoJournal
+        of receiver: Receiver, _ journal: borrowing UndoJournal, _ kernel: KernelNotes
     ) throws(DumpError) {
         let (file, facts) = (receiver.file, receiver.facts)
         let listening: SocketFacts.State = .listen
@@ -31,12 +33,13 @@ extension DumpBuilder {
         do throws(SocketQueue.Obstacle) {
             let socket = try queueOwner(file)
             let queue = SocketQueue(fd: socket.rawValue, type: facts.type)
-            guard try queue.mayHoldMessages() else { return }
+            let empty = try emptyMessages(socket.rawValue, facts, kernel)
+            guard try queue.mayHoldMessages(empty) else { return }
             let offset = try queue.offset()
             var record = UndoJournal.Record(pid: file.pid, startTime: startTime(of: file.pid))
             record.socket = .init(descriptor: file.fd, inode: file.inode, peekOffset: offset)
             try note(record, journal)
-            messages = try queue.messages(restoring: offset)
+            messages = try queue.messages(empty, restoring: offset)
             try note(nil, journal)
         } catch {
             switch error {
@@ -44,6 +47,13 @@ extension DumpBuilder {
                 throw .task(file.pid, "fd \(file.fd) (\(file.link)) cannot be read", errno)
             case .urgent: throw .found(finding(.urgentBytes, receiver))
             case .error: throw .found(finding(.waitingError, receiver))
+            case .tooMany:
+                throw .cannotCarry(
+                    "process \(file.pid): fd \(file.fd) (\(file.link)): more than \(EmptyMessagesReader.most) "
+                        + "messages wait in it, and whether some are empty cannot be told; let them be received first"
+                )
+            case .hiddenRights:
+                throw .found(finding(.passedDescriptor, receiver, ", in an empty message that was looked at"))
             }
         }
         inFlight.take(messages)
@@ -132,6 +142,18 @@ extension DumpBuilder {
         let pidfd = OwnedFD(taking: Int32(try systemCall(CP_SYS_pidfd_open, Int(file.pid.rawValue), 0)))
         return OwnedFD(
             taking: Int32(try systemCall(CP_SYS_pidfd_getfd, Int(pidfd.rawValue), Int(file.fd), 0)))
+    }
+
+    private func emptyMessages(
+        _ socket: Int32, _ facts: SocketFacts, _ kernel: KernelNotes
+    ) throws(SocketQueue.Obstacle) -> [EmptyMessage]? {
+        let stream: UInt32 = 1
+        if facts.type == stream { return nil }
+        do throws(Errno) {
+            return try kernel.emptyMessages(of: socket)
+        } catch {
+            throw error.rawValue == ENOBUFS ? .tooMany : .kernel(error)
+        }
     }
 
     private func queueOwner(_ file: OpenFile) throws(SocketQueue.Obstacle) -> OwnedFD {

@@ -128,8 +128,10 @@ struct DumpBuilder: ~Copyable {
     }
 
     /// Messages, memory and deleted files; the tree is still stopped.
-    mutating func copyContents(_ journal: borrowing UndoJournal) throws(DumpError) {
-        try takeQueues(journal)
+    mutating func copyContents(
+        _ journal: borrowing UndoJournal, _ kernel: KernelNotes
+    ) throws(DumpError) {
+        try takeQueues(journal, kernel)
         try files.completeEpollSets(snapshot)
         try terminals.checkSessions()
         try terminals.copyUnread(notes)

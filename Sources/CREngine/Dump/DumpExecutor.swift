@@ -131,7 +131,7 @@ package struct DumpExecutor {
         faults.pass("every process was asked")
         let copied = MonotonicClock.now()
         try tracking.link(directory)
-        try builder.copyContents(supervisor.journal)
+        try builder.copyContents(supervisor.journal, notes)
         faults.pass("contents are copied")
         let memoryTime = (MonotonicClock.now() - copied) / 1000
         let image = try builder.finish(clocks: clocks, runID: runID, network: network)

@@ -18,10 +18,15 @@ struct SocketQueue {
         case urgent
         /// An error waits for the program, and reading would take it.
         case error
+        /// Descriptors in an empty message that was looked at, which no call shows.
+        case hiddenRights
+        /// More messages than the kernel can be asked about.
+        case tooMany
     }
 
     private static let peekOffset: Int32 = 42
     private static let stream: UInt32 = 1
+    private static let packets: UInt32 = 5
 
     /// Events of poll(2) now. It takes nothing, not even an error.
     func events() throws(Errno) -> Int16 {
@@ -32,14 +37,15 @@ struct SocketQueue {
         return entry.revents
     }
 
-    /// False where there surely is no message.
-    func mayHoldMessages() throws(Obstacle) -> Bool {
+    /// False where there surely is no message. `empty` are those that the kernel tells of, nil where it does not.
+    func mayHoldMessages(_ empty: [EmptyMessage]?) throws(Obstacle) -> Bool {
         do throws(Errno) {
             let events = try events()
             if type == Self.stream { return try unreadBytes() > 0 }
             if events & Int16(POLLIN) == 0 { return false }
             if events & Int16(POLLERR) == 0 { return true }
-            if events & Int16(POLLRDHUP | POLLHUP) != 0, try unreadBytes() == 0 { return false }
+            let isShut = events & Int16(POLLRDHUP | POLLHUP) != 0
+            if isShut, empty?.isEmpty ?? true, try unreadBytes() == 0 { return false }
         } catch {
             throw .kernel(error)
         }
@@ -56,11 +62,14 @@ struct SocketQueue {
     }
 
     /// All messages in their order; rights are descriptors of ours.
-    func messages(restoring offset: Int32) throws(Obstacle) -> [SocketMessage] {
+    func messages(_ empty: [EmptyMessage]?, restoring offset: Int32) throws(Obstacle) -> [SocketMessage] {
         if type == Self.stream, hasUrgentByte() { throw .urgent }
+        if let empty, empty.contains(where: { $0.wasSeen && $0.hasRights && $0.place > 0 }) {
+            throw .hiddenRights
+        }
         let result: Result<[SocketMessage], Errno>
         do throws(Errno) {
-            result = .success(try type == Self.stream ? chunks() : datagrams())
+            result = .success(try type == Self.stream ? chunks() : datagrams(empty))
         } catch {
             result = .failure(error)
         }
@@ -93,15 +102,41 @@ struct SocketQueue {
         }
     }
 
-    private func datagrams() throws(Errno) -> [SocketMessage] {
+    private func datagrams(_ empty: [EmptyMessage]?) throws(Errno) -> [SocketMessage] {
+        var all = try shownDatagrams(unseen: empty?.count { !$0.wasSeen })
+        let hidden = (empty ?? []).filter(\.wasSeen)
+        if hidden.isEmpty { return all }
+        let passesCredentials = try SocketOptionsReader.word(fd, SocketOption.passCredentials) != 0
+        for seen in hidden {
+            guard seen.place <= all.count else { throw .io }
+            all.insert(try message(seen, passesCredentials), at: seen.place)
+        }
+        return all
+    }
+
+    private func message(_ seen: EmptyMessage, _ passesCredentials: Bool) throws(Errno) -> SocketMessage {
+        if seen.place == 0 {
+            try setOffset(-1)
+            guard let first = try SocketMessage.peek(fd, room: 0), first.length == 0 else { throw .io }
+            return first.message
+        }
+        var message = SocketMessage(bytes: [])
+        message.address = seen.address
+        if passesCredentials { message.credentials = seen.credentials }
+        return message
+    }
+
+    /// Those that calls show; of empty ones at the end of packets that were shut down as many as there are, where known.
+    private func shownDatagrams(unseen: Int?) throws(Errno) -> [SocketMessage] {
         var all: [SocketMessage] = []
-        var position = 0
+        var (position, emptyOnes) = (0, 0)
         var room = 1 << 16
-        let packets = type == 5
-        let total = packets ? try unreadBytes() : 0
+        let total = type == Self.packets ? try unreadBytes() : 0
         while true {
             // A packet socket that was shut down answers with an empty message at its end.
-            let endIsEmpty = packets && position == total && !all.isEmpty
+            let isEnd: Bool
+            if let unseen { isEnd = emptyOnes == unseen } else { isEnd = !all.isEmpty }
+            let endIsEmpty = type == Self.packets && position == total && isEnd
             try setOffset(Int32(position))
             guard let (message, length) = try SocketMessage.peek(fd, room: room) else { return all }
             if length > room {
@@ -112,6 +147,7 @@ struct SocketQueue {
             if endIsEmpty && length == 0 && message.rights.isEmpty { return all }
             all.append(message)
             position += length
+            if length == 0 { emptyOnes += 1 }
         }
     }
 

@@ -45,6 +45,7 @@ struct KernelProgram {
     mutating func add(_ register: Int, _ value: Int32) { append(0x07, register, value: value) }
     mutating func add(_ register: Int, register other: Int) { append(0x0f, register, other) }
     mutating func subtract(_ register: Int, register other: Int) { append(0x1f, register, other) }
+    mutating func and(_ register: Int, _ value: Int32) { append(0x57, register, value: value) }
     mutating func shiftLeft(_ register: Int, _ bits: Int32) { append(0x67, register, value: bits) }
     /// Eight bytes at an offset from an address.
     mutating func load(_ to: Int, from: Int, _ offset: Int32) { append(0x79, to, from, offset) }
@@ -64,6 +65,24 @@ struct KernelProgram {
     mutating func leaveUnlessEqual(_ register: Int, _ other: Int) {
         leaving.append(code.count)
         append(0x5d, register, other)
+    }
+
+    /// Runs what `body` appends only where the register is not zero.
+    mutating func ifNotZero(_ register: Int, _ body: (inout KernelProgram) -> Void) {
+        conditional(0x15, register, body)
+    }
+    mutating func ifZero(_ register: Int, _ body: (inout KernelProgram) -> Void) {
+        conditional(0x55, register, body)
+    }
+
+    /// `operation` jumps over what `body` appends.
+    private mutating func conditional(
+        _ operation: UInt64, _ register: Int, _ body: (inout KernelProgram) -> Void
+    ) {
+        let place = code.count
+        append(operation, register)
+        body(&self)
+        code[place] |= UInt64(UInt16(code.count - place - 1)) << 16
     }
 
     /// Runs what `body` appends again and again, until it leaves, at most `limit` times. Register 9 counts.

@@ -65,9 +65,19 @@ struct KernelTypes {
 
     /// Bytes from the begin of a structure to a member. Throws ENOENT.
     func offset(_ structure: String, _ member: String) throws(Errno) -> Int32 {
-        let offset = with { cp_btf_member($0, $1, $2, cp_btf_structure($0, $1, $2, structure), member) }
-        if offset < 0 { throw .noEntry }
-        return offset
+        try bits(structure, member) / 8
+    }
+
+    /// Of a member that is one bit: its byte, in bytes from the begin of the structure, and its mask there. Throws ENOENT.
+    func bit(_ structure: String, _ member: String) throws(Errno) -> (offset: Int32, mask: Int32) {
+        let bits = try bits(structure, member)
+        return (bits / 8, 1 << (bits % 8))
+    }
+
+    private func bits(_ structure: String, _ member: String) throws(Errno) -> Int32 {
+        let bits = with { cp_btf_member($0, $1, $2, cp_btf_structure($0, $1, $2, structure), member) }
+        if bits < 0 { throw .noEntry }
+        return bits
     }
 
     private func with<Result>(

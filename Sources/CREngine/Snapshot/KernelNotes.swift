@@ -15,6 +15,7 @@ package final class KernelNotes: Sendable {
     /// Few programs have timers that it matters for, so this is made when it is asked for.
     private let timers = Mutex<TimerNotesReader??>(nil)
     private let threads = Mutex<ThreadNotesReader??>(nil)
+    private let emptyMessages = Mutex<EmptyMessagesReader??>(nil)
     /// Threads of one process from which on asking the kernel of them all costs less than asking each.
     private static let many = 8
     /// Descriptors of one process from which on the kernel is asked for all of their files.
@@ -61,6 +62,18 @@ package final class KernelNotes: Sendable {
     func threads(of process: FrozenProcess) -> [TID: ThreadNote] {
         guard process.threads.count >= Self.many, let reader = threadReader() else { return [:] }
         return (try? reader.notes(of: process.pid)) ?? [:]
+    }
+
+    /// Empty messages in the queue of a socket of our own; nil where the kernel does not tell. Throws ENOBUFS where there are
+    /// too many.
+    func emptyMessages(of fd: Int32) throws(Errno) -> [EmptyMessage]? {
+        let reader = emptyMessages.withLock { known in
+            if let known { return known }
+            let reader = Self.hasInitialNumbers ? made().types.flatMap { try? EmptyMessagesReader($0) } : nil
+            known = .some(reader)
+            return reader
+        }
+        return try reader?.messages(of: fd)
     }
 
     private func threadReader() -> ThreadNotesReader? {
