@@ -49,9 +49,8 @@ extension DumpBuilder {
             case .error: throw .found(finding(.waitingError, receiver))
             case .tooMany:
                 throw .cannotCarry(
-                    "process \(file.pid): fd \(file.fd) (\(file.link)): more than \(EmptyMessagesReader.most) "
-                        + "messages wait in it, and whether some are empty cannot be told; let them be received first"
-                )
+                    "process \(file.pid): fd \(file.fd) (\(file.link)): so many messages wait in it that the empty "
+                        + "ones among them cannot be told; let some be received first")
             case .hiddenRights:
                 throw .found(finding(.passedDescriptor, receiver, ", in an empty message that was looked at"))
             }
