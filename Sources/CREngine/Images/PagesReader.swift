@@ -52,30 +52,50 @@ package struct PagesReader: ~Copyable {
         }
     }
 
-    /// Maps all pages files into our memory, lends their addresses by layer to `body`, and unmaps them.
-    borrowing func withMapped<Failure: Error>(
-        failing: (ImageError) -> Failure, _ body: ([UInt]) throws(Failure) -> Void
-    ) throws(Failure) {
-        var sources: [UInt] = []
-        defer {
-            for (layer, start) in zip(layers, sources) where layer.size > 0 {
-                _ = munmap(UnsafeMutableRawPointer(bitPattern: start), layer.size)
-            }
-        }
+    /// Maps all pages files into our memory.
+    borrowing func mapped() throws(ImageError) -> MappedPages {
+        var places: [MappedPages.Place] = []
         for layer in layers {
             do throws(Errno) {
                 let (read, shared) = (1, 1)
-                sources.append(
+                let start =
                     layer.size == 0
-                        ? 0
-                        : UInt(
-                            bitPattern: try systemCall(
-                                CP_SYS_mmap, 0, layer.size, read, shared, Int(layer.fd.rawValue), 0)))
+                    ? 0
+                    : try systemCall(CP_SYS_mmap, 0, layer.size, read, shared, Int(layer.fd.rawValue), 0)
+                places.append(MappedPages.Place(start: UInt(bitPattern: start), size: layer.size))
             } catch {
-                throw failing(ImageError(file: layer.name, "cannot be mapped", errno: error))
+                MappedPages.unmap(places)
+                throw ImageError(file: layer.name, "cannot be mapped", errno: error)
             }
         }
-        try body(sources)
+        return MappedPages(runs: runs, places: places)
+    }
+}
+
+/// The pages files behind a pagemap, mapped into our memory for as long as this lives.
+package final class MappedPages: Sendable {
+    /// Of one pages file; nothing is mapped where the size is 0.
+    struct Place: Sendable {
+        var start: UInt
+        /// Bytes.
+        var size: Int
+    }
+    let runs: [PagesReader.Run]
+    private let places: [Place]
+
+    init(runs: [PagesReader.Run], places: [Place]) {
+        (self.runs, self.places) = (runs, places)
+    }
+
+    deinit { Self.unmap(places) }
+
+    /// Where the pages file of a layer begins.
+    func start(of layer: Int) -> UInt { places[layer].start }
+
+    fileprivate static func unmap(_ places: [Place]) {
+        for place in places where place.size > 0 {
+            _ = munmap(UnsafeMutableRawPointer(bitPattern: place.start), place.size)
+        }
     }
 }
 

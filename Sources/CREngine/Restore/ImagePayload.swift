@@ -5,6 +5,7 @@ import Glibc
 final class ImagePayload: PageSource, GhostSource {
     private let directory: OwnedFD
     private let chunkSize = 1 << 20
+    private var last: (name: String, pages: MappedPages)?
 
     init(directory: consuming OwnedFD) { self.directory = directory }
 
@@ -57,19 +58,23 @@ final class ImagePayload: PageSource, GhostSource {
         }
     }
 
-    /// Lends the whole pages files behind a map, mapped into our memory: its runs, and the addresses of their layers. Not
-    /// called without pages.
-    func withMapped(
-        _ pagemap: PagemapImage, named name: String,
-        _ body: ([PagesReader.Run], [UInt]) throws(RestoreError) -> Void
-    ) throws(RestoreError) {
+    /// The whole pages files behind a map, mapped into our memory; nil without pages.
+    func mapped(_ pagemap: PagemapImage, named name: String) throws(RestoreError) -> MappedPages? {
+        if let last, last.name == name { return last.pages }
         let reader = try reader(of: pagemap, named: name)
-        if reader.runs.isEmpty { return }
-        try reader.withMapped { (error: ImageError) -> RestoreError in
-            RestoreError(error.file, error.fact, errno: error.errno)
-        } _: { (sources) throws(RestoreError) -> Void in
-            try body(reader.runs, sources)
+        if reader.runs.isEmpty { return nil }
+        do throws(ImageError) {
+            return try reader.mapped()
+        } catch {
+            throw RestoreError(error.file, error.fact, errno: error.errno)
         }
+    }
+
+    /// The same for a map that is likely to be asked for again, as a parent's is for each of its children.
+    func mappedAgain(_ pagemap: PagemapImage, named name: String) throws(RestoreError) -> MappedPages? {
+        let pages = try mapped(pagemap, named: name)
+        last = pages.map { (name, $0) }
+        return pages
     }
 
     /// Stored bytes of the pages inside a small range of addresses, those that are not stored as zeros; nil when

@@ -12,19 +12,21 @@ struct MemoryBuilder {
     let systemV: SystemVObjects
     /// CPUs that we may use.
     let affinity: [UInt64]
+    /// Contents that are still on their way when `build` returns.
+    let filling = FillQueue()
 
     private var rings: AsyncRings {
         AsyncRings(lender: lender, pages: pages, affinity: affinity)
     }
 
-    /// Pages written.
+    /// Pages written, some of them when `filling` has finished.
     func build(_ process: StubProcess, _ image: MemoryImage) throws(RestoreError) -> UInt64 {
         try leaveStrange(process, image)
         try placeVDSO(process, image)
         if image.thpDisabled == true {
             try process.leader.call("prctl", CP_SYS_prctl, 41, 1)
         }
-        try take(Self.mapped(image), process, image)
+        try take(Self.mapped(image), process, image, isLast: !Self.needsContents(image))
         try rings.make(process, image)
         try advise(process.leader, image)
         try describe(process.leader, image)
@@ -66,8 +68,10 @@ struct MemoryBuilder {
     }
 
     /// Makes areas that are not there yet, and gives them and those that were inherited the contents of the image.
+    ///
+    /// `isLast` says that nothing is done to the memory afterwards which the contents must be there for.
     private func take(
-        _ areas: [AreaImage], _ process: StubProcess, _ image: MemoryImage
+        _ areas: [AreaImage], _ process: StubProcess, _ image: MemoryImage, isLast: Bool = false
     ) throws(RestoreError) {
         let present = process.present
         let there = (present.own + present.inherited).sorted { $0.start < $1.start }
@@ -75,7 +79,7 @@ struct MemoryBuilder {
         try mapAreas(process.leader, missing, of: image)
         for area in missing { try MemoryPolicies.bind(area, by: process.leader) }
         let fresh = (missing + present.inherited).sorted { $0.start < $1.start }
-        let count = try fill(process, image, areas: fresh)
+        let count = try fill(process, image, areas: fresh, isLast: isLast)
         process.present.own = (there + missing).sorted { $0.start < $1.start }
         process.present.inherited = []
         process.present.filled += count
@@ -239,34 +243,41 @@ struct MemoryBuilder {
 
     /// Pages written. `areas` are those that still have to be filled.
     private func fill(
-        _ process: StubProcess, _ image: MemoryImage, areas: [AreaImage]
+        _ process: StubProcess, _ image: MemoryImage, areas: [AreaImage], isLast: Bool
     ) throws(RestoreError) -> Int {
         let subject = "memory of task \(process.pid)"
-        var count = 0
-        try pages.withMapped(image.pages, named: ImageName.pagemap(process.pid)) {
-            (runs, sources) throws(RestoreError) -> Void in
-            // The whole map is checked, and then the part that is wanted is taken.
-            let all = try PageFill.pieces(of: runs, areas: image.areas, subject: subject)
-            let pieces = PageFill.within(areas, all)
-            let fill = PageFill(subject: subject, sources: sources, affinity: affinity)
-            if let base = process.present.base, !process.present.inherited.isEmpty {
-                try pages.withMapped(base.pages, named: base.name) {
-                    (baseRuns, baseSources) throws(RestoreError) -> Void in
-                    let difference = PageDifference(
-                        pieces, base: baseRuns, sources: baseSources, areas: process.present.inherited)
-                    let dontNeed = 4
-                    for range in difference.dropped {
-                        try process.leader.call(
-                            "madvise", CP_SYS_madvise, Int(range.lowerBound), range.count, dontNeed)
-                    }
-                    try fill.run(difference.pieces, areas: image.areas, thread: process.leader)
-                }
-            } else {
-                try fill.run(pieces, areas: image.areas, thread: process.leader)
-            }
-            count = pieces.reduce(0) { $0 + $1.count } / pageSize
+        guard let source = try pages.mapped(image.pages, named: ImageName.pagemap(process.pid)) else {
+            return 0
         }
-        return count
+        // The whole map is checked, and then the part that is wanted is taken.
+        let all = try PageFill.pieces(of: source.runs, areas: image.areas, subject: subject)
+        let wanted = PageFill.within(areas, all)
+        var fill = PageFill(subject: subject, pages: source, affinity: affinity)
+        var pieces = wanted
+        if let base = process.present.base, !process.present.inherited.isEmpty,
+            let present = try pages.mappedAgain(base.pages, named: base.name)
+        {
+            let difference = PageDifference(wanted, base: present, areas: process.present.inherited)
+            let dontNeed = 4
+            for range in difference.dropped {
+                try process.leader.call(
+                    "madvise", CP_SYS_madvise, Int(range.lowerBound), range.count, dontNeed)
+            }
+            (pieces, fill.base) = (difference.pieces, present)
+        }
+        let prepared = try fill.prepare(pieces, areas: image.areas, thread: process.leader)
+        if isLast && !prepared.isLarge { filling.add(prepared) } else { try prepared.run() }
+        return wanted.reduce(0) { $0 + $1.count } / pageSize
+    }
+
+    /// Whether something is done to areas that must come after their contents.
+    private static func needsContents(_ image: MemoryImage) -> Bool {
+        let locked: UInt32 = 0x2000
+        return !image.aioRings.isEmpty
+            || image.areas.contains {
+                $0.advice ?? 0 != 0 || $0.flags & locked != 0
+                    || !$0.status.isDisjoint(with: [.guardRegion, .aioRing])
+            }
     }
 
     /// madvise(2) and mlock(2), after the contents are there.

@@ -5,12 +5,9 @@ struct PageDifference {
     /// Ranges whose pages have to go.
     private(set) var dropped: [Range<UInt64>] = []
 
-    /// `pieces` are the wanted pages and `base` the runs that are there, both ascending; bytes of a run's layer are found at
-    /// `sources`. Only what lies in `areas` is there.
-    init(
-        _ wanted: [PageFill.Piece], base: [PagesReader.Run], sources: [UInt], areas: [AreaImage]
-    ) {
-        var present = Self.clipped(base, areas)[...]
+    /// `wanted` are pages and `base` what is there, both ascending. Only what lies in `areas` is there.
+    init(_ wanted: [PageFill.Piece], base: MappedPages, areas: [AreaImage]) {
+        var present = Self.clipped(base.runs, areas)[...]
         for piece in wanted {
             let end = piece.address + UInt64(piece.count)
             var address = piece.address
@@ -26,7 +23,7 @@ struct PageDifference {
                 }
                 let next = min(end, run.end)
                 var part = piece.part(from: address, to: next)
-                part.base = sources[run.layer] + UInt(run.fileOffset + (address - run.address))
+                part.base = base.start(of: run.layer) + UInt(run.fileOffset + (address - run.address))
                 pieces.append(part)
                 address = next
                 present[present.startIndex].cut(before: next)

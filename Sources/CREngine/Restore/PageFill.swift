@@ -4,7 +4,7 @@ import Glibc
 import Synchronization
 
 /// Pages that go from the image into one task.
-struct PageFill {
+struct PageFill: Sendable {
     /// A piece inside one area.
     struct Piece: Sendable {
         var address: UInt64
@@ -27,16 +27,15 @@ struct PageFill {
         }
     }
 
-    /// Below this many bytes more threads cost more than they gain.
-    private static let parallelFrom = 8 << 20
     private static let chunkSize = 2 << 20
     /// Bytes; a fault maps as much at once (fault_around_bytes).
     private static let populatedFrom = 64 << 10
 
     let subject: String
-    /// Where each pages file is mapped in our memory, by layer.
-    let sources: [UInt]
-    /// CPUs for the copying threads; this one is bound to the task's.
+    let pages: MappedPages
+    /// What pieces with a `base` point into.
+    var base: MappedPages?
+    /// CPUs for the copying threads; the one that builds is bound to the task's.
     let affinity: [UInt64]
 
     /// Splits runs of pages at the borders of areas. Throws where the image has pages that cannot be written.
@@ -98,45 +97,22 @@ struct PageFill {
         return result
     }
 
-    /// Fills anonymous memory with UFFDIO_COPY, which needs no page to be zeroed first, and everything else (and
-    /// all of it where the kernel gives no userfaultfd) through /proc/PID/mem, which heeds no protection.
-    func run(_ pieces: [Piece], areas: [AreaImage], thread: StubThread) throws(RestoreError) {
+    /// All that needs the task to act: opens its memory.
+    ///
+    /// Anonymous memory is filled with UFFDIO_COPY, which needs no page to be zeroed first, and everything else (and all of
+    /// it where the kernel gives no userfaultfd) through /proc/PID/mem, which heeds no protection.
+    func prepare(
+        _ pieces: [Piece], areas: [AreaImage], thread: StubThread
+    ) throws(RestoreError) -> PreparedFill {
         let memory = try RestoreError.about(subject, "cannot be opened") { () throws(Errno) in
             try OwnedFD.open("/proc/\(thread.tid)/mem", O_RDWR)
         }
         let fault = try UserFault.open(thread)
-        var faultFD: Int32 = -1
-        if let fault { faultFD = fault }
-        defer { if faultFD >= 0 { _ = close(faultFD) } }
-        if faultFD >= 0 { try register(pieces, areas: areas, faultFD) }
-        let (memoryFD, copyFD, subject) = (memory.rawValue, faultFD, subject)
-        let failure = Mutex<RestoreError?>(nil)
-        @Sendable func fill(_ piece: Piece) {
-            do throws(Errno) {
-                try copy(piece, memory: memoryFD, fault: copyFD)
-            } catch {
-                let place = String(piece.address, radix: 16)
-                failure.withLock {
-                    $0 = RestoreError(subject, "pages at 0x\(place) cannot be written", errno: error)
-                }
-            }
-        }
-        if pieces.reduce(0, { $0 + $1.count }) < Self.parallelFrom {
-            for piece in pieces { fill(piece) }
-        } else {
-            let ours = cp_syscall(CP_SYS_gettid, 0, 0, 0, 0, 0, 0)
-            let affinity = affinity
-            DispatchQueue.concurrentPerform(iterations: pieces.count) { index in
-                let tid = cp_syscall(CP_SYS_gettid, 0, 0, 0, 0, 0, 0)
-                // Threads made by a bound one are bound as well; slower when that cannot be changed, no more.
-                if tid != ours { try? Affinity.set(TID(Int32(tid)), affinity) }
-                fill(pieces[index])
-            }
-        }
-        if let error = failure.withLock({ $0 }) { throw error }
+        if let fault { try register(pieces, areas: areas, fault) }
+        return PreparedFill(fill: self, pieces: pieces, memory: memory, fault: fault)
     }
 
-    private func register(_ pieces: [Piece], areas: [AreaImage], _ fault: Int32) throws(RestoreError) {
+    private func register(_ pieces: [Piece], areas: [AreaImage], _ fault: UserFault) throws(RestoreError) {
         var next = 0
         for area in areas {
             while next < pieces.count && pieces[next].address < area.start { next += 1 }
@@ -149,13 +125,13 @@ struct PageFill {
             }
             try RestoreError.about(subject, "area \(area.name) takes no userfaultfd") {
                 () throws(Errno) -> Void in
-                try UserFault.register(fault, start: area.start, length: area.end - area.start)
+                try fault.register(start: area.start, length: area.end - area.start)
             }
         }
     }
 
-    private func copy(_ piece: Piece, memory: Int32, fault: Int32) throws(Errno) {
-        let from = sources[piece.layer] + UInt(piece.offset)
+    fileprivate func copy(_ piece: Piece, memory: Int32, fault: UserFault?) throws(Errno) {
+        let from = pages.start(of: piece.layer) + UInt(piece.offset)
         let populateRead = 22
         // Only saves faults, of which there are not more than these calls for a few pages; a file that cannot be read
         // shows in the copy.
@@ -171,8 +147,8 @@ struct PageFill {
             try change(piece, from: from, memory: memory)
             return
         }
-        if piece.isAnonymous && fault >= 0 {
-            try UserFault.copy(fault, to: piece.address, from: UInt64(from), count: UInt64(piece.count))
+        if piece.isAnonymous, let fault {
+            try fault.copy(to: piece.address, from: UInt64(from), count: UInt64(piece.count))
             return
         }
         let bytes = UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: from), count: piece.count)
@@ -182,7 +158,7 @@ struct PageFill {
     /// Else the mapped file would count as resident memory of ours, as much as the tree has. Small pieces go together, with
     /// what lies around them; what other threads still need of that they fault in again.
     private func letGo(of piece: Piece) {
-        let start = sources[piece.layer]
+        let start = pages.start(of: piece.layer)
         if piece.count >= Self.populatedFrom {
             Self.unmapPages(start + UInt(piece.offset), piece.count)
             return
@@ -217,18 +193,98 @@ struct PageFill {
     }
 }
 
+/// Pages on their way into a task, which need nothing of it any more.
+final class PreparedFill: Sendable {
+    /// Below this many bytes more threads cost more than they gain.
+    private static let parallelFrom = 8 << 20
+
+    private let fill: PageFill
+    private let pieces: [PageFill.Piece]
+    private let memory: OwnedFD
+    private let fault: UserFault?
+    let isLarge: Bool
+
+    fileprivate init(
+        fill: PageFill, pieces: [PageFill.Piece], memory: consuming OwnedFD, fault: UserFault?
+    ) {
+        (self.fill, self.pieces, self.fault) = (fill, pieces, fault)
+        self.memory = memory
+        isLarge = pieces.reduce(0) { $0 + $1.count } >= Self.parallelFrom
+    }
+
+    /// Writes them, a large number on several threads.
+    func run() throws(RestoreError) {
+        if !isLarge {
+            for piece in pieces { try copy(piece) }
+            return
+        }
+        let failure = Mutex<RestoreError?>(nil)
+        let ours = Self.thread
+        DispatchQueue.concurrentPerform(iterations: pieces.count) { index in
+            // Threads made by a bound one are bound as well; slower when that cannot be changed, no more.
+            if Self.thread != ours { unbind() }
+            do throws(RestoreError) { try copy(pieces[index]) } catch { failure.withLock { $0 = error } }
+        }
+        if let error = failure.withLock({ $0 }) { throw error }
+    }
+
+    /// Lets this thread of ours run on every CPU that we may use.
+    func unbind() { try? Affinity.set(TID(Int32(Self.thread)), fill.affinity) }
+
+    private static var thread: Int { cp_syscall(CP_SYS_gettid, 0, 0, 0, 0, 0, 0) }
+
+    private func copy(_ piece: PageFill.Piece) throws(RestoreError) {
+        do throws(Errno) {
+            try fill.copy(piece, memory: memory.rawValue, fault: fault)
+        } catch {
+            throw RestoreError(
+                fill.subject, "pages at 0x\(String(piece.address, radix: 16)) cannot be written", errno: error
+            )
+        }
+    }
+}
+
+/// Fills memory of processes one after the other on a thread of its own, while the next ones are built.
+final class FillQueue: Sendable {
+    /// Each keeps two descriptors and a mapping.
+    private static let most = 16
+    private let queue = DispatchQueue(label: "page fill")
+    private let room = DispatchSemaphore(value: most)
+    private let failure = Mutex<RestoreError?>(nil)
+
+    func add(_ fill: PreparedFill) {
+        room.wait()
+        queue.async { [self] in
+            if failure.withLock({ $0 == nil }) {
+                fill.unbind()
+                do throws(RestoreError) { try fill.run() } catch { failure.withLock { $0 = error } }
+            }
+            room.signal()
+        }
+    }
+
+    /// Returns when all is there, or nothing is on its way any more.
+    func finish() throws(RestoreError) {
+        queue.sync {}
+        if let error = failure.withLock({ $0 }) { throw error }
+    }
+}
+
 /// userfaultfd(2) of a task, in our hands.
-enum UserFault {
-    /// Made in the task, as it is bound to the maker's memory; nil where the kernel refuses. The caller closes it.
-    static func open(_ thread: StubThread) throws(RestoreError) -> Int32? {
+final class UserFault: Sendable {
+    private let fd: OwnedFD
+
+    private init(_ fd: consuming OwnedFD) { self.fd = fd }
+
+    /// Made in the task, as it is bound to the maker's memory; nil where the kernel refuses.
+    static func open(_ thread: StubThread) throws(RestoreError) -> UserFault? {
         let flags = Int(O_CLOEXEC | O_NONBLOCK)
         guard case .success(let theirs) = try thread.attempt("userfaultfd", CP_SYS_userfaultfd, flags) else {
             return nil
         }
-        let taken: OwnedFD? = try? take(theirs, of: thread.tid)
+        let taken = try? UserFault(take(theirs, of: thread.tid))
         try thread.call("close", CP_SYS_close, theirs)
-        guard let taken else { return nil }
-        return taken.release()
+        return taken
     }
 
     private static func take(_ fd: Int, of tid: TID) throws(Errno) -> OwnedFD {
@@ -244,19 +300,20 @@ enum UserFault {
         return ours
     }
 
-    static func register(_ fd: Int32, start: UInt64, length: UInt64) throws(Errno) {
+    func register(start: UInt64, length: UInt64) throws(Errno) {
         var arguments = uffdio_register()
         arguments.range.start = start
         arguments.range.len = length
         // UFFDIO_REGISTER_MODE_MISSING
         arguments.mode = 1
         try withUnsafeMutablePointer(to: &arguments) { (pointer) throws(Errno) -> Void in
-            try systemCall(CP_SYS_ioctl, Int(fd), request(CP_UFFDIO_REGISTER), Int(bitPattern: pointer))
+            try systemCall(
+                CP_SYS_ioctl, Int(fd.rawValue), Self.request(CP_UFFDIO_REGISTER), Int(bitPattern: pointer))
         }
     }
 
     /// Fills pages that are not there yet.
-    static func copy(_ fd: Int32, to address: UInt64, from source: UInt64, count: UInt64) throws(Errno) {
+    func copy(to address: UInt64, from source: UInt64, count: UInt64) throws(Errno) {
         var done: UInt64 = 0
         while done < count {
             var arguments = uffdio_copy()
@@ -265,7 +322,9 @@ enum UserFault {
             arguments.len = count - done
             do throws(Errno) {
                 try withUnsafeMutablePointer(to: &arguments) { (pointer) throws(Errno) -> Void in
-                    try systemCall(CP_SYS_ioctl, Int(fd), request(CP_UFFDIO_COPY), Int(bitPattern: pointer))
+                    try systemCall(
+                        CP_SYS_ioctl, Int(fd.rawValue), Self.request(CP_UFFDIO_COPY), Int(bitPattern: pointer)
+                    )
                 }
             } catch {
                 // The part that was copied before the map changed under it.

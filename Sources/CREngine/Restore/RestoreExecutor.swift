@@ -193,6 +193,8 @@ package struct RestoreExecutor {
                 "memory, \(process.image.descriptors.count) files and \(process.threads.count) threads are there"
             )
         }
+        try memory.filling.finish()
+        faults.pass("all memory is filled")
         files.know(builder.processes)
         try files.openPassed(tree.socketPackets)
         try files.seal()

@@ -86,6 +86,13 @@ extension NetworkNamespaceImage {
         image.addresses.sort { $0.body.lexicographicallyPrecedes($1.body) }
         image.routes6.sort { $0.body.lexicographicallyPrecedes($1.body) }
         image.tracked = []
+        // The state that a link is in follows within a second of what it is made of.
+        let (linkHead, state) = (RouteNetlink.Head.link, 16 as UInt16)
+        image.details.links = details.links.map { link in
+            let attributes = link.attributes(after: linkHead).filter { $0.type != state }
+            return NetlinkMessage(
+                type: link.type, body: Array(link.body.prefix(linkHead)) + attributes.flatMap(\.bytes))
+        }
         return image
     }
 }

@@ -68,10 +68,15 @@ import Testing
         PagesReader.Run(address: address, pages: pages, fileOffset: offset)
     }
 
+    /// Nothing is mapped there.
+    private func base(_ runs: [PagesReader.Run]) -> MappedPages {
+        MappedPages(runs: runs, places: [MappedPages.Place(start: 0x10_0000, size: 0)])
+    }
+
     @Test func `pages are new, to be compared, or to go`() {
         let difference = PageDifference(
             [piece(0x2000, 0x3000), piece(0x8000, 0x1000, offset: 0x3000)],
-            base: [run(0x1000, pages: 2), run(0x4000, pages: 3, offset: 0x2000)], sources: [0x10_0000],
+            base: base([run(0x1000, pages: 2), run(0x4000, pages: 3, offset: 0x2000)]),
             areas: [area(0x1000, 0x6000)])
         #expect(difference.pieces.map(\.address) == [0x2000, 0x3000, 0x4000, 0x8000])
         #expect(difference.pieces.map(\.count) == [0x1000, 0x1000, 0x1000, 0x1000])
@@ -97,7 +102,7 @@ import Testing
             }
             let pieces = runs(wanted).map { piece($0.address, 0x1000, offset: $0.fileOffset) }
             let difference = PageDifference(
-                pieces, base: runs(there), sources: [0x10_0000],
+                pieces, base: base(runs(there)),
                 areas: [area(0, 0xc000), area(0xc000, 24 << 12)])
             var after = there
             for range in difference.dropped {
