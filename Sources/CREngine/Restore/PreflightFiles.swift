@@ -18,6 +18,7 @@ struct PreflightFiles {
             })
         let ofProcesses = FilesOfProcesses(tree: tree).paths
         let remapped = Set(tree.remaps.map(\.file)).union(given.ids).union(names)
+        var looks = FileLooks()
         for file in tree.files {
             switch file.content {
             case .regular(let regular):
@@ -29,7 +30,7 @@ struct PreflightFiles {
                                 remedy: "restore with --inherit-fd fd[N]:\(regular.path)"))
                     }
                 } else if checksPaths, !remapped.contains(file.id), ofProcesses[file.id] == nil {
-                    if let problem = check(regular) { found.append(problem) }
+                    if let problem = check(regular, &looks) { found.append(problem) }
                 }
             case .unsupported(let kind):
                 let users = tree.tasks.flatMap { task in
@@ -65,12 +66,13 @@ struct PreflightFiles {
         }
     }
 
-    private func check(_ file: RegularFileImage) -> RestoreError? {
-        var now = stat()
+    private func check(_ file: RegularFileImage, _ looks: inout FileLooks) -> RestoreError? {
         // Of a link itself there are names only, see O_PATH of open(2).
         let isLink = file.mode.map { $0 & UInt32(S_IFMT) == UInt32(S_IFLNK) } ?? false
-        if (isLink ? lstat(file.path, &now) : stat(file.path, &now)) != 0 {
-            return RestoreError(file.path, "cannot be found", errno: Errno(rawValue: errno))
+        let now: stat
+        switch looks.look(at: file.path, followingLinks: !isLink) {
+        case .success(let facts): now = facts
+        case .failure(let errno): return RestoreError(file.path, "cannot be found", errno: errno)
         }
         if let mode = file.mode {
             let compared: UInt32 = options.skipsModeCheck ? ~0o777 : .max
@@ -107,5 +109,24 @@ struct PreflightFiles {
         }
         return RestoreError(
             file.path, "is another build than at the dump", remedy: "install the version that it was")
+    }
+}
+
+/// What stat(2) says of paths, asked once each: many open files can be one file.
+private struct FileLooks {
+    private struct Place: Hashable {
+        var path: String
+        var followsLinks: Bool
+    }
+    private var known: [Place: Result<stat, Errno>] = [:]
+
+    mutating func look(at path: String, followingLinks follows: Bool) -> Result<stat, Errno> {
+        let place = Place(path: path, followsLinks: follows)
+        if let seen = known[place] { return seen }
+        var now = stat()
+        let failed = (follows ? stat(path, &now) : lstat(path, &now)) != 0
+        let result: Result<stat, Errno> = failed ? .failure(Errno(rawValue: errno)) : .success(now)
+        known[place] = result
+        return result
     }
 }

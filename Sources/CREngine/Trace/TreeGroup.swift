@@ -12,7 +12,7 @@ struct TreeGroup {
     /// A tree that changes all the time may be whole at one look and not at the next: whoever freezes the group asks
     /// `holdsExactlyTheTree` then.
     static func find(_ root: PID) -> TreeGroup? {
-        directories(of: root).map { TreeGroup(directory: $0, root: root) }.first { $0.holdsNoStranger }
+        directories(of: root).map { TreeGroup(directory: $0, root: root) }.first { $0.keepsNoStranger }
     }
 
     /// The group of a process that does not run because it is frozen: tasks in it cannot be asked anything. Nil for none.
@@ -38,15 +38,26 @@ struct TreeGroup {
         }
     }
 
-    /// Whether each process in the group is of the tree. One that has ended meanwhile is none.
-    private var holdsNoStranger: Bool {
-        guard let members = members(of: directory), members.contains(root) else { return false }
-        return members.allSatisfy { isOfTree($0) != false }
+    /// Whether no process in the group is of another tree, however often one looks: a task whose parent has just ended may be
+    /// about to end itself.
+    private var keepsNoStranger: Bool {
+        guard var suspects = strangers else { return false }
+        for _ in 0..<10 where !suspects.isEmpty {
+            guard let others = strangers else { return false }
+            suspects.formIntersection(others)
+        }
+        return suspects.isEmpty
+    }
+
+    /// Processes in the group that are not of the tree; one that has ended meanwhile is none. Nil where the root is not in it.
+    private var strangers: Set<PID>? {
+        guard let members = members(of: directory), members.contains(root) else { return nil }
+        return members.filter { isOfTree($0) == false }
     }
 
     /// Whether the processes of the group are those of the tree, which stands still.
     var holdsExactlyTheTree: Bool {
-        guard holdsNoStranger, let members = members(of: directory) else { return false }
+        guard let strangers, strangers.isEmpty, let members = members(of: directory) else { return false }
         var pending = [root]
         while let pid = pending.popLast() {
             let threads = TaskList.threads(of: pid)
