@@ -82,9 +82,12 @@ package final class MappedPages: Sendable {
     }
     let runs: [PagesReader.Run]
     private let places: [Place]
+    /// Of all layers.
+    let size: Int
 
     init(runs: [PagesReader.Run], places: [Place]) {
         (self.runs, self.places) = (runs, places)
+        size = places.reduce(0) { $0 + $1.size }
     }
 
     deinit { Self.unmap(places) }

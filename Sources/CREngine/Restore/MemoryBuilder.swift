@@ -146,13 +146,16 @@ struct MemoryBuilder {
                 anonymous.append(area)
             }
         }
-        try map(thread, anonymous, fd: -1)
-        for (ours, areas) in byFile.sorted(by: { $0.key < $1.key }) {
-            try lender.lend(ours, to: thread) { (fd) throws(RestoreError) -> Void in
-                try map(thread, areas, fd: fd)
-            }
+        try map(thread, anonymous, of: [])
+        let files = byFile.keys.sorted()
+        for start in stride(from: 0, to: files.count, by: Self.filesAtOnce) {
+            let ours = files[start..<min(start + Self.filesAtOnce, files.count)]
+            try map(thread, ours.flatMap { byFile[$0] ?? [] }, of: ours.map { ($0, byFile[$0]?.count ?? 0) })
         }
     }
+
+    /// Descriptors that a task has beside its own meanwhile.
+    private static let filesAtOnce = 64
 
     /// Bytes of each piece of shared anonymous memory, as far as the areas of an image reach into it.
     private static func segmentSizes(_ image: MemoryImage) -> [UInt64: UInt64] {
@@ -179,15 +182,33 @@ struct MemoryBuilder {
         return nil
     }
 
-    private func map(_ thread: StubThread, _ areas: [AreaImage], fd: Int) throws(RestoreError) {
+    /// `files` are our descriptors, each with how many of the areas, which are in the order of the files, map it; none for
+    /// anonymous memory.
+    private func map(
+        _ thread: StubThread, _ areas: [AreaImage], of files: [(ours: Int32, areas: Int)]
+    ) throws(RestoreError) {
+        if areas.isEmpty { return }
+        let copies = files.isEmpty ? [] : try lender.take(files.map(\.ours), into: thread)
+        let behind = zip(files, copies).flatMap { file, copy in
+            repeatElement((ours: file.ours, copy: copy), count: file.areas)
+        }
         var calls = CallList()
-        for area in areas {
+        for (place, area) in areas.enumerated() {
+            let fd = behind.isEmpty ? -1 : behind[place].copy
             let (start, length, protection, flags, file, offset) = Self.mapping(area, fd: fd)
             calls.add("mmap", CP_SYS_mmap, start, length, protection, flags, file, offset)
         }
+        for copy in copies { calls.add("close", CP_SYS_close, copy) }
+        let results = try calls.attempt(in: thread)
         // What failed is made again alone, where the error is understood.
-        for (area, address) in zip(areas, try calls.attempt(in: thread)) where address != Int(area.start) {
-            try map(thread, area, fd: fd)
+        for (place, area) in areas.enumerated() where results[place] != Int(area.start) {
+            if behind.isEmpty {
+                try map(thread, area, fd: -1)
+            } else {
+                try lender.lend(behind[place].ours, to: thread) { (fd) throws(RestoreError) -> Void in
+                    try map(thread, area, fd: fd)
+                }
+            }
         }
     }
 
@@ -272,12 +293,14 @@ struct MemoryBuilder {
 
     /// Whether something is done to areas that must come after their contents.
     private static func needsContents(_ image: MemoryImage) -> Bool {
+        let (random, sequential, dontFork, dontDump, wipeOnFork) = (1, 2, 10, 16, 18)
+        let harmless = [random, sequential, dontFork, dontDump, wipeOnFork].reduce(into: UInt64(0)) {
+            $0 |= 1 << UInt64($1)
+        }
         let locked: UInt32 = 0x2000
         return !image.aioRings.isEmpty
-            || image.areas.contains {
-                $0.advice ?? 0 != 0 || $0.flags & locked != 0
-                    || !$0.status.isDisjoint(with: [.guardRegion, .aioRing])
-            }
+            || image.areas.contains { $0.status.contains(.guardRegion) }
+            || mapped(image).contains { ($0.advice ?? 0) & ~harmless != 0 || $0.flags & locked != 0 }
     }
 
     /// madvise(2) and mlock(2), after the contents are there.

@@ -27,6 +27,10 @@ struct PageFill: Sendable {
         }
     }
 
+    /// Below this many bytes of new anonymous memory a userfaultfd costs more than it gains.
+    private static let faultFrom = 256 << 10
+    /// A pages file of at most so many bytes stays in our memory until its process has it all.
+    private static let smallFile = 4 << 20
     private static let chunkSize = 2 << 20
     /// Bytes; a fault maps as much at once (fault_around_bytes).
     private static let populatedFrom = 64 << 10
@@ -107,7 +111,8 @@ struct PageFill: Sendable {
         let memory = try RestoreError.about(subject, "cannot be opened") { () throws(Errno) in
             try OwnedFD.open("/proc/\(thread.tid)/mem", O_RDWR)
         }
-        let fault = try UserFault.open(thread)
+        let fresh = pieces.reduce(0) { $0 + ($1.isAnonymous && $1.base == 0 ? $1.count : 0) }
+        let fault = fresh >= Self.faultFrom ? try UserFault.open(thread) : nil
         if let fault { try register(pieces, areas: areas, fault) }
         return PreparedFill(fill: self, pieces: pieces, memory: memory, fault: fault)
     }
@@ -140,10 +145,11 @@ struct PageFill: Sendable {
         }
         defer { letGo(of: piece) }
         if piece.base != 0 {
-            if piece.count >= Self.populatedFrom {
+            let isLarge = (base?.size ?? 0) > Self.smallFile
+            if isLarge, piece.count >= Self.populatedFrom {
                 _ = cp_syscall(CP_SYS_madvise, Int(piece.base), piece.count, populateRead, 0, 0, 0)
             }
-            defer { Self.unmapPages(piece.base, piece.count) }
+            defer { if isLarge { Self.unmapPages(piece.base, piece.count) } }
             try change(piece, from: from, memory: memory)
             return
         }
@@ -158,6 +164,7 @@ struct PageFill: Sendable {
     /// Else the mapped file would count as resident memory of ours, as much as the tree has. Small pieces go together, with
     /// what lies around them; what other threads still need of that they fault in again.
     private func letGo(of piece: Piece) {
+        if pages.size <= Self.smallFile { return }
         let start = pages.start(of: piece.layer)
         if piece.count >= Self.populatedFrom {
             Self.unmapPages(start + UInt(piece.offset), piece.count)
