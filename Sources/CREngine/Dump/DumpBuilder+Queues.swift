@@ -33,6 +33,7 @@ extension DumpBuilder {
         do throws(SocketQueue.Obstacle) {
             let socket = try queueOwner(file)
             let queue = SocketQueue(fd: socket.rawValue, type: facts.type)
+            guard try queue.isReadable() else { return }
             let empty = try emptyMessages(socket.rawValue, facts, kernel)
             guard try queue.mayHoldMessages(empty) else { return }
             let offset = try queue.offset()

@@ -37,12 +37,18 @@ struct SocketQueue {
         return entry.revents
     }
 
-    /// False where there surely is no message. `empty` are those that the kernel tells of, nil where it does not.
+    /// False where nothing waits, not even the end or an error; of a stream not asked.
+    func isReadable() throws(Obstacle) -> Bool {
+        if type == Self.stream { return true }
+        do throws(Errno) { return try events() & Int16(POLLIN | POLLERR) != 0 } catch { throw .kernel(error) }
+    }
+
+    /// False where there surely is no message in a queue that is readable. `empty` are those that the kernel tells of, nil
+    /// where it does not.
     func mayHoldMessages(_ empty: [EmptyMessage]?) throws(Obstacle) -> Bool {
         do throws(Errno) {
             let events = try events()
             if type == Self.stream { return try unreadBytes() > 0 }
-            if events & Int16(POLLIN) == 0 { return false }
             if events & Int16(POLLERR) == 0 { return true }
             let isShut = events & Int16(POLLRDHUP | POLLHUP) != 0
             if isShut, empty?.isEmpty ?? true, try unreadBytes() == 0 { return false }

@@ -118,7 +118,13 @@ struct Preflight {
         } else {
             found.append(RestoreError(subject, "has no vdso in its image"))
         }
-        found += AsyncRings.problems(task, memory, cpus: (try? PossibleCPUs.count()) ?? 1)
+        do throws(Errno) {
+            let hasRings =
+                !memory.aioRings.isEmpty || memory.areas.contains { $0.status.contains(.aioRing) }
+            if hasRings { found += AsyncRings.problems(task, memory, cpus: try PossibleCPUs.count()) }
+        } catch {
+            found.append(RestoreError(subject, "the CPUs of this machine cannot be counted", errno: error))
+        }
         found += MemoryPolicies.problems(task, memory)
         var end: UInt64 = 0
         for area in memory.areas where !area.status.contains(.guardRegion) {
