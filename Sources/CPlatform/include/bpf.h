@@ -11,6 +11,12 @@
 /// A map of one 8-byte value a CPU. Returns a descriptor, or -errno.
 int cp_bpf_per_cpu_map(void);
 
+/// A map of one value of `size` bytes for all CPUs. Returns a descriptor, or -errno.
+int cp_bpf_cell(uint32_t size);
+
+/// Sets the value of such a map. Returns 0 or -errno.
+int cp_bpf_set(int map, const void *value);
+
 /// Loads a program that is called for each area of an address space or for tasks (BPF_TRACE_ITER, `type` is the BTF number
 /// of bpf_iter_task_vma or bpf_iter_task). `code` are struct bpf_insn. Returns a descriptor, or -errno.
 int cp_bpf_load_iterator(const uint64_t *code, size_t count, uint32_t type);
@@ -19,15 +25,28 @@ int cp_bpf_load_iterator(const uint64_t *code, size_t count, uint32_t type);
 /// returns; or -errno.
 int cp_bpf_iterate(int program, pid_t pid, bool leader_only);
 
-/// Notes where each type of BTF (Documentation/bpf/btf.rst) begins, numbers from 1 on. Returns how many places were
-/// filled, or 0 where the bytes are not BTF of this host.
-size_t cp_btf_index(const uint8_t *btf, size_t size, uint32_t *places, size_t count);
+/// An index of BTF (Documentation/bpf/btf.rst): where each type begins, by its number, and a table of the numbers of structures
+/// and of the functions that iterators are attached to (bpf_iter_*), by their names.
+struct cp_btf {
+	const uint8_t *bytes;
+	size_t size;
+	uint32_t *places;
+	/// Room, and after cp_btf_index() the number of types and one.
+	size_t count;
+	uint32_t *table;
+	/// A power of two.
+	size_t table_size;
+};
 
-/// The number of a structure or function by its name; 0 where there is none.
-uint32_t cp_btf_structure(const uint8_t *btf, const uint32_t *places, size_t count, const char *name);
-uint32_t cp_btf_function(const uint8_t *btf, const uint32_t *places, size_t count, const char *name);
+/// Fills the places and the table, which must be zeros. Returns false where the bytes are not BTF of this host, or there is no
+/// room.
+bool cp_btf_index(struct cp_btf *btf);
+
+/// The number of a structure or such a function by its name; 0 where there is none.
+uint32_t cp_btf_structure(const struct cp_btf *btf, const char *name);
+uint32_t cp_btf_iterator(const struct cp_btf *btf, const char *name);
 
 /// Bits from the begin of a structure to a member, nameless structures inside looked through; -1 where there is none.
-int cp_btf_member(const uint8_t *btf, const uint32_t *places, size_t count, uint32_t structure, const char *name);
+int cp_btf_member(const struct cp_btf *btf, uint32_t structure, const char *name);
 
 #endif

@@ -50,8 +50,8 @@ extension DumpBuilder {
             case .error: throw .found(finding(.waitingError, receiver))
             case .tooMany:
                 throw .cannotCarry(
-                    "process \(file.pid): fd \(file.fd) (\(file.link)): so many messages wait in it that the empty "
-                        + "ones among them cannot be told; let some be received first")
+                    "process \(file.pid): fd \(file.fd) (\(file.link)): its queue has no end that can be "
+                        + "found; is somebody outside at work in it?")
             case .hiddenRights:
                 throw .found(finding(.passedDescriptor, receiver, ", in an empty message that was looked at"))
             }

@@ -101,6 +101,19 @@ struct KernelProgram {
         append(0, 0)
     }
 
+    /// Loads the words of a cell into registers from `register` on; `place` on the stack is overwritten.
+    mutating func loadCell(_ cell: KernelCell, into register: Int, place: Int32) {
+        let lookUp: Int32 = 1
+        set(1, 0)
+        store(1, at: place)
+        loadMap(1, cell.descriptor.rawValue)
+        copy(2, from: Self.stack)
+        add(2, place)
+        call(lookUp)
+        leaveIfZero(0)
+        for word in 0..<cell.words { load(register + word, from: 0, Int32(word * 8)) }
+    }
+
     /// Copies memory of the kernel to the stack, wherever register 3 and the offset lead; zeros where nothing is.
     mutating func read(_ size: Int32, at offset: Int32 = 0, to place: Int32) {
         let probeReadKernel: Int32 = 113
@@ -140,6 +153,25 @@ struct KernelProgram {
     }
 }
 
+/// Words that a program reads when it is run, and we set before.
+final class KernelCell: Sendable {
+    fileprivate let descriptor: OwnedFD
+    fileprivate let words: Int
+
+    init(words: Int) throws(Errno) {
+        let result = cp_bpf_cell(UInt32(words * 8))
+        if result < 0 { throw Errno(rawValue: -result) }
+        descriptor = OwnedFD(taking: result)
+        self.words = words
+    }
+
+    func set(_ values: [UInt64]) throws(Errno) {
+        precondition(values.count == words)
+        let result = cp_bpf_set(descriptor.rawValue, values)
+        if result < 0 { throw Errno(rawValue: -result) }
+    }
+}
+
 /// A loaded program.
 final class KernelIterator: Sendable {
     private let program: OwnedFD
@@ -147,7 +179,7 @@ final class KernelIterator: Sendable {
 
     /// Throws EPERM without CAP_BPF and CAP_PERFMON, and what else bpf(2) refuses.
     init(_ program: KernelProgram, types: KernelTypes) throws(Errno) {
-        let function = try types.function(program.subject.iterator.function)
+        let function = try types.iterator(program.subject.iterator.function)
         let result = program.code.withUnsafeBufferPointer {
             cp_bpf_load_iterator($0.baseAddress, $0.count, function)
         }

@@ -39,26 +39,36 @@ private final class Description: Sendable {
 struct KernelTypes {
     private let bytes: Description
     /// Where each type begins.
-    private var places: [UInt32]
+    private let places: [UInt32]
+    /// Numbers of types, by the hash of their names; 0 for none.
+    private let table: [UInt32]
 
     /// Throws ENOENT where the kernel was built without (CONFIG_DEBUG_INFO_BTF), and ENOTSUP where it cannot be read.
     init() throws(Errno) {
         bytes = try Description("/sys/kernel/btf/vmlinux")
         let leastSize = 12
+        // A kernel has some ten thousand structures.
+        let tableSize = 1 << 17
         var places = [UInt32](repeating: 0, count: bytes.count / leastSize + 1)
+        var table = [UInt32](repeating: 0, count: tableSize)
         let count = bytes.withUnsafeBufferPointer { bytes in
-            places.withUnsafeMutableBufferPointer {
-                cp_btf_index(bytes.baseAddress, bytes.count, $0.baseAddress, $0.count)
+            places.withUnsafeMutableBufferPointer { places in
+                table.withUnsafeMutableBufferPointer { table in
+                    var index = cp_btf(
+                        bytes: bytes.baseAddress, size: bytes.count, places: places.baseAddress,
+                        count: places.count, table: table.baseAddress, table_size: table.count)
+                    return cp_btf_index(&index) ? index.count : 0
+                }
             }
         }
         if count == 0 { throw Errno(rawValue: ENOTSUP) }
         places.removeLast(places.count - count)
-        self.places = places
+        (self.places, self.table) = (places, table)
     }
 
-    /// The number of a function. Throws ENOENT.
-    func function(_ name: String) throws(Errno) -> UInt32 {
-        let number = with { cp_btf_function($0, $1, $2, name) }
+    /// The number of a function that programs are attached to. Throws ENOENT.
+    func iterator(_ name: String) throws(Errno) -> UInt32 {
+        let number = with { cp_btf_iterator($0, name) }
         if number == 0 { throw .noEntry }
         return number
     }
@@ -75,16 +85,23 @@ struct KernelTypes {
     }
 
     private func bits(_ structure: String, _ member: String) throws(Errno) -> Int32 {
-        let bits = with { cp_btf_member($0, $1, $2, cp_btf_structure($0, $1, $2, structure), member) }
+        let bits = with { cp_btf_member($0, cp_btf_structure($0, structure), member) }
         if bits < 0 { throw .noEntry }
         return bits
     }
 
-    private func with<Result>(
-        _ body: (UnsafePointer<UInt8>?, UnsafePointer<UInt32>?, Int) -> Result
-    ) -> Result {
+    private func with<Result>(_ body: (UnsafePointer<cp_btf>) -> Result) -> Result {
         bytes.withUnsafeBufferPointer { bytes in
-            places.withUnsafeBufferPointer { body(bytes.baseAddress, $0.baseAddress, $0.count) }
+            places.withUnsafeBufferPointer { places in
+                table.withUnsafeBufferPointer { table in
+                    // Only read.
+                    var index = cp_btf(
+                        bytes: bytes.baseAddress, size: bytes.count,
+                        places: UnsafeMutablePointer(mutating: places.baseAddress), count: places.count,
+                        table: UnsafeMutablePointer(mutating: table.baseAddress), table_size: table.count)
+                    return body(&index)
+                }
+            }
         }
     }
 }

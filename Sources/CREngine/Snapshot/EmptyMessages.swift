@@ -17,51 +17,60 @@ struct EmptyMessage: Equatable, Sendable {
 }
 
 /// Reads such messages in the queues of this process's own sockets.
+///
+/// The kernel looks at each turn of a loop when it takes a program, which costs some microseconds for every instruction. So
+/// a run goes a few messages far, and the next one on from there.
 struct EmptyMessagesReader: Sendable {
-    /// Messages of a queue that are walked; the kernel checks each step of the walk beforehand, and no longer one. Each holds
-    /// most of a kilobyte of its sender's buffer, so no queue is longer that was not given a larger one by root.
-    private static let most = 1024
+    private static let step = 16
+    /// A queue that goes on behind so many runs is none, or changes under us.
+    private static let mostRuns = 1 << 16
     private static let (rowSize, nameSize) = (56, 112)
     private let iterator: KernelIterator
+    /// The message to begin with, 0 for the first; the descriptor.
+    private let cell: KernelCell
 
     init(_ types: KernelTypes) throws(Errno) {
-        iterator = try KernelIterator(Self.program(types), types: types)
+        cell = try KernelCell(words: 2)
+        iterator = try KernelIterator(Self.program(types, cell), types: types)
     }
 
-    /// Throws ENOBUFS where so many wait that they cannot all be told.
+    /// Not for two threads at once. Throws ENOBUFS where the queue has no end.
     func messages(of fd: Int32) throws(Errno) -> [EmptyMessage] {
-        let bytes: [UInt8]
-        do throws(Errno) {
-            bytes = try iterator.run(PID(getpid()))
-        } catch {
-            throw error.rawValue == E2BIG ? Errno(rawValue: ENOBUFS) : error
-        }
         var found: [EmptyMessage] = []
-        var start = 0
-        while start + Self.rowSize <= bytes.count {
-            let row = bytes[start...].withUnsafeBytes { bytes in
-                (0..<Self.rowSize / 8).map { bytes.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self) }
-            }
-            let (name, nameLength) = (start + Self.rowSize, Int(row[5]))
-            if row[0] == UInt64(fd) {
-                if row[1] == Self.most { throw Errno(rawValue: ENOBUFS) }
-                found.append(
-                    EmptyMessage(
-                        place: Int(row[1]), wasSeen: row[6] != 0,
-                        credentials: SocketCredentialsImage(
-                            pid: Int32(truncatingIfNeeded: row[3]), uid: UInt32(truncatingIfNeeded: row[2]),
-                            gid: UInt32(row[2] >> 32)),
-                        hasRights: row[4] != 0,
-                        address: Array(bytes[name..<min(name + nameLength, bytes.count)])))
-            }
-            start = name + (nameLength == 0 ? 0 : Self.nameSize)
+        var begin: UInt64? = 0
+        for run in 0..<Self.mostRuns {
+            guard let start = begin else { return found }
+            try cell.set([start, UInt64(fd)])
+            begin = try Self.decode(iterator.run(PID(getpid())), before: run * Self.step, into: &found)
         }
-        return found
+        throw Errno(rawValue: ENOBUFS)
+    }
+
+    /// Returns where the queue goes on.
+    private static func decode(_ bytes: [UInt8], before: Int, into found: inout [EmptyMessage]) -> UInt64? {
+        var start = 0
+        while start + rowSize <= bytes.count {
+            let row = bytes[start...].withUnsafeBytes { bytes in
+                (0..<rowSize / 8).map { bytes.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self) }
+            }
+            if row[1] == .max { return row[4] }
+            let (name, nameLength) = (start + rowSize, Int(row[5]))
+            found.append(
+                EmptyMessage(
+                    place: before + Int(row[1]), wasSeen: row[6] != 0,
+                    credentials: SocketCredentialsImage(
+                        pid: Int32(truncatingIfNeeded: row[3]), uid: UInt32(truncatingIfNeeded: row[2]),
+                        gid: UInt32(row[2] >> 32)),
+                    hasRights: row[4] != 0,
+                    address: Array(bytes[name..<min(name + nameLength, bytes.count)])))
+            start = name + (nameLength == 0 ? 0 : nameSize)
+        }
+        return nil
     }
 
     /// Writes for each: descriptor, place, user and group, pid, rights, length of the name, whether it was looked at; and the
-    /// name where there is one.
-    private static func program(_ types: KernelTypes) throws(Errno) -> KernelProgram {
+    /// name where there is one. Last, should the queue go on: a place of all ones, and the next message as the rights.
+    private static func program(_ types: KernelTypes, _ cell: KernelCell) throws(Errno) -> KernelProgram {
         let (number, place, user, group): (Int32, Int32, Int32, Int32) = (-56, -48, -40, -36)
         let (pid, rights, length, mark): (Int32, Int32, Int32, Int32) = (-32, -24, -16, -8)
         let (word, next, head, name): (Int32, Int32, Int32, Int32) = (-64, -72, -80, -192)
@@ -80,8 +89,11 @@ struct EmptyMessagesReader: Sendable {
         var program = KernelProgram(.descriptor)
         program.set(1, 0)
         for offset in [number, place, user, pid, rights, length, mark, word] { program.store(1, at: offset) }
-        program.loadHalf(1, from: 6, 16)
-        program.store(1, at: number)
+        program.loadHalf(8, from: 6, 16)
+        program.store(8, at: number)
+        program.loadCell(cell, into: 2, place: word)
+        program.store(2, at: next)
+        program.leaveUnlessEqual(8, 3)
         // Whatever file that is: only a socket knows its own file.
         program.load(8, from: 7, try types.offset("file", "private_data"))
         program.leaveIfZero(8)
@@ -107,9 +119,13 @@ struct EmptyMessagesReader: Sendable {
         }
         program.add(8, try types.offset("sock", "sk_receive_queue"))
         program.store(8, at: head)
-        program.copy(3, from: 8)
-        program.read(8, at: try types.offset("sk_buff_head", "next"), to: next)
-        program.loop(Int32(most)) { program in
+        let first = try types.offset("sk_buff_head", "next")
+        program.load(1, from: KernelProgram.stack, next)
+        program.ifZero(1) { program in
+            program.copy(3, from: 8)
+            program.read(8, at: first, to: next)
+        }
+        program.loop(Int32(step)) { program in
             program.load(8, from: KernelProgram.stack, next)
             program.leaveIfZero(8)
             program.load(1, from: KernelProgram.stack, head)
@@ -156,10 +172,12 @@ struct EmptyMessagesReader: Sendable {
             }
         }
         // The queue goes on.
-        program.set(1, Int32(most))
+        program.set(1, -1)
         program.store(1, at: place)
         program.set(1, 0)
         program.store(1, at: length)
+        program.load(1, from: KernelProgram.stack, next)
+        program.store(1, at: rights)
         program.write(Int32(rowSize), from: number)
         program.finish()
         return program

@@ -43,13 +43,11 @@ package final class KernelNotes: Sendable {
 
     /// Timers of timer_create(2) of a process; nil where the kernel does not tell.
     func timers(of pid: PID) -> [TimerNote]? {
-        let reader = timers.withLock { known in
-            if let known { return known }
-            let reader = made().types.flatMap { try? TimerNotesReader($0) }
+        timers.withLock { known in
+            let reader = known ?? made().types.flatMap { try? TimerNotesReader($0) }
             known = .some(reader)
-            return reader
+            return try? reader?.timers(of: pid)
         }
-        return try? reader?.timers(of: pid)
     }
 
     /// The address of each descriptor's open file; nil where the kernel does not tell, or so few are as soon compared.
@@ -64,16 +62,16 @@ package final class KernelNotes: Sendable {
         return (try? reader.notes(of: process.pid)) ?? [:]
     }
 
-    /// Empty messages in the queue of a socket of our own; nil where the kernel does not tell. Throws ENOBUFS where there are
-    /// too many.
+    /// Empty messages in the queue of a socket of our own; nil where the kernel does not tell. Throws ENOBUFS where the
+    /// queue has no end.
     func emptyMessages(of fd: Int32) throws(Errno) -> [EmptyMessage]? {
-        let reader = emptyMessages.withLock { known in
-            if let known { return known }
-            let reader = Self.hasInitialNumbers ? made().types.flatMap { try? EmptyMessagesReader($0) } : nil
+        try emptyMessages.withLock { (known) throws(Errno) in
+            let reader =
+                known
+                ?? (Self.hasInitialNumbers ? made().types.flatMap { try? EmptyMessagesReader($0) } : nil)
             known = .some(reader)
-            return reader
+            return try reader?.messages(of: fd)
         }
-        return try reader?.messages(of: fd)
     }
 
     private func threadReader() -> ThreadNotesReader? {

@@ -1,3 +1,5 @@
+import Glibc
+
 /// What the kernel keeps with a timer of timer_create(2) and no call tells without changing it.
 package struct TimerNote: Equatable, Sendable {
     package var id: UInt32
@@ -7,12 +9,16 @@ package struct TimerNote: Equatable, Sendable {
     package var clockOwner: Int32
 }
 
-/// Reads the timers of a process in its struct signal_struct (struct k_itimer of include/linux/posix-timers.h).
+/// Reads the timers of a process in its struct signal_struct (struct k_itimer of include/linux/posix-timers.h), some in a run;
+/// see `EmptyMessagesReader`.
 struct TimerNotesReader: Sendable {
-    private let iterator: KernelIterator
-
+    private static let step: Int32 = 16
     /// So many timers are read; who has more is told of as if the kernel did not tell.
-    private static let most: Int32 = 512
+    private static let mostRuns = 1 << 12
+    private static let rowSize = 24
+    private let iterator: KernelIterator
+    /// The timer to begin with, 0 for the first.
+    private let cell: KernelCell
 
     init(_ types: KernelTypes) throws(Errno) {
         let (id, overrun, owner): (Int32, Int32, Int32) = (-24, -16, -8)
@@ -25,15 +31,20 @@ struct TimerNotesReader: Sendable {
         let (levelPlace, numbers) = (try types.offset("pid", "level"), try types.offset("pid", "numbers"))
         let numberShift: Int32 = 4  // struct upid has 16 bytes and begins with the number.
 
+        cell = try KernelCell(words: 1)
         var program = KernelProgram(.task)
-        program.load(1, from: 7, try types.offset("task_struct", "signal"))
-        program.leaveIfZero(1)
-        program.copy(8, from: 1)
+        program.load(8, from: 7, try types.offset("task_struct", "signal"))
+        program.leaveIfZero(8)
         program.add(8, list)
         program.store(8, at: head)
-        program.copy(3, from: 8)
-        program.read(8, to: next)
-        program.loop(Self.most) { program in
+        program.loadCell(cell, into: 2, place: reference)
+        program.store(2, at: next)
+        program.load(1, from: KernelProgram.stack, next)
+        program.ifZero(1) { program in
+            program.load(3, from: KernelProgram.stack, head)
+            program.read(8, to: next)
+        }
+        program.loop(Self.step) { program in
             // One list ends with nothing, that of kernels before Linux 6.12 with its head.
             program.load(8, from: KernelProgram.stack, next)
             program.leaveIfZero(8)
@@ -57,21 +68,44 @@ struct TimerNotesReader: Sendable {
             program.load(3, from: KernelProgram.stack, reference)
             program.add(3, register: 1)
             program.read(4, at: numbers, to: owner)
-            program.write(24, from: id)
+            program.write(Int32(Self.rowSize), from: id)
         }
+        // The list goes on.
+        program.set(1, -1)
+        program.store(1, at: id)
+        program.load(1, from: KernelProgram.stack, next)
+        program.store(1, at: overrun)
+        program.write(Int32(Self.rowSize), from: id)
         program.finish()
         iterator = try KernelIterator(program, types: types)
     }
 
+    /// Not for two threads at once. Throws ENOBUFS where there is no end of them.
     func timers(of pid: PID) throws(Errno) -> [TimerNote] {
-        let bytes = try iterator.run(pid)
-        return bytes.withUnsafeBytes { bytes in
-            stride(from: 0, to: bytes.count - 23, by: 24).map { start in
-                TimerNote(
-                    id: bytes.loadUnaligned(fromByteOffset: start, as: UInt32.self),
-                    overrun: bytes.loadUnaligned(fromByteOffset: start + 8, as: Int64.self),
-                    clockOwner: bytes.loadUnaligned(fromByteOffset: start + 16, as: Int32.self))
+        var found: [TimerNote] = []
+        var begin: UInt64? = 0
+        for _ in 0..<Self.mostRuns {
+            guard let start = begin else { return found }
+            try cell.set([start])
+            begin = Self.decode(try iterator.run(pid), into: &found)
+        }
+        throw Errno(rawValue: ENOBUFS)
+    }
+
+    /// Returns where the list goes on.
+    private static func decode(_ bytes: [UInt8], into found: inout [TimerNote]) -> UInt64? {
+        bytes.withUnsafeBytes { bytes in
+            for start in stride(from: 0, through: bytes.count - rowSize, by: rowSize) {
+                func word(_ place: Int) -> UInt64 {
+                    bytes.loadUnaligned(fromByteOffset: start + place * 8, as: UInt64.self)
+                }
+                if word(0) == .max { return word(1) }
+                found.append(
+                    TimerNote(
+                        id: UInt32(truncatingIfNeeded: word(0)), overrun: Int64(bitPattern: word(1)),
+                        clockOwner: Int32(truncatingIfNeeded: word(2))))
             }
+            return nil
         }
     }
 }
