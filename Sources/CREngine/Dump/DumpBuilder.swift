@@ -209,6 +209,8 @@ struct DumpBuilder: ~Copyable {
         }
         tree.clocks = clocks
         tree.namespaces = try NamespacesDump.image(of: snapshot, allow)
+        var numbers = numbers
+        try NamespacesDump.addNested(to: &tree.namespaces, of: snapshot) { numbers.namespace($0, of: $1) }
         if let namespace = network.namespace {
             tree.namespaces.network = namespace.image
             for place in tree.files.indices {

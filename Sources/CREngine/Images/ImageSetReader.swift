@@ -72,6 +72,7 @@ extension ImageSet {
         ) { (entry) throws(ImageError) -> ClockImage in try ClockImage(entry) }
         tree.namespaces = try NamespacesImage.read(
             tree.ownNamespaceKinds, tree.tasks[0].ids ?? KernelObjectIDs(), in: directory, framing)
+        try tree.namespaces.readNested(of: tree, in: directory, framing)
         try ImageExtras.read(from: directory)?.apply(to: &tree)
         try checkReferences(in: tree)
         return tree

@@ -5,13 +5,15 @@ import CPlatform
 extension NamespacesImage {
     /// `ids`: the numbers of the namespaces.
     func write(_ ids: KernelObjectIDs, to directory: borrowing OwnedFD) throws(ImageError) {
-        if let hostNames {
-            try ImageSet.writeOne(
-                .hostNames, ImageName.hostNames(ids.utsNS ?? 0), hostNames.packed(), to: directory)
+        var hostNames = nestedHostNames
+        if let own = self.hostNames { hostNames[ids.utsNS ?? 0] = own }
+        for (number, names) in hostNames {
+            try ImageSet.writeOne(.hostNames, ImageName.hostNames(number), names.packed(), to: directory)
         }
-        if let ipc {
-            try ImageSet.writeOne(
-                .ipcSettings, ImageName.ipcSettings(ids.ipcNS ?? 0), ipc.packed(), to: directory)
+        var settings = nestedIPC
+        if let own = ipc { settings[ids.ipcNS ?? 0] = own }
+        for (number, values) in settings {
+            try ImageSet.writeOne(.ipcSettings, ImageName.ipcSettings(number), values.packed(), to: directory)
         }
         if let pidLabel {
             let bytes = MessageArena.pack { arena in
@@ -36,16 +38,8 @@ extension NamespacesImage {
         _ framing: ImageFileReader.Framing
     ) throws(ImageError) -> NamespacesImage {
         var image = NamespacesImage()
-        if kinds.contains(.uts) {
-            var reader = try ImageFileReader.open(
-                .hostNames, name: ImageName.hostNames(ids.utsNS ?? 0), in: directory, framing: framing)
-            image.hostNames = try HostNamesImage(try reader.single())
-        }
-        if kinds.contains(.ipc) {
-            var reader = try ImageFileReader.open(
-                .ipcSettings, name: ImageName.ipcSettings(ids.ipcNS ?? 0), in: directory, framing: framing)
-            image.ipc = try IPCSettingsImage(try reader.single())
-        }
+        if kinds.contains(.uts) { image.hostNames = try hostNames(ids.utsNS ?? 0, in: directory, framing) }
+        if kinds.contains(.ipc) { image.ipc = try settings(ids.ipcNS ?? 0, in: directory, framing) }
         if kinds.contains(.pid),
             var reader = try ImageFileReader.openIfPresent(
                 .pidNamespace, name: ImageName.pidNamespace(ids.pidNS ?? 0), in: directory, framing: framing)
@@ -70,6 +64,40 @@ extension NamespacesImage {
             image.user = try UserNamespaceImage(try reader.single())
         }
         return image
+    }
+
+    /// Of namespaces that tasks are in and the root is not; those of whoever dumped are in no image.
+    mutating func readNested(
+        of tree: TreeImage, in directory: borrowing OwnedFD, _ framing: ImageFileReader.Framing
+    ) throws(ImageError) {
+        for ids in tree.tasks.compactMap(\.ids) {
+            if let number = ids.utsNS, number != tree.tasks[0].ids?.utsNS,
+                number != tree.inventory.rootIDs.utsNS, nestedHostNames[number] == nil
+            {
+                nestedHostNames[number] = try Self.hostNames(number, in: directory, framing)
+            }
+            if let number = ids.ipcNS, number != tree.tasks[0].ids?.ipcNS,
+                number != tree.inventory.rootIDs.ipcNS, nestedIPC[number] == nil
+            {
+                nestedIPC[number] = try Self.settings(number, in: directory, framing)
+            }
+        }
+    }
+
+    private static func hostNames(
+        _ number: UInt32, in directory: borrowing OwnedFD, _ framing: ImageFileReader.Framing
+    ) throws(ImageError) -> HostNamesImage {
+        var reader = try ImageFileReader.open(
+            .hostNames, name: ImageName.hostNames(number), in: directory, framing: framing)
+        return try HostNamesImage(try reader.single())
+    }
+
+    private static func settings(
+        _ number: UInt32, in directory: borrowing OwnedFD, _ framing: ImageFileReader.Framing
+    ) throws(ImageError) -> IPCSettingsImage {
+        var reader = try ImageFileReader.open(
+            .ipcSettings, name: ImageName.ipcSettings(number), in: directory, framing: framing)
+        return try IPCSettingsImage(try reader.single())
     }
 }
 

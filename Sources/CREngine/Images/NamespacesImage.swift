@@ -8,7 +8,19 @@ package struct NamespacesImage: Equatable, Sendable {
     /// `pidns-NS.img`: the name by which a restore is given a pid namespace that others made.
     package var pidLabel: String?
     package var user: UserNamespaceImage?
+    /// What is in namespaces that tasks are in and the root is not, by their numbers in `ids-PID.img`.
+    package var nestedHostNames: [UInt32: HostNamesImage] = [:]
+    package var nestedIPC: [UInt32: IPCSettingsImage] = [:]
     package init() {}
+
+    /// Whether a namespace that the root is not in can be made again.
+    func hasNested(_ kind: NamespaceKind, _ number: UInt32) -> Bool {
+        switch kind {
+        case .uts: nestedHostNames[number] != nil
+        case .ipc: nestedIPC[number] != nil
+        default: false
+        }
+    }
 }
 
 /// `utsns-NS.img`; see uts_namespaces(7).

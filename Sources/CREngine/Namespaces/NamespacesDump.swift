@@ -20,6 +20,30 @@ enum NamespacesDump {
         return image
     }
 
+    /// Adds what is in namespaces that tasks are in and the root is not; `number` is that of one in the image.
+    static func addNested(
+        to image: inout NamespacesImage, of snapshot: Snapshot,
+        number: (NamespaceKind, TaskFacts) -> UInt32?
+    ) throws(DumpError) {
+        for nested in snapshot.nestedNamespaces.values {
+            guard nested.hindrance == nil, let member = snapshot.task(nested.member),
+                let number = number(nested.kind, member)
+            else {
+                throw .cannotCarry(
+                    "process \(nested.member) is in a \(nested.kind.name) namespace of its own")
+            }
+            try NamespaceVisit.run(
+                nested.kind, of: nested.member, refusal: { DumpError.environment("\($0)") }
+            ) { () throws(DumpError) in
+                if nested.kind == .uts {
+                    image.nestedHostNames[number] = HostNamesImage.own()
+                } else {
+                    image.nestedIPC[number] = IPCSettingsImage.own()
+                }
+            }
+        }
+    }
+
     /// The mounts of a tree that has a mount namespace of its own; nil for others.
     static func survey(of snapshot: Snapshot, _ allow: Allowances) throws(DumpError) -> MountSurvey? {
         guard let facts = snapshot.mounts else { return nil }

@@ -67,18 +67,21 @@ struct NamespacesRestore {
             try MountBuilder.build(
                 plan, in: root, lender: lender, userNamespace: user?.rawValue, contents: contents)
         }
-        if let names = image.hostNames { try setNames(names, root) }
+        if let names = image.hostNames { try Self.setNames(names, root) }
         if let settings = image.ipc {
-            // Those of another user namespace are its root's to write.
-            let acting = image.user.flatMap { ActingIDs($0.users, $0.groups) }
-            try visit(.ipc, root) { () throws(RestoreError) in
-                guard let acting else { return try Self.write(settings) }
-                try acting.run { () throws(RestoreError) in try Self.write(settings) }
-            }
+            try visit(.ipc, root) { () throws(RestoreError) in try Self.set(settings, image.user) }
         }
     }
 
-    private func setNames(_ names: HostNamesImage, _ root: StubThread) throws(RestoreError) {
+    /// Of the calling thread's ipc namespace. Those of one that another user namespace owns are its root's to write.
+    static func set(_ settings: IPCSettingsImage, _ user: UserNamespaceImage?) throws(RestoreError) {
+        guard let acting = user.flatMap({ ActingIDs($0.users, $0.groups) }) else {
+            return try write(settings)
+        }
+        try acting.run { () throws(RestoreError) in try write(settings) }
+    }
+
+    static func setNames(_ names: HostNamesImage, _ root: StubThread) throws(RestoreError) {
         let calls = [
             ("sethostname", CP_SYS_sethostname, names.host),
             ("setdomainname", CP_SYS_setdomainname, names.domain),

@@ -116,7 +116,7 @@ struct UserNamespaceRestore {
                 found.append(RestoreError("/proc/self/\(name)", "cannot be read"))
                 continue
             }
-            if let extent = map.extents.first(where: { !Self.covers(ours, $0) }) {
+            if let extent = map.extents.first(where: { !ours.canGive($0) }) {
                 found.append(
                     RestoreError(
                         subject,
@@ -132,26 +132,13 @@ struct UserNamespaceRestore {
         return found + privileges(subject) + credentials(tree)
     }
 
-    /// Whether all ids of a range outside are mapped in a map of ours, whose "inside" is where we are.
-    private static func covers(_ ours: IDMap, _ extent: IDMap.Extent) -> Bool {
-        var next = UInt64(extent.outside)
-        let end = next + UInt64(extent.count)
-        while next < end {
-            guard
-                let part = ours.extents.first(where: {
-                    next >= UInt64($0.inside) && next - UInt64($0.inside) < UInt64($0.count)
-                })
-            else { return false }
-            next = UInt64(part.inside) + UInt64(part.count)
-        }
-        return true
-    }
-
     /// Maps of more than the writer's own id take these; so does acting as somebody of the namespace.
     private func privileges(_ subject: String) -> [RestoreError] {
-        let wanted: [(String, UInt64)] = [
+        var wanted: [(String, UInt64)] = [
             ("CAP_SETGID", 6), ("CAP_SETUID", 7), ("CAP_SETPCAP", 8), ("CAP_SYS_ADMIN", 21),
         ]
+        // Our root may be mapped by those alone who may set capabilities of files.
+        if image.users.inside(0) != nil { wanted.append(("CAP_SETFCAP", 31)) }
         guard let status = try? ProcText.read("/proc/thread-self/status"),
             let effective = ProcText.statusValue(status, "CapEff").flatMap({ UInt64($0, radix: 16) })
         else { return [RestoreError("this process", "its capabilities cannot be read")] }

@@ -69,6 +69,15 @@ package struct IDMap: Hashable, Sendable {
             && disjoint(extents.map { ($0.outside, $0.count) })
     }
 
+    /// Whether a namespace that is made in the one of this map can have such a range. The kernel takes no range out of two
+    /// (`map_id_range_down` of kernel/user_namespace.c).
+    package func canGive(_ wanted: Extent) -> Bool {
+        extents.contains {
+            wanted.outside >= $0.inside
+                && UInt64(wanted.outside) + UInt64(wanted.count) <= UInt64($0.inside) + UInt64($0.count)
+        }
+    }
+
     /// For the file of a new namespace.
     package var text: String {
         extents.map { "\($0.inside) \($0.outside) \($0.count)\n" }.joined()

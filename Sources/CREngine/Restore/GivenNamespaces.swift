@@ -6,8 +6,13 @@ import Glibc
 struct GivenNamespaces {
     /// Descriptors of ours.
     let descriptors: [NamespaceKind: Int32]
+    /// Those that the root is born into, as it has no right to enter them from its user namespace: nobody's but ours is owned
+    /// by that.
+    let bornInto: [(kind: NamespaceKind, descriptor: Int32)]
     private let missing: [RestoreError]
     private let doubled: Set<NamespaceKind>
+    /// Kinds that a tree in a user namespace of its own cannot be put into.
+    private let forbidden: Set<NamespaceKind>
 
     init(tree: TreeImage, options: RestoreOptions) {
         var descriptors = options.joined
@@ -24,6 +29,10 @@ struct GivenNamespaces {
         }
         self.descriptors = descriptors
         self.missing = missing
+        bornInto =
+            tree.ownNamespaceKinds.contains(.user)
+            ? descriptors.filter { [.net, .uts, .ipc].contains($0.key) }.map { ($0.key, $0.value) } : []
+        forbidden = tree.ownNamespaceKinds.contains(.user) ? [.time, .pid] : []
         doubled = tree.ownNamespaceKinds.intersection(options.joined.keys).subtracting(
             Self.labels(tree).map(\.kind))
     }
@@ -38,7 +47,7 @@ struct GivenNamespaces {
     func contains(_ kind: NamespaceKind) -> Bool { descriptors[kind] != nil }
 
     func problems() -> [RestoreError] {
-        missing
+        missing + rightProblems
             + doubled.sorted { $0.rawValue < $1.rawValue }.map { kind in
                 RestoreError(
                     "join-ns",
@@ -54,9 +63,38 @@ struct GivenNamespaces {
             }
     }
 
+    /// A thread of ours cannot enter a time namespace, and in a pid namespace of others nobody of the tree can choose numbers.
+    private var rightProblems: [RestoreError] {
+        forbidden.intersection(descriptors.keys).sorted { $0.rawValue < $1.rawValue }.map { kind in
+            RestoreError(
+                "\(kind.name) namespace",
+                "of others cannot be given to a tree in a user namespace of its own")
+        }
+    }
+
+    /// Does something with the calling thread in those that children of it are to be born into.
+    func whileInside<Value: ~Copyable>(
+        _ body: () throws(RestoreError) -> Value
+    ) throws(RestoreError) -> Value {
+        try inside(bornInto[...], body)
+    }
+
+    private func inside<Value: ~Copyable>(
+        _ rest: ArraySlice<(kind: NamespaceKind, descriptor: Int32)>, _ body: () throws(RestoreError) -> Value
+    ) throws(RestoreError) -> Value {
+        guard let first = rest.first else { return try body() }
+        return try NamespaceVisit.run(
+            first.kind, descriptor: first.descriptor,
+            refusal: { RestoreError("descriptor \(first.descriptor)", "\($0)") }
+        ) { () throws(RestoreError) in try inside(rest.dropFirst(), body) }
+    }
+
     /// Puts the root there, before it has children. Into its pid namespace it was born.
     func enter(_ root: StubThread, lender: Lender) throws(RestoreError) {
-        for (kind, fd) in descriptors.sorted(by: { $0.key.rawValue < $1.key.rawValue }) where kind != .pid {
+        let later = descriptors.filter { given in
+            given.key != .pid && !bornInto.contains { $0.kind == given.key }
+        }
+        for (kind, fd) in later.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             try lender.lend(fd, to: root) { (number) throws(RestoreError) -> Void in
                 try root.call("setns", CP_SYS_setns, number, Int(kind.cloneFlag))
             }

@@ -84,9 +84,9 @@ struct Preflight {
         }
         for task in tree.tasks.dropFirst() {
             guard let ids = task.ids, let rootIDs = root.ids else { continue }
-            let nested = NamespaceKind.allCases.filter {
-                ids[keyPath: $0.imagePlace] != nil
-                    && ids[keyPath: $0.imagePlace] != rootIDs[keyPath: $0.imagePlace]
+            let nested = NamespaceKind.allCases.filter { kind in
+                guard let number = ids[keyPath: kind.imagePlace] else { return false }
+                return number != rootIDs[keyPath: kind.imagePlace] && !tree.namespaces.hasNested(kind, number)
             }
             if nested.isEmpty { continue }
             found.append(

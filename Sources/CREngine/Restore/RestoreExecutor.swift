@@ -152,6 +152,7 @@ package struct RestoreExecutor {
             try cgroups.place(process.leader, process.image.threads[0], leader: nil)
             try memory.prepare(process, areas)
         }
+        try NestedNamespacesRestore(tree: tree).make(builder.processes, lender: lender)
         files.know(builder.processes)
         let forked = Self.microseconds()
         faults.pass("processes made")
@@ -308,9 +309,11 @@ package struct RestoreExecutor {
         let session = options.shellJob ? nil : namespaces.session(of: tree, parent: options.parent)
         let user = UserNamespaceRestore(tree)
         func start() throws(RestoreError) -> RootStub.Started {
-            try RootStub.start(
-                image.pid, session: session, namespaces: namespaces.made,
-                pidNamespace: namespaces.given.descriptors[.pid], parent: options.parent)
+            try namespaces.given.whileInside { () throws(RestoreError) in
+                try RootStub.start(
+                    image.pid, session: session, namespaces: namespaces.made,
+                    pidNamespace: namespaces.given.descriptors[.pid], parent: options.parent)
+            }
         }
         let started = if let user { try user.born(start) } else { try start() }
         builder.note(started.pid.leader)

@@ -37,17 +37,22 @@ extension FindingCode {
         case .utsNamespace:
             Entry(
                 .block, "uts namespace within the tree",
-                "A tree is carried in the uts namespace of its root; this task has another one. End it first, or dump the "
-                    + "tree below it alone.",
+                "A task may have another one than the root of its tree, with its own host and domain name; then this only says so. "
+                    + "It blocks where that is the host's while the root has one of its own, or where another user namespace owns it.",
                 kernel: "Host and domain name belong to it.",
-                restore: "None, it blocks.")
+                restore:
+                    "A new one with the same names, made by the first task of it. Stock criu carries none but the root's."
+            )
         case .ipcNamespace:
             Entry(
                 .block, "ipc namespace within the tree",
-                "A tree is carried in the ipc namespace of its root; this task has another one. End it first, or dump the "
-                    + "tree below it alone.",
-                kernel: "System V objects and message queues belong to it and end with it.",
-                restore: "None, it blocks.")
+                "A task may have another one than the root of its tree, as long as there is nothing in it but its settings; then this "
+                    + "only says so. Else end the task first, or dump the tree below it alone.",
+                kernel:
+                    "System V objects and message queues belong to it and end with it, and their numbers are unique in it alone.",
+                restore:
+                    "A new one with the same settings, made by the first task of it. Stock criu carries none but the root's."
+            )
         case .cgroupNamespace:
             Entry(
                 .block, "cgroup namespace within the tree",

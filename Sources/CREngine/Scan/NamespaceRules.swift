@@ -1,6 +1,7 @@
 import PolicyModel
 
-/// The scan rules of namespaces: those of the root travel with the tree, and all of it lives in them.
+/// The scan rules of namespaces: those of the root travel with the tree, and all of it lives in them; tasks may have others
+/// of uts and ipc.
 ///
 /// A time namespace is ordinary: every restored tree has one, or its clocks would jump.
 enum NamespaceRules {
@@ -32,14 +33,18 @@ enum NamespaceRules {
         let root = snapshot.task(snapshot.root)?.namespaces ?? snapshot.ownNamespaces
         var found: [Finding] = codes.compactMap { kind, code in
             let number = task.namespaces[keyPath: kind.place]
-            if number == snapshot.ownNamespaces[keyPath: kind.place] { return nil }
             let name = "\(kind.name) namespace \(number)"
             if number != root[keyPath: kind.place] {
                 if !isFirst(in: kind, task, snapshot) { return nil }
-                return Finding(
-                    code, object,
-                    name + " of \(task.comm)[\(task.pid)], that of the root is \(root[keyPath: kind.place])")
+                let nested = snapshot.nestedNamespaces[number]
+                let what =
+                    name + " of \(task.comm)[\(task.pid)], that of the root is \(root[keyPath: kind.place])"
+                if let nested, nested.hindrance == nil {
+                    return Finding(code, object, what, severity: .info)
+                }
+                return Finding(code, object, what + (nested?.hindrance.map { ", " + $0 } ?? ""))
             }
+            if number == snapshot.ownNamespaces[keyPath: kind.place] { return nil }
             if kind == .mount, snapshot.mounts == nil {
                 return Finding(code, object, name + ", whose table of mounts cannot be read")
             }
@@ -53,7 +58,7 @@ enum NamespaceRules {
             }
             return carried.contains(kind) ? nil : Finding(code, object, name)
         }
-        found += UserNamespaceRules.findings(task, snapshot)
+        found += UserNamespaceRules.findings(task, snapshot, context.allow)
         if snapshot.ownNamespaceKinds.contains(.pid), task.pid == snapshot.root,
             task.status.namespaceIDs.last != 1, snapshot.label(of: .pid, context.allow) == nil
         {

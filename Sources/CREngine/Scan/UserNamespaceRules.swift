@@ -1,13 +1,19 @@
+import PolicyModel
+
 /// The scan rules of user namespaces: that of the root travels with the tree where it was made in ours, owns the tree's other
 /// namespaces, and has a number for every id of the tree's.
 enum UserNamespaceRules {
     /// Of a task whose own namespace is the root's.
-    static func findings(_ task: TaskFacts, _ snapshot: Snapshot) -> [Finding] {
+    static func findings(
+        _ task: TaskFacts, _ snapshot: Snapshot, _ allow: Allowances
+    ) -> [Finding] {
         guard let root = snapshot.task(snapshot.root) else { return [] }
         let object = FindingObject(pid: task.pid)
         var found: [Finding] = []
         if task.pid == root.pid {
             for (kind, owner) in snapshot.foreignOwners.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+                // A namespace that is given to a restore has its owner already.
+                if snapshot.label(of: kind, allow) != nil { continue }
                 found.append(
                     Finding(
                         .userNamespace, object,
@@ -20,6 +26,12 @@ enum UserNamespaceRules {
         }
         let name = "user namespace \(root.namespaces.user)"
         if task.pid == root.pid {
+            if let label = snapshot.label(of: .pid, allow) {
+                found.append(
+                    Finding(
+                        .userNamespace, object,
+                        name + " in a pid namespace that a restore would be given as \(label)"))
+            }
             if facts.isNested {
                 found.append(
                     Finding(.userNamespace, object, name + ", which was made in another one than ours"))

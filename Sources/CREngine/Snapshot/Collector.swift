@@ -103,6 +103,7 @@ package struct Collector {
         }
         findMounts()
         findUserNamespace()
+        snapshot.nestedNamespaces = NestedNamespace.all(of: snapshot)
         try findCgroupRoots()
         findOutsideLeaders()
         if let parent = snapshot.task(snapshot.root)?.parent,

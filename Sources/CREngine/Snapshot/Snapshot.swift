@@ -43,6 +43,8 @@ package struct Snapshot: Equatable, Sendable {
     package var userNamespace: UserNamespaceFacts?
     /// The user namespaces that own namespaces of the root, by kind, where that is not the root's own.
     package var foreignOwners: [NamespaceKind: UInt64] = [:]
+    /// Namespaces of uts and ipc that tasks are in and the root is not, by inode.
+    package var nestedNamespaces: [UInt64: NestedNamespace] = [:]
     /// The device of the kernel's own tmpfs, where memfds and shared anonymous memory live.
     package var sharedMemoryDevice: DeviceNumber?
     /// Process groups and sessions that tasks are in and whose leader is no task of the tree, with what is known of
