@@ -33,6 +33,15 @@ import Testing
         #expect(!map((0, .max, 1)).isPossible)
     }
 
+    @Test func `a range is given out of one range, not of two`() throws {
+        let map = try Self.parsed("0 100000 1000\n1000 300000 1000\n")
+        func canGive(_ outside: UInt32, _ count: UInt32) -> Bool {
+            map.canGive(IDMap.Extent(inside: 0, outside: outside, count: count))
+        }
+        #expect(canGive(0, 1000) && canGive(1000, 1000) && canGive(999, 1))
+        #expect(!canGive(999, 2) && !canGive(1000, 1001) && !canGive(2000, 1) && !canGive(.max, 1))
+    }
+
     @Test func `maps and what CRIU has no field for come back from an image`() throws {
         let directory = try TemporaryDirectory()
         var tree = RichTree.make()

@@ -56,6 +56,59 @@ struct GivenNamespaceTests {
         #expect(run.ending == .exit(0), "\(run.output)")
     }
 
+    /// The root of the tree has no right to enter a namespace that another user namespace owns.
+    @Test func `a tree in a user namespace is given namespaces of others`() throws {
+        let run = try python(
+            #"""
+            holder = hold("net", "uts", "ipc")
+            inside(holder, "hostname", "given")
+            text = """
+            import os, socket, time
+            server = socket.socket()
+            server.bind(('127.0.0.1', 7708))
+            server.listen()
+            print('ready')
+            while not os.path.exists('go'): time.sleep(0.02)
+            socket.create_connection(('127.0.0.1', 7708))
+            for kind in 'net', 'uts', 'ipc': print(kind, os.stat('/proc/self/ns/' + kind).st_ino)
+            print(socket.gethostname(), open('/proc/self/uid_map').read().split())
+            """
+            mapped = ["/usr/bin/unshare", "--user", "--map-root-user", "/usr/bin/python3", "-uc", text]
+            def finished(tree, *kinds):
+                finish(tree)
+                said = open("out").read()
+                for kind in kinds: assert f"{kind} {os.stat(f'/proc/{holder.pid}/ns/{kind}').st_ino}\n" in said, said
+                assert "['0', '0', '1']" in said, said
+                os.remove("go"); os.remove("out")
+                return said
+
+            # What the dump left outside.
+            tree = start(holder, "net", *mapped)
+            inode = os.stat(f"/proc/{holder.pid}/ns/net").st_ino
+            refused = crplan("dump", "-t", tree, "-D", "images", fails=True)
+            assert f"network namespace {inode}, which user namespace" in refused, refused
+            crplan("dump", "-t", tree, "-D", "images", "--external", f"net[{inode}]:outside")
+            gone(tree)
+            fd = os.open(f"/proc/{holder.pid}/ns/net", os.O_RDONLY)
+            crplan("restore", "-D", "images", "-d", "--inherit-fd", f"fd[{fd}]:outside", fds=[fd])
+            assert os.stat(f"/proc/{tree}/ns/user").st_ino != os.stat("/proc/self/ns/user").st_ino
+            finished(tree, "net")
+
+            # What it never had.
+            tree = start(None, None, *mapped)
+            crplan("dump", "-t", tree, "-D", "full")
+            gone(tree)
+            clocks = hold("time", "--monotonic=1000000", "--fork", "--kill-child")
+            late = crplan("restore", "-D", "full", "-d", "-J", f"time:/proc/{child(clocks)}/ns/time", fails=True)
+            assert "time namespace: of others cannot be given to a tree in a user namespace of its own" in late, late
+            words = [word for kind in ("net", "uts", "ipc") for word in ("--join-ns", f"{kind}:{holder.pid}")]
+            crplan("restore", "-D", "full", "-d", *words)
+            said = finished(tree, "net", "uts", "ipc")
+            assert "given" in said, said
+            """#, "mapped")
+        #expect(run.ending == .exit(0), "\(run.output)")
+    }
+
     /// As that of a pod, whose init is no process of the tree.
     @Test func `a pid namespace that is external is handed in`() throws {
         let run = try python(

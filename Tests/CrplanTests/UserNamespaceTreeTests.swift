@@ -56,6 +56,36 @@ struct UserNamespaceTreeTests {
         ]
     }
 
+    /// What needs no privilege.
+    static var withoutRoot: [SubjectCase] {
+        ["plain", "tree", "threads", "files", "pipes", "timers", "events", "memory", "unix pair"].flatMap {
+            subject in
+            ["dump,restore,cycle:1,check", "dump-running,check"].map {
+                SubjectCase(subject: subject, steps: $0)
+            }
+        }
+    }
+
+    /// The map has 1000 and those above, of which nobody has a right to anything.
+    @Test(arguments: Self.withoutRoot, ["user,ordinary", "user,ordinary,pid,uts,ipc"])
+    func `a subject keeps all that it set up where there is no root`(
+        _ row: SubjectCase, _ kinds: String
+    ) throws {
+        try run(kinds, row)
+    }
+
+    /// The init that the namespace gets has the tree's rights, and is below its user namespace, too.
+    @Test(arguments: ["plain", "tree", "creds", "usermap", "unix dgram"])
+    func `a tree keeps the ids that others have taken`(_ subject: String) throws {
+        for steps in ["dump,take-ids,restore,check", "dump,take-ids,restore,cycle:2,check"] {
+            try run(
+                "user",
+                SubjectCase(
+                    subject: subject, steps: steps,
+                    options: ["--restore-option", NewPIDNamespaceTests.option]))
+        }
+    }
+
     @Test(arguments: Self.alone)
     func `a subject keeps all that it set up where only its ids are others`(_ row: SubjectCase) throws {
         try run("user", row)

@@ -51,7 +51,7 @@ struct Options {
           --restore-option OPTION handed on to `restore`; may be repeated
           --elsewhere FD          a descriptor that leads elsewhere after a restore; may be repeated
           --namespaces LIST       run the subject under `unshare --KIND,…`, with its own namespaces of these kinds;
-                                  with `user` its ids are others outside
+                                  with `user` its ids are others outside, with `user,ordinary` there is no id 0
           --inside COMMANDS       run by sh(1) in those namespaces first; a network namespace gets its lo up by itself
           --keep                  leave the run's directory
         """

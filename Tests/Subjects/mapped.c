@@ -14,7 +14,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char maps[] = "0 100000 65536\n70000 300000 1000\n";
+static const char many[] = "0 100000 65536\n70000 300000 1000\n";
+// No root: an ordinary user is all that there is.
+static const char ordinary[] = "1000 100000 1000\n";
+static const char *maps = many;
+static uid_t first = 0;
 
 static const struct {
     const char *name;
@@ -35,7 +39,7 @@ static void write_map(pid_t child, const char *name)
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/%s", child, name);
     int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0 || write(fd, maps, sizeof maps - 1) != sizeof maps - 1 || close(fd)) give_up(path);
+    if (fd < 0 || write(fd, maps, strlen(maps)) != (ssize_t)strlen(maps) || close(fd)) give_up(path);
 }
 
 static _Noreturn void be_root(int mapped, uint64_t flags, int dies, char **words)
@@ -43,7 +47,7 @@ static _Noreturn void be_root(int mapped, uint64_t flags, int dies, char **words
     char byte;
     if (read(mapped, &byte, 1) != 1) exit(125);
     close(mapped);
-    if (setgroups(0, 0) || setresgid(0, 0, 0) || setresuid(0, 0, 0)) give_up("ids");
+    if (setgroups(0, 0) || setresgid(first, first, first) || setresuid(first, first, first)) give_up("ids");
     if (dies && prctl(PR_SET_PDEATHSIG, SIGKILL)) give_up("PR_SET_PDEATHSIG");
     if (flags & CLONE_NEWNS && mount("none", "/", 0, MS_REC | MS_PRIVATE, 0)) give_up("private mounts");
     execv(words[0], words);
@@ -57,6 +61,10 @@ int run_mapped(char **words)
 
     for (; *words && strncmp(*words, "--", 2) == 0; words++) {
         if (strcmp(*words, "--kill-child") == 0) dies = 1;
+        if (strcmp(*words, "--ordinary") == 0) {
+            maps = ordinary;
+            first = 1000;
+        }
         for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
             if (strcmp(*words, kinds[i].name) == 0) arguments.flags |= kinds[i].flag;
     }

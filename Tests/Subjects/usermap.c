@@ -117,7 +117,38 @@ static void expect_other(void)
     CHECK(setuid(0) == -1, "the child can become root");
 }
 
-static int listener;
+// Queued messages with the ids of those whom their writer names, which its rights in the namespace allow.
+static const struct ucred named[] = {{0, 1234, 70006}, {0, 70005, 1235}, {0, 0, 0}};
+enum { named_count = sizeof named / sizeof named[0] };
+
+static void send_named(int fd, int number)
+{
+    struct ucred who = named[number];
+    char byte = (char)('a' + number), control[CMSG_SPACE(sizeof who)] = {0};
+    struct iovec part = {&byte, 1};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+    *head = (struct cmsghdr){CMSG_LEN(sizeof who), SOL_SOCKET, SCM_CREDENTIALS};
+    who.pid = getpid();
+    memcpy(CMSG_DATA(head), &who, sizeof who);
+    MUST(sendmsg(fd, &message, 0));
+}
+
+static void expect_named(int fd, const struct ucred *named_who, char wanted)
+{
+    struct ucred who = {0, 0, 0};
+    char byte = 0, control[CMSG_SPACE(sizeof who)];
+    struct iovec part = {&byte, 1};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    CHECK(MUST(recvmsg(fd, &message, MSG_DONTWAIT)) == 1 && byte == wanted, "message %c is %c", wanted, byte);
+    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+    CHECK(head && head->cmsg_type == SCM_CREDENTIALS, "message %c has no credentials", wanted);
+    memcpy(&who, CMSG_DATA(head), sizeof who);
+    CHECK(who.uid == named_who->uid && who.gid == named_who->gid && (named_who->pid == 0 || who.pid == named_who->pid),
+          "message %c is of %d, %u:%u", wanted, who.pid, who.uid, who.gid);
+}
+
+static int listener, letters[2];
 
 // Somebody else, connected to the parent.
 static void be_other(void *unused)
@@ -128,6 +159,7 @@ static void be_other(void *unused)
     MUST(prctl(PR_SET_DUMPABLE, 1));
     int fd = MUST(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     MUST(connect(fd, (void *)&name, sizeof name));
+    MUST(send(letters[1], "o", 1, 0));
     child_ready();
     subject_await_check();
     expect_other();
@@ -196,6 +228,10 @@ void usermap(int argc, char **argv)
     void *attached = shmat(segment, 0, 0);
     CHECK(attached != (void *)-1, "shmat: %s", strerror(errno));
 
+    int yes = 1;
+    MUST(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, letters));
+    MUST(setsockopt(letters[0], SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes));
+    for (int i = 0; i < named_count; i++) send_named(letters[1], i);
     listener = listen_there();
     pid_t child = child_start(be_other, 0);
     int accepted = MUST(accept4(listener, 0, 0, SOCK_CLOEXEC));
@@ -221,5 +257,13 @@ void usermap(int argc, char **argv)
     MUST(shmdt(attached));
     MUST(shmctl(segment, IPC_RMID, 0));
     expect_peer(accepted, other_user, other_group, "the client");
+    for (int i = 0; i < named_count; i++) {
+        struct ucred who = named[i];
+        who.pid = getpid();
+        expect_named(letters[0], &who, (char)('a' + i));
+    }
+    // Of whoever names nobody the kernel tells the real ids.
+    struct ucred other = {child, user, group};
+    expect_named(letters[0], &other, 'o');
     child_expect(child, 0);
 }
