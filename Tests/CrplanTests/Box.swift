@@ -9,10 +9,13 @@ import Testing
 final class Box {
     let directory: String
     private let keeper: Int32
+    /// 0 when it has ended, as its number may be another's then.
     private var wrapper: Int32 = 0
     /// Of the subject's tree.
     private(set) var root: Int32 = 0
     private let ownsPIDs: Bool
+    /// In a user namespace, in which its ids are others.
+    let isMapped: Bool
 
     var place: String { directory + "/run" }
     var status: String { text(of: place + "/status") ?? "" }
@@ -26,19 +29,24 @@ final class Box {
 
     /// For `inside`: `root/` becomes the root, with the host's programs, those of this build, `run/`, and `data/` from outside.
     static let pivoting = """
-        mkdir ../root; mount --bind ../root ../root; cd ../root
+        mkdir -p ../root; mount --bind ../root ../root; cd ../root
         mkdir -p usr etc opt old proc tmp data dev; mount -t tmpfs -o size=4m t tmp
         mkdir -p .$D/run .\(BuiltPrograms.directory)
         for name in bin sbin lib lib64; do ln -s usr/$name $name; done
         mount --bind /usr usr; mount --bind /etc etc; mount --bind /opt opt; mount --bind ../data data; mount --bind ../run .$D/run
         mount --bind \(BuiltPrograms.directory) .\(BuiltPrograms.directory)
         mount -t proc proc proc
-        mknod dev/null c 1 3; mknod dev/urandom c 1 9; echo in > tmp/file
+        for device in null:3 urandom:9; do
+            name=dev/${device%:*}
+            mknod $name c 1 ${device#*:} 2>/dev/null || { : > $name; mount --bind /$name $name; }
+        done
+        echo in > tmp/file
         pivot_root . old; umount -l /old; cd $D/run; exec </dev/null >/tmp/out 2>&1
         """
     /// What a policy says of the mounts that `pivoting` makes from outside, `data` at the restore being another directory.
     func pivotedMap(data: String = "data") -> String {
-        let kept = ["/usr", "/etc", "/opt", place, BuiltPrograms.directory].map { "\($0): \($0)" }
+        let devices = isMapped ? ["/dev/null", "/dev/urandom"] : []
+        let kept = (["/usr", "/etc", "/opt", place, BuiltPrograms.directory] + devices).map { "\($0): \($0)" }
         return "{/data: \(directory)/\(data), \(kept.joined(separator: ", "))}"
     }
     /// For `inside`: eth0 on a bridge br0 of the home, as `bridged` makes it there.
@@ -47,6 +55,16 @@ final class Box {
         ip link add eth0 type veth peer name out0 netns /proc/$HOME_PID/ns/net
         nsenter --net=/proc/$HOME_PID/ns/net ip link set out0 master br0 up
         ip addr add 10.66.0.2/24 dev eth0; ip link set eth0 up
+        """
+    /// For `outside` and `inside`: the same by somebody of the home, as nobody in a user namespace may put a link there.
+    static let linkingMapped = """
+        mkdir ../root; chown 100000:100000 ../root
+        (until [ -s born ]; do sleep 0.02; done
+        ip link add out0 type veth peer name eth0 netns $(cat born); ip link set out0 master br0 up; : > linked) &
+        """
+    static let linkedMapped = """
+        read pid rest < /proc/self/stat; echo $pid > born; until [ -e linked ]; do sleep 0.02; done; rm born
+        ip link set lo up; ip addr add 10.66.0.2/24 dev eth0; ip link set eth0 up
         """
     static let bridged =
         "ip link add br0 type bridge; ip addr add 10.66.0.1/24 dev br0; ip link set br0 up; mkdir ../data"
@@ -63,8 +81,8 @@ final class Box {
         guard status == "ready\n" else { throw Refusal(text: "the subject says: \(status)") }
     }
 
-    /// `kinds`: options of unshare(1). `outside` is run in the home, `inside` as the root of the tree before it becomes the
-    /// program. `isReady` looks in `run/`.
+    /// `kinds`: options of unshare(1), of which `--user` maps ids from 0 to those from 100000. `outside` is run in the home,
+    /// `inside` as the root of the tree before it becomes the program. `isReady` looks in `run/`.
     init(
         _ kinds: [String], outside: String = "", inside: String, program: String, isReady: (String) -> Bool
     ) throws {
@@ -77,15 +95,19 @@ final class Box {
             ["/usr/bin/unshare", "--mount", "--net", "--propagation", "private", "/bin/sh", "-ec", setup],
             log: place + "/keeper.log", directory: own)
         ownsPIDs = kinds.contains("--pid")
+        isMapped = kinds.contains("--user")
         let isThere = poll(until: now() + 20) { text(of: place + "/ready") != nil }
         guard isThere else { throw Refusal(text: text(of: place + "/keeper.log") ?? "no keeper") }
         let script =
             "export D=\(place) HOME_PID=\(keeper)\ncd $D/run\nset -- \(program)\n\(inside)\nexec \"$@\""
-        let fork = ["--fork", "--kill-child=SIGKILL"]
+        let maker =
+            isMapped
+            ? [BuiltPrograms.subject, "--mapped", "--kill-child"]
+            : ["/usr/bin/unshare", "--fork", "--kill-child=SIGKILL"]
         // Without a pid namespace of its own a root leads its session.
         let session = ownsPIDs ? [] : ["/usr/bin/setsid"]
         wrapper = try spawn(
-            entrance + ["/usr/bin/unshare"] + fork + kinds + session + ["/bin/sh", "-ec", script],
+            entrance + maker + kinds + session + ["/bin/sh", "-ec", script],
             log: place + "/box.log", directory: own)
         let outer = wrapper
         let isUp = poll(until: now() + 60) { isReady(own) || statFields("/proc/\(outer)/stat").first == "Z" }
@@ -153,7 +175,11 @@ final class Box {
     }
 
     /// Waits until nothing is left of a tree that was killed.
-    func isGone(_ tree: [Int32]) -> Bool { reap(tree + [wrapper], until: now() + 20) }
+    func isGone(_ tree: [Int32]) -> Bool {
+        let isGone = reap(tree + (wrapper > 0 ? [wrapper] : []), until: now() + 20)
+        if isGone { wrapper = 0 }
+        return isGone
+    }
 
     /// The newest checkpoint. Not `latest`: who was killed after publishing has not moved that on.
     var newest: String? {
@@ -216,7 +242,7 @@ final class Box {
     /// The subject's own verdict: its end and what it says.
     func verdict() throws -> (ending: Ending?, says: String) {
         try write("", to: place + "/status.check")
-        let child = statFields("/proc/\(wrapper)/stat").isEmpty ? root : wrapper
+        let child = wrapper > 0 ? wrapper : root
         return (wait(for: child, until: now() + 60), status)
     }
 }

@@ -99,9 +99,12 @@ package func reap(_ pids: some Sequence<Int32>, session: Int32 = 0, until deadli
     }
 }
 
-/// Kills these processes as far as they are there, and reaps those that are ours.
+/// Kills these processes as far as they are there and below us, and reaps those that are ours.
+///
+/// The number of one that has ended is somebody else's sooner or later, of another test's run perhaps.
 package func end(_ pids: some Sequence<Int32>) {
-    let pids = Array(pids)
+    let below = Set(processTree(of: getpid()))
+    let pids = pids.filter { below.contains($0) }
     for pid in pids.reversed() { kill(pid, SIGKILL) }
     _ = reap(pids, until: now() + 5)
 }
