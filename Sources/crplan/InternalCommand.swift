@@ -7,5 +7,6 @@ struct InternalCommand: ParsableCommand {
         subcommands: [
             SuperviseCommand.self, IdleCommand.self, DumpWorkerCommand.self, ExamineCommand.self,
             HoldWritesCommand.self, RPCClientCommand.self, KeepLinksCommand.self,
+            KeepTracesCommand.self,
         ])
 }

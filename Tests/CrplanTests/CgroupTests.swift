@@ -9,7 +9,7 @@ import Testing
     .enabled(if: BuiltPrograms.canCheckpoint, "needs root, and a crplan that has dump and restore"))
 struct CgroupTests {
     /// The directories of the subject's groups, wherever hierarchies are mounted.
-    private static func groups(of pid: Int32) -> [String] {
+    static func groups(of pid: Int32) -> [String] {
         let mounts = (text(of: "/proc/self/mounts") ?? "").split(separator: "\n").filter {
             $0.contains(" cgroup ") || $0.contains(" cgroup2 ")
         }

@@ -91,7 +91,7 @@ struct FaultTests {
             var differences: [String] = []
             let settled = poll(until: now() + 20) {
                 let current = Fingerprint(root: target.load.root)
-                differences = current.held() + current.differences(from: before)
+                differences = current.held(before: before) + current.differences(from: before)
                 return differences.isEmpty
             }
             #expect(settled, "\(cut): \(differences)")
@@ -181,8 +181,9 @@ struct FaultTests {
         #expect(target.load.ended() == .exit(0), "\(target.load.contents("status"))")
     }
 
-    @Test(arguments: ["files", "tree", "unix listen", "cgroups"])
-    func `a restore that is killed at a named point leaves nothing running`(_ subject: String) throws {
+    /// No task, no name of a deleted file, no group, no pidfile, no object of System V IPC.
+    @Test(arguments: ["files", "tree", "unix listen", "cgroups", "tasks stopped", "sysv"])
+    func `a restore that is killed at a named point leaves nothing`(_ subject: String) throws {
         let target = try Target(subject.split(separator: " ").map(String.init))
         let root = target.load.root
         defer { CgroupTests.removeGroups(of: root) }
@@ -190,21 +191,48 @@ struct FaultTests {
         try #require(out.ending == .exit(0), "\(out.output)")
         try #require(reap(target.pids, until: now() + 10))
         let newest = try #require(target.load.checkpoints(of: "faults").first)
-        let points = try Self.points(["restore", newest], in: target.load.directory)
-        #expect(points.count > 12, "\(points)")
-        // Beyond this it is no longer half restored.
-        for point in points {
+        let pidfile = target.load.directory + "/pid"
+        let words = ["restore", newest, "--pidfile", pidfile]
+        // What outlives a tree that ran is not the restore's.
+        func removeTree() {
             end(target.pids)
-            let isCut = try Self.kill(at: point, ["restore", newest], target)
+            unlink(pidfile)
+            CgroupTests.removeGroups(of: root)
+            removeSystemV(of: Set(target.pids))
+        }
+        removeTree()
+        let points = try Self.points(words, in: target.load.directory)
+        #expect(points.count > 12, "\(points)")
+        for point in points {
+            removeTree()
+            let objects = Self.systemV
+            let isCut = try Self.kill(at: point, words, target)
             #expect(isCut, "nobody came to: \(point)")
             #expect(reap(target.pids, until: now() + 20), "killed at \(point): something runs")
+            let isClean = poll(until: now() + 20) {
+                target.strangeNames.isEmpty && CgroupTests.groups(of: root).isEmpty
+                    && access(pidfile, F_OK) != 0 && Self.systemV == objects
+            }
+            #expect(
+                isClean,
+                "\(point): \(target.strangeNames) \(CgroupTests.groups(of: root)) \(Self.systemV.subtracting(objects)) \(text(of: pidfile) ?? "")"
+            )
         }
-        // Names of deleted files that a killed restore left are taken over by the next one, and go with it.
         let back = try Self.run(["restore", newest], [])
         try #require(back.ending == .exit(0), "\(back.output)")
         #expect(target.strangeNames.isEmpty, "\(target.strangeNames)")
         try write("", to: target.load.place + "/status.check")
         #expect(target.load.ended() == .exit(0), "\(target.load.contents("status"))")
+    }
+
+    /// Keys and ids of all objects of System V IPC.
+    private static var systemV: Set<String> {
+        Set(
+            ["shm", "sem", "msg"].flatMap { kind in
+                (text(of: "/proc/sysvipc/\(kind)") ?? "").split(separator: "\n").dropFirst().map {
+                    kind + " " + $0.split(separator: " ").prefix(2).joined(separator: " ")
+                }
+            })
     }
 
     @Test(arguments: Self.failures)

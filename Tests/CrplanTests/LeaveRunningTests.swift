@@ -26,7 +26,7 @@ struct LeaveRunningTests {
                 let changes = now.differences(from: before).filter {
                     member.name != "eintr sigtimedwait" || !$0.contains("/SigBlk ")
                 }
-                return (now.held() + changes).map { "\(member.name): \($0)" }
+                return (now.held(before: before) + changes).map { "\(member.name): \($0)" }
             }
             return found.isEmpty
         }

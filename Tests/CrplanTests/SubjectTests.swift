@@ -30,7 +30,7 @@ struct SubjectTests {
         "tcp plain", "tcp empty", "tcp six", "tcp mapped", "tcp full", "tcp small-full", "tcp unacked",
         "tcp options",
         "tasks seccomp", "tasks strict", "tasks chains", "tasks orphans", "cgroups", "directories",
-        "tasks shared", "tasks signals", "tasks deadline", "tasks policies",
+        "tasks shared", "tasks stopped", "tasks signals", "tasks deadline", "tasks policies",
         "sysv", "sysv user", "sysv undo", "cow", "areas", "aio", "denials", "denials own",
         "devices own", "nsfiles", "ghosts sparse", "ghosts attributes", "pseudo", "processfiles", "pathonly",
         "tcp half", "tcp half-empty", "tcp device", "tcp finwait", "tcp closing", "tcp lastack", "tcp reset",

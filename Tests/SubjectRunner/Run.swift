@@ -214,7 +214,7 @@ struct Run {
         var differences: [String] = []
         let settled = poll(until: min(deadline, now() + 3)) {
             let current = Fingerprint(root: root, hasOwnPIDs: hasOwnPIDs)
-            differences = current.held() + current.differences(from: before)
+            differences = current.held(before: before) + current.differences(from: before)
             return differences.isEmpty
         }
         if !settled {
@@ -264,7 +264,7 @@ struct Run {
         let same = poll(until: min(deadline, now() + 3)) {
             let current = Fingerprint(root: root, hasOwnPIDs: hasOwnPIDs)
             differences =
-                current.held() + current.differences(from: dumped, except: options.elsewhere)
+                current.held(before: dumped) + current.differences(from: dumped, except: options.elsewhere)
             return differences.isEmpty
         }
         if !same {

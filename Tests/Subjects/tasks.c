@@ -208,6 +208,59 @@ static void orphans(void)
     }
 }
 
+// MARK: stopped by job control
+
+static volatile sig_atomic_t handled;
+static int go_on[2];
+
+static void on_user(int signal) { (void)signal, handled++; }
+
+static void *other_thread(void *argument)
+{
+    (void)argument;
+    while (handled == 0) usleep(1000);
+    return NULL;
+}
+
+static void stands(void *argument)
+{
+    char byte;
+    pthread_t other;
+    (void)argument;
+    MUST(sigaction(SIGUSR1, &(struct sigaction){.sa_handler = on_user, .sa_flags = SA_RESTART}, NULL));
+    CHECK(pthread_create(&other, NULL, other_thread, NULL) == 0, "no thread");
+    child_ready();
+    CHECK(MUST(read(go_on[0], &byte, 1)) == 1, "nothing to go on for");
+    pthread_join(other, NULL);
+    CHECK(handled == 1, "the signal that waited came %d times", handled);
+}
+
+// Its parent knows of the stop, and must not be told again.
+static void stopped(void)
+{
+    sigset_t ends, pending;
+    int status;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGCHLD);
+    MUST(sigprocmask(SIG_BLOCK, &ends, NULL));
+    MUST(pipe2(go_on, O_CLOEXEC));
+    pid_t child = child_start(stands, NULL);
+    MUST(kill(child, SIGSTOP));
+    MUST(waitpid(child, &status, WUNTRACED));
+    CHECK(WIFSTOPPED(status), "the child became 0x%x", status);
+    MUST(sigwaitinfo(&ends, NULL));
+    MUST(kill(child, SIGUSR1));
+    subject_ready();
+    subject_await_check();
+    MUST(sigpending(&pending));
+    CHECK(!sigismember(&pending, SIGCHLD), "the parent is told again");
+    MUST(kill(child, SIGCONT));
+    MUST(waitpid(child, &status, WCONTINUED));
+    CHECK(WIFCONTINUED(status), "the child was not stopped, it became 0x%x", status);
+    CHECK(MUST(write(go_on[1], "", 1)) == 1, "write");
+    child_expect(child, 0);
+}
+
 // MARK: what clone(2) can share
 
 static pid_t clone_like_fork(unsigned long flags, void (*body)(void))
@@ -376,7 +429,7 @@ void tasks(int argc, char **argv)
         const char *name;
         void (*run)(void);
     } kinds[] = {
-        {"seccomp", common_filters}, {"chains", unlike_filters}, {"strict", strict_children}, {"orphans", orphans},
+        {"seccomp", common_filters}, {"chains", unlike_filters}, {"strict", strict_children}, {"orphans", orphans}, {"stopped", stopped},
         {"shared", shared_tables},   {"signals", exit_signals},  {"deadline", deadline},      {"policies", policies},
         {"alone", alone},
     };

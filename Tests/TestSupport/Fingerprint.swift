@@ -7,6 +7,8 @@ package struct Fingerprint {
     package private(set) var facts: [String: String] = [:]
     /// Each process and thread of the tree that is not a zombie.
     package private(set) var tasks: [(pid: Int32, tid: Int32)] = []
+    /// Threads that job control had stopped, by the numbers that they are known by.
+    private var standing: Set<Int32> = []
     /// What keys and values call processes and threads, where that is not their number for us.
     private var numbers: [Int32: Int32] = [:]
 
@@ -91,6 +93,7 @@ package struct Fingerprint {
             }
         }
         let stat = statFields(directory + "/stat")
+        if stat.first == "T" { standing.insert(tid) }
         if stat.count > 40 {
             facts["\(pid)/\(tid)/nice"] = String(stat[16])
             facts["\(pid)/\(tid)/policy"] = "\(stat[38]) \(stat[37])"
@@ -198,14 +201,19 @@ package struct Fingerprint {
         return trimmed(String(fact.map { $0.isWhitespace || $0 == "\0" ? " " : $0 }))
     }
 
-    /// Threads that are stopped or traced, as "TID: what": a tool that is done leaves none.
-    package func held() -> [String] {
-        tasks.compactMap { task in
+    /// Threads that are stopped or traced, as "TID: what": a tool that is done leaves none but those that were stopped before,
+    /// which do not go on either.
+    package func held(before: Fingerprint? = nil) -> [String] {
+        let stood = before?.standing ?? []
+        return tasks.compactMap { task in
             let directory = "/proc/\(task.pid)/task/\(task.tid)"
             let status = text(of: directory + "/status") ?? ""
             let tracer = status.split(separator: "\n").first { $0.hasPrefix("TracerPid:") }
             if let tracer, tracer.split(separator: "\t").last != "0" { return "\(task.tid): \(tracer)" }
             let state = statFields(directory + "/stat").first ?? "gone"
+            if stood.contains(number(task.tid)) {
+                return state == "T" ? nil : "\(task.tid): goes on, state \(state)"
+            }
             return ["T", "t", "gone"].contains(state) ? "\(task.tid): state \(state)" : nil
         }
     }

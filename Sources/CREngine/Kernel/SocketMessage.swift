@@ -41,6 +41,20 @@ struct SocketMessage: Equatable, Sendable {
     /// `rights` are descriptors of ours then, close-on-exec, and must be closed. A message of more than `room` bytes is
     /// cut, and the second value is the length that it has.
     static func peek(_ fd: Int32, room: Int) throws(Errno) -> (message: SocketMessage, length: Int)? {
+        try look(fd, room: room, flags: peekFlag | dontWait)
+    }
+
+    /// Waits for a message and takes it; nil at the end of a connection. One that has no bytes is none, and one of more than
+    /// `room` is an error.
+    static func receive(_ fd: Int32, room: Int) throws(Errno) -> SocketMessage? {
+        guard let (message, length) = try look(fd, room: room, flags: 0), length > 0 else { return nil }
+        if length > room { throw Errno(rawValue: EMSGSIZE) }
+        return message
+    }
+
+    private static func look(
+        _ fd: Int32, room: Int, flags wanted: Int
+    ) throws(Errno) -> (message: SocketMessage, length: Int)? {
         let bytes = [UInt8](repeating: 0, count: max(room, 1))
         // 253 descriptors, credentials, a security label, a pidfd; include/net/scm.h.
         let control = [UInt8](repeating: 0, count: 4096)
@@ -50,7 +64,7 @@ struct SocketMessage: Equatable, Sendable {
             try withHeader(
                 bytes: bytes, control: control, address: [UInt8](repeating: 0, count: 112)
             ) { (header) throws(Errno) -> Void in
-                let flags = peekFlag | dontWait | truncate | closeOnExec
+                let flags = wanted | truncate | closeOnExec
                 length = try systemCall(CP_SYS_recvmsg, Int(fd), Int(bitPattern: header), flags)
                 let head = header.pointee
                 message.bytes = read(head.msg_iov.pointee.iov_base, min(length, room))

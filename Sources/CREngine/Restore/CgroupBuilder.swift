@@ -94,12 +94,12 @@ final class CgroupBuilder {
     }
 
     /// Makes what is missing. What a task cannot enter without comes with it.
-    func make() throws(RestoreError) {
+    func make(keeper: RestoreKeeper) throws(RestoreError) {
         for group in groups {
             let wasThere = group.isThere
             if !wasThere {
                 if mode == .none || mode == .props { continue }
-                try make(group.place)
+                try make(group.place, keeper)
             }
             guard mode == .props || mode == .full || mode == .strict || !wasThere else { continue }
             managed.insert(group.place)
@@ -108,16 +108,18 @@ final class CgroupBuilder {
         }
     }
 
-    private func make(_ place: String) throws(RestoreError) {
+    private func make(_ place: String, _ keeper: RestoreKeeper) throws(RestoreError) {
         if access(place, F_OK) == 0 { return }
         let parent = String(place[..<(place.lastIndex(of: "/") ?? place.startIndex)])
-        if !parent.isEmpty { try make(parent) }
+        if !parent.isEmpty { try make(parent, keeper) }
+        try keeper.prepare()
         if mkdir(place, 0o755) != 0 {
             let refusal = Errno(rawValue: errno)
             if refusal == .exists { return }
             throw RestoreError("cgroup \(place)", "cannot be made", errno: refusal)
         }
         made.append(place)
+        try keeper.note(.group(place))
     }
 
     /// Moves a process, whose threads to come inherit the groups, or a further thread that is in others.

@@ -16,7 +16,15 @@ enum FinalState {
         try RestoreError.about(subject, "its registers cannot be set") { () throws(Errno) -> Void in
             let pending = PendingHandler.of(image, in: task)
             try Ptrace.setRegisters(thread.tid, restarted(image.registers, pending: pending))
-            try Ptrace.setSignalMask(thread.tid, image.signalMask)
+        }
+        // One that is to be stopped yet takes no other signal before.
+        if case .stopped = task.state { return }
+        try setMask(thread, image)
+    }
+
+    static func setMask(_ thread: StubThread, _ image: ThreadImage) throws(RestoreError) {
+        try RestoreError.about("task \(thread.tid)", "its signal mask cannot be set") {
+            () throws(Errno) -> Void in try Ptrace.setSignalMask(thread.tid, image.signalMask)
         }
     }
 
@@ -79,6 +87,39 @@ enum PendingHandler: Equatable {
 
 /// Leaves tasks in the stopped state.
 enum StopRequest {
+    /// Stops a process that has its registers, and keeps it traced, so that it dies with us.
+    static func stop(_ process: StubProcess) throws(RestoreError) {
+        try RestoreError.about("task \(process.pid)", "cannot be stopped") { () throws(Errno) -> Void in
+            try systemCall(CP_SYS_kill, Int(process.host.rawValue), Int(SIGSTOP))
+            // The leader takes the signal; the others join its stop.
+            for thread in process.threads {
+                var signal: Int32 = 0
+                while true {
+                    try Ptrace.resume(thread.tid, signal: signal)
+                    let status = try Wait.one(thread.tid)
+                    if status.isEnd { throw .noProcess }
+                    if case .groupStop = status { break }
+                    signal = status == .signalStop(signal: SIGSTOP) ? SIGSTOP : 0
+                }
+            }
+        }
+        for (thread, image) in zip(process.threads, process.image.threads) {
+            try FinalState.setMask(thread, image)
+        }
+    }
+
+    /// Lets go of processes that are stopped, and stay so.
+    static func release(_ processes: [StubProcess]) throws(RestoreError) {
+        for process in processes {
+            try RestoreError.about("task \(process.pid)", "cannot be left stopped") {
+                () throws(Errno) -> Void in
+                for thread in process.threads { try Ptrace.setOptions(thread.tid, 0) }
+                for thread in process.threads { try Ptrace.detach(thread.tid) }
+                for thread in process.threads { try awaitStop(thread.tid) }
+            }
+        }
+    }
+
     /// Lets go of a whole process so that it comes to stand before its first instruction, and waits until it does.
     static func detachStopped(_ process: StubProcess) throws(RestoreError) {
         let subject = "task \(process.pid)"

@@ -4,7 +4,7 @@ import Glibc
 /// Names that exist only while a tree is restored: deleted files made again under a temporary name, and the old
 /// name of each such file for the moment in which it is opened, so that /proc shows `PATH (deleted)` again.
 ///
-/// Everything it made is removed by `finish`, or by `deinit` when the restore fails.
+/// Everything it made is removed by `finish`, or by `deinit` when the restore fails, or by the keeper when it is killed.
 final class RemapNames {
     private let files: [UInt32: FileImage]
     private let remaps: [UInt32: RemapImage]
@@ -20,12 +20,15 @@ final class RemapNames {
     private var spentHelpers: Set<String> = []
 
     private let keepsHelpers: Bool
+    private let keeper: RestoreKeeper
     let paths: TreePaths
 
     init(
-        tree: TreeImage, source: any GhostSource, keepsHelpers: Bool = false, paths: TreePaths = TreePaths()
+        tree: TreeImage, source: any GhostSource, keepsHelpers: Bool = false, paths: TreePaths = TreePaths(),
+        keeper: RestoreKeeper = RestoreKeeper()
     ) {
         self.paths = paths
+        self.keeper = keeper
         self.source = source
         self.keepsHelpers = keepsHelpers
         nameless = NamelessFiles(tree: tree)
@@ -106,26 +109,34 @@ final class RemapNames {
         var made: [String] = []
         defer { for directory in made.reversed() { _ = rmdir(directory) } }
         try makeParents(of: path, made: &made)
-        var link = path
-        return try RestoreError.about(path, "deleted file cannot be opened again under its old name") {
-            () throws(Errno) -> OwnedFD in
+        let failure = "deleted file cannot be opened again under its old name"
+        let link = try RestoreError.about(path, failure) { () throws(Errno) -> String in
             do throws(Errno) {
-                try Self.link(name, link)
+                try Self.link(name, path)
+                return path
             } catch {
                 if error != .exists { throw error }
-                link = path + ".crplan_link"
-                try Self.link(name, link)
+                try Self.link(name, path + ".crplan_link")
+                return path + ".crplan_link"
             }
-            defer { _ = unlink(link) }
-            return try OwnedFD.open(link, flags)
         }
+        let opened: OwnedFD
+        do throws(RestoreError) {
+            try keeper.noteFile(link)
+            opened = try RestoreError.about(path, failure) { () throws(Errno) in try OwnedFD.open(link, flags)
+            }
+        } catch {
+            _ = unlink(link)
+            throw error
+        }
+        try keeper.forgetFile(link)
+        _ = unlink(link)
+        return opened
     }
 
     private func ghostName(_ ghost: GhostImage, path: String) throws(RestoreError) -> String {
         if let name = ghostNames[ghost.number] { return name }
-        var made: [String] = []
-        try makeParents(of: path, made: &made)
-        temporaryDirectories += made
+        try makeParents(of: path, made: &temporaryDirectories)
         let name = path + ".crplan." + String(ghost.number, radix: 16) + ".ghost"
         try RestoreError.about(path, "deleted file cannot be made again") { () throws(Errno) -> Void in
             switch ghost.mode & UInt32(S_IFMT) {
@@ -142,6 +153,7 @@ final class RemapNames {
                 temporaryFiles.append(name)
             }
         }
+        try keeper.noteFile(name)
         if ghost.mode & UInt32(S_IFMT) == UInt32(S_IFREG) {
             try source.write(ghost, to: name)
         }
@@ -164,9 +176,7 @@ final class RemapNames {
 
     private func ghostDirectory(_ ghost: GhostImage, path: String) throws(RestoreError) -> String {
         if let name = ghostNames[ghost.number] { return name }
-        var made: [String] = []
-        try makeParents(of: path, made: &made)
-        temporaryDirectories += made
+        try makeParents(of: path, made: &temporaryDirectories)
         var name = path
         // It may have been made already, for another one inside of it.
         if !temporaryDirectories.contains(path) {
@@ -182,6 +192,7 @@ final class RemapNames {
                 }
             }
             temporaryDirectories.append(name)
+            try keeper.note(.directory(name))
         }
         try applyAttributes(ghost, name: name, path: path)
         ghostNames[ghost.number] = name
@@ -223,6 +234,7 @@ final class RemapNames {
                 try Self.call { mkdir(name, 0o755) }
             }
             made.append(name)
+            try keeper.note(.directory(name))
         }
     }
 

@@ -69,20 +69,22 @@ package struct RestoreExecutor {
         let cgroups = try CgroupBuilder(tree: tree, options)
         let builder = TreeBuilder(tree: tree)
         let paths = TreePaths(acting: tree.namespaces.user.flatMap { ActingIDs($0.users, $0.groups) })
+        let keeper = RestoreKeeper()
         let names = RemapNames(
-            tree: tree, source: payload, keepsHelpers: options.keepsHelperNames, paths: paths)
-        let systemV = SystemVObjects(tree: tree, pages: payload)
+            tree: tree, source: payload, keepsHelpers: options.keepsHelperNames, paths: paths, keeper: keeper)
+        let systemV = SystemVObjects(tree: tree, pages: payload, keeper: keeper)
         let network = NetworkRestore(tree: tree, options: options)
         do throws(RestoreError) {
             let result = try build(
                 builder, names: names, systemV: systemV, cgroups: cgroups, network: network,
-                affinity: environment.affinity
+                keeper: keeper, affinity: environment.affinity
             ) {
                 (stage, root) throws(RestoreError) in
                 try environment.asBefore { () throws(RestoreError) in try call(stage, root) }
             }
             names.finish()
             systemV.keep()
+            keeper.finish()
             return result
         } catch {
             // While the tree's mounts are still there.
@@ -91,6 +93,7 @@ package struct RestoreExecutor {
             network.namespace.giveLinksBack()
             removeMade(systemV)
             cgroups.undo()
+            keeper.finish()
             throw error
         }
     }
@@ -111,7 +114,7 @@ package struct RestoreExecutor {
 
     private func build(
         _ builder: TreeBuilder, names: RemapNames, systemV: SystemVObjects, cgroups: CgroupBuilder,
-        network: NetworkRestore, affinity: [UInt64],
+        network: NetworkRestore, keeper: RestoreKeeper, affinity: [UInt64],
         call: (RestoreStage, PID) throws(RestoreError) -> Void
     ) throws(RestoreError) -> RestoredTree {
         let began = Self.microseconds()
@@ -127,7 +130,8 @@ package struct RestoreExecutor {
             givesMasters: options.givesMasters)
         if !tree.ownNamespaceKinds.contains(.mount) { try files.terminals.prepare() }
         let sessions = SessionTerminals(lender: lender, terminals: files.terminals)
-        try cgroups.make()
+        if let joined = options.joined[.ipc], !tree.systemV.isEmpty { try keeper.enterIPC(joined) }
+        try cgroups.make(keeper: keeper)
         faults.pass("control groups are made")
         let memory = MemoryBuilder(
             layout: layout, vdso: vdso, lender: lender, files: files, pages: payload,
@@ -139,7 +143,7 @@ package struct RestoreExecutor {
                 try network.namespace.build(in: PID(root.tid.rawValue))
                 faults.pass("the network namespace is built")
                 if tree.ownNamespaceKinds.contains(.mount) {
-                    try enterMounts(root, names.paths)
+                    try enterMounts(root, names.paths, keeper)
                     try files.terminals.prepare()
                 }
                 try call(.namespacesMade, PID(root.tid.rawValue))
@@ -153,6 +157,7 @@ package struct RestoreExecutor {
             try memory.prepare(process, areas)
         }
         try NestedNamespacesRestore(tree: tree).make(builder.processes, lender: lender)
+        faults.pass("namespaces within the tree are made")
         files.know(builder.processes)
         let forked = Self.microseconds()
         faults.pass("processes made")
@@ -209,7 +214,7 @@ package struct RestoreExecutor {
             log.task(process.pid, .debug, "signals, timers, limits and flags are set")
         }
         faults.pass("signals and limits are set")
-        let socketNames = SocketNames(names.paths, user: tree.namespaces.user)
+        let socketNames = SocketNames(names.paths, user: tree.namespaces.user, keeper: keeper)
         func taskFiles(_ lender: Lender) -> TaskFiles {
             TaskFiles(tree: tree, live: live, files: files, socketNames: socketNames, lender: lender)
         }
@@ -246,14 +251,17 @@ package struct RestoreExecutor {
         faults.pass("all is there")
         try call(.complete, root)
         try checkTime()
-        if let pidfile = options.pidfile { try writePidfile(pidfile, root) }
+        if let pidfile = options.pidfile {
+            try writePidfile(pidfile, root)
+            if !options.replacesPidfile { try keeper.note(.pidfile(pidfile)) }
+        }
         faults.pass("the pidfile is written")
         var handover: TerminalHandover?
         do throws(RestoreError) {
             if tree.ownNamespaceKinds.contains(.net) { try call(.networkRelease, root) }
             try call(.beforeResume, root)
             handover = try handTerminal()
-            try resume(live, files, network, cgroups)
+            try resume(live, files, network, cgroups, keeper)
         } catch {
             try? handover?.takeBack()
             if let pidfile = options.pidfile { _ = unlink(pidfile) }
@@ -271,7 +279,8 @@ package struct RestoreExecutor {
 
     /// Timers late, so that as little as can be of them is lost.
     private func resume(
-        _ live: [StubProcess], _ files: OpenFiles, _ network: NetworkRestore, _ cgroups: CgroupBuilder
+        _ live: [StubProcess], _ files: OpenFiles, _ network: NetworkRestore, _ cgroups: CgroupBuilder,
+        _ keeper: RestoreKeeper
     ) throws(RestoreError) {
         for process in live {
             guard let image = process.image.process else { continue }
@@ -283,7 +292,7 @@ package struct RestoreExecutor {
         try files.armTimers()
         faults.pass("timers are armed")
         try checkTime()
-        try commit(live, network, cgroups)
+        try commit(live, network, cgroups, keeper)
     }
 
     /// The shell's terminal goes to the tree just before it runs.
@@ -317,6 +326,7 @@ package struct RestoreExecutor {
         }
         let started = if let user { try user.born(start) } else { try start() }
         builder.note(started.pid.leader)
+        faults.pass("the root is born")
         try user?.writeMaps(of: started.pid)
         var root = try RootStub.seize(
             started.pid, layout: layout, vdso: vdso, inheritance: birth.inheritance, lender: lender.number)
@@ -325,6 +335,7 @@ package struct RestoreExecutor {
             // The privilege to choose is of the user namespace that owns the pid namespace.
             root.choosesIDs = namespaces.made.contains(.pid)
         }
+        faults.pass("the root is seized")
         // The stub can no longer notice that this is closed: it is traced, and dies with us that way.
         _ = consume started
         if tree.ownNamespaceKinds.contains(.cgroup) { try cgroups.enterNamespace(root, image.threads[0]) }
@@ -341,14 +352,24 @@ package struct RestoreExecutor {
     }
 
     /// From here on the tree's paths are those of its own mounts, where its files are looked for now.
-    private func enterMounts(_ root: StubThread, _ paths: TreePaths) throws(RestoreError) {
+    private func enterMounts(
+        _ root: StubThread, _ paths: TreePaths, _ keeper: RestoreKeeper
+    ) throws(RestoreError) {
         faults.pass("the mounts are made")
+        if !tree.remaps.isEmpty || hasBoundSockets { try keeper.enterMounts(of: PID(root.tid.rawValue)) }
         try paths.enter(root)
         let found =
             PreflightFiles(tree: tree, options: options).pathProblems(paths)
             + paths.inside { PreflightSockets(tree: tree, options: options).problems() }
         for problem in found.dropFirst() { log.error(problem.description) }
         if let first = found.first { throw first }
+    }
+
+    /// Whether sockets are given names of files.
+    private var hasBoundSockets: Bool {
+        tree.files.contains { file in
+            if case .unixSocket(let socket) = file.content { socket.path != nil } else { false }
+        }
     }
 
     private func endZombies(_ builder: TreeBuilder, _ threads: ThreadBuilder) throws(RestoreError) {
@@ -439,12 +460,12 @@ package struct RestoreExecutor {
     /// Final registers for all, then everyone is let go. Connections are unlocked in between, as late as can be: should
     /// we die before, they are in repair and locked, and another restore finds all as we did.
     private func commit(
-        _ live: [StubProcess], _ network: NetworkRestore, _ cgroups: CgroupBuilder
+        _ live: [StubProcess], _ network: NetworkRestore, _ cgroups: CgroupBuilder, _ keeper: RestoreKeeper
     ) throws(RestoreError) {
         // The stop of a child leaves a SIGCHLD in its parent, which the image does not have.
         for process in live.reversed() where process.isStopped {
             try finish(process)
-            try StopRequest.detachStopped(process)
+            try StopRequest.stop(process)
             let parent = live.first { $0.pid == process.image.parent }
             if let parent, !parent.isStopped, !ProcessBuilder.hasPendingChildSignal(parent.image) {
                 try ChildSignal.drain(parent.leader)
@@ -456,6 +477,8 @@ package struct RestoreExecutor {
         try cgroups.freeze()
         faults.pass("before unlocking")
         try network.release()
+        keeper.yield()
+        try StopRequest.release(live.filter(\.isStopped))
         try release(running)
         network.namespace.yieldLinks()
     }

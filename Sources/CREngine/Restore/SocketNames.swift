@@ -21,8 +21,11 @@ final class SocketNames {
     private let paths: TreePaths
     private let user: UserNamespaceImage?
 
+    private let keeper: RestoreKeeper
+
     /// `user`: the tree's own user namespace.
-    init(_ paths: TreePaths, user: UserNamespaceImage?) {
+    init(_ paths: TreePaths, user: UserNamespaceImage?, keeper: RestoreKeeper) {
+        self.keeper = keeper
         self.paths = paths
         self.user = user
     }
@@ -46,10 +49,12 @@ final class SocketNames {
         }
         let text = String(decoding: path, as: UTF8.self)
         let full = text.hasPrefix("/") ? text : "\(row.socket.directory ?? "")/\(text)"
+        var isNew = true
         try RestoreError.about(full, "a socket cannot be bound there") { () throws(Errno) -> Void in
             let file = try paths.inside { () throws(Errno) -> OwnedFD in
                 if let there = try? FileFacts.of(full, followingLinks: false), there.type == .socket {
                     if unlink(full) != 0 { throw Errno(rawValue: errno) }
+                    isNew = false
                 }
                 try Self.within(directory: text.hasPrefix("/") ? nil : row.socket.directory) {
                     () throws(Errno) -> Void in try Self.bind(fd, row.socket.name)
@@ -62,6 +67,7 @@ final class SocketNames {
                     name: row.socket.name, file: file.release(), path: full,
                     permissions: row.socket.permissions))
         }
+        if isNew { try paths.inside { () throws(RestoreError) in try keeper.noteFile(full) } }
     }
 
     /// Gives a socket a name whose file nobody else can find: in a file system of its own, which goes with the socket.

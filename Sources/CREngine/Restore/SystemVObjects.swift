@@ -8,13 +8,15 @@ import Glibc
 final class SystemVObjects {
     private let tree: TreeImage
     private let pages: ImagePayload
+    private let keeper: RestoreKeeper
     private var survivors: [SystemV.Kind: Set<UInt32>] = [:]
     private var made: [(kind: SystemV.Kind, id: UInt32)] = []
     private var isKept = false
     /// Another process may take the id that was asked for.
     private static let attempts = 8
 
-    init(tree: TreeImage, pages: ImagePayload) {
+    init(tree: TreeImage, pages: ImagePayload, keeper: RestoreKeeper) {
+        self.keeper = keeper
         self.tree = tree
         self.pages = pages
     }
@@ -259,6 +261,7 @@ final class SystemVObjects {
             switch answer {
             case .success(let id) where id == Int(object.id):
                 made.append((kind, object.id))
+                if !tree.ownNamespaceKinds.contains(.ipc) { try keeper.note(.object(kind, object.id)) }
                 try RestoreError.about(subject, "cannot be given to \(object.uid):\(object.gid)") {
                     () throws(Errno) in try SystemV.setOwner(kind, object)
                 }

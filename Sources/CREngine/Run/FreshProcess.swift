@@ -4,6 +4,17 @@ import Glibc
 /// How programs are started that work for us: in a process group of their own, with no blocked signal and the default
 /// action for every one. See posix_spawn(3).
 enum FreshProcess {
+    /// Our own, as `NAME=VALUE`.
+    static var environment: [String] {
+        var found: [String] = []
+        var place = environ
+        while let text = place.pointee {
+            found.append(String(cString: text))
+            place += 1
+        }
+        return found
+    }
+
     /// Starts the program at the path, without a shell; its name is the first word. Nil for our own environment.
     ///
     /// Throws what posix_spawn(3) answers: ENOENT for no such program, ENOEXEC for a script without an interpreter.
