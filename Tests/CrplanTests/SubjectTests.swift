@@ -142,7 +142,10 @@ struct SubjectTests {
     }
 
     /// Leaks of a cycle, a descriptor or an area a time, show up after some.
-    static var longCases: [SubjectCase] { carried.map { SubjectCase(subject: $0, steps: "cycle:15,check") } }
+    /// `clocks` has a thread that ends by itself, which can be between a look and a dump.
+    static var longCases: [SubjectCase] {
+        carried.filter { $0 != "clocks" }.map { SubjectCase(subject: $0, steps: "cycle:15,check") }
+    }
 
     @Test(arguments: Self.cases + Self.allowedCases)
     func `a subject keeps all that it set up`(_ row: SubjectCase) throws {
