@@ -59,7 +59,7 @@ static const struct subject subjects[] = {
     {"network", network, "[common] [ADDRESS…]: a network namespace that the caller has set up, and sockets in it; needs root"},
     {"nsfiles", nsfiles, "descriptors of its own namespaces, one shared with a child; needs root"},
     {"nested", nested, "KIND [outside]: a child in a namespace of its own, of uts and ipc two; ipc queue|segment; needs root"},
-    {"usermap", usermap, "[DIRECTORY]: ids of tasks, files, sockets and objects in a user namespace that --mapped has made"},
+    {"usermap", usermap, "[common] [DIRECTORY]: ids of tasks, files, sockets and objects in a user namespace that --mapped has made"},
     {"views", views, "COMMAND…: what commands of a shell print of namespaces that the caller has set up"},
     {"unborn", unborn, ": has chosen a pid namespace for its children, and has none yet; needs root"},
     {"uncarried", uncarried, "KIND: a way of being a task that blocks a dump"},
