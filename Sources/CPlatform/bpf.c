@@ -174,6 +174,11 @@ uint32_t cp_btf_structure(const struct cp_btf *btf, const char *name) { return f
 
 uint32_t cp_btf_iterator(const struct cp_btf *btf, const char *name) { return find(btf, name, BTF_KIND_FUNC); }
 
+uint32_t cp_btf_size(const struct cp_btf *btf, uint32_t structure)
+{
+	return structure == 0 || structure >= btf->count ? 0 : type_at(btf, structure)->size;
+}
+
 // In bits.
 static int member(const struct cp_btf *btf, uint32_t number, const char *name, int depth)
 {

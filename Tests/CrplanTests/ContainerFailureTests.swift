@@ -115,9 +115,9 @@ struct ContainerFailureTests {
             key: "ext-mount-map",
             allow: "{ext-mount-map: auto}"),
         Row(
-            message: "a message queue in an ipc namespace", kinds: ["--mount", "--ipc"],
-            inside: "mkdir q; mount -t mqueue q q; touch q/name", subject: ["views", "ls q"], code: "CRP111",
-            object: "message queue /name of the tree's ipc namespace"),
+            message: "a message queue that notifies by a thread", kinds: ["--mount", "--ipc"],
+            subject: ["mqueues", "thread"], code: "CRP111",
+            object: "message queue /bell of the tree's ipc namespace"),
         Row(
             message: "The root is covered", inside: "mount -t tmpfs over /", subject: ["views", "uname"],
             code: "CRP370", object: "at / (tmpfs /)"),

@@ -10,7 +10,7 @@ struct NamespaceTests {
     /// Kinds, as options of unshare(1) name them, and what lives in them.
     static let rows: [(kinds: String, subjects: [String])] = [
         ("uts", ["plain"]),
-        ("ipc", ["sysv", "sysv undo"]),
+        ("ipc", ["sysv", "sysv undo", "mqueues"]),
         (
             "pid",
             [
@@ -25,7 +25,7 @@ struct NamespaceTests {
         ("uts", ["cgroups namespace"]),
         ("pid,uts,ipc,cgroup", ["cgroups namespace"]),
         ("pid,mnt,net", ["unix dgram"]),
-        ("pid,uts,ipc", ["tree", "timers", "events", "pipes", "sysv", "creds", "tasks orphans"]),
+        ("pid,uts,ipc", ["tree", "timers", "events", "pipes", "sysv", "mqueues", "creds", "tasks orphans"]),
     ]
 
     static var cases: [(kinds: String, row: SubjectCase)] {
@@ -41,6 +41,13 @@ struct NamespaceTests {
             }
         } + [
             ("pid,uts,ipc", SubjectCase(subject: "tree", steps: "dump-running,cycle:3,check")),
+            ("ipc", SubjectCase(subject: "mqueues", steps: "cycle:2,check")),
+            ("user,pid,ipc", SubjectCase(subject: "mqueues", steps: "dump-running,cycle:2,check")),
+            ("ipc", SubjectCase(subject: "mqueues thread", steps: "dump-blocked,check")),
+            (
+                "mnt,ipc",
+                SubjectCase(subject: "mqueues mounted", steps: "dump-running,cycle:2,check", options: found)
+            ),
             ("pid", SubjectCase(subject: "pidfds", steps: "dump-blocked,check")),
             // Told by looking at somebody of the same namespaces.
             ("pid", SubjectCase(subject: "holder landlock", steps: "dump-blocked,check")),

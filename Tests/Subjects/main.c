@@ -49,6 +49,7 @@ static const struct subject subjects[] = {
     {"areas", areas, "[huge|common]: areas that the kernel treats in ways of their own: guarded, sealed, locked, droppable, huge"},
     {"cow", cow, "[common]: private memory that parent, children and a grandchild share copy-on-write"},
     {"sysv", sysv, "[user|outside|undo]: segments, semaphores and message queues of System V IPC"},
+    {"mqueues", mqueues, "[thread|mounted]: POSIX message queues of an ipc namespace that the caller has made"},
     {"ghosts", ghosts, "KIND: a deleted file that is large, or sparse, or has extended attributes"},
     {"outside", outside, "KIND: a pipe that a process outside reads"},
     {"pseudo", pseudo, "files of proc and sysfs about the whole system, read half"},

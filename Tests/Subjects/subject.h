@@ -81,4 +81,4 @@ int64_t realtime_ns(void);
 subject_body plain, unstoppable, registers, threads, crowd, descriptors, rseq, signals, memory, files, pipes, fifos, fdshare, tree, creds, identity, clocks,
     timers, unixsockets, inet, tcp, link_sockets, events, pidfds, memfds, huge_pages, epolls, locks, notify, eintr, killtarget, storm,
     holder, drift, terminals, links, devices, tasks, sysv, cgroups, directories, cow, ghosts, outside,
-    areas, uncarried, pseudo, processfiles, pathonly, denials, aio, placed, mount_tables, network, usermap, nsfiles, nested, views, unborn;
+    areas, uncarried, pseudo, processfiles, pathonly, denials, aio, placed, mount_tables, network, usermap, mqueues, nsfiles, nested, views, unborn;

@@ -46,6 +46,9 @@ bool cp_btf_index(struct cp_btf *btf);
 uint32_t cp_btf_structure(const struct cp_btf *btf, const char *name);
 uint32_t cp_btf_iterator(const struct cp_btf *btf, const char *name);
 
+/// Bytes of a structure; 0 where there is none.
+uint32_t cp_btf_size(const struct cp_btf *btf, uint32_t structure);
+
 /// Bits from the begin of a structure to a member, nameless structures inside looked through; -1 where there is none.
 int cp_btf_member(const struct cp_btf *btf, uint32_t structure, const char *name);
 

@@ -26,6 +26,7 @@ struct DumpBuilder: ~Copyable {
     private var sharedMemory: [SharedMemoryImage] = []
     var systemV = SystemVImage()
     private(set) var adjustments: [SemaphoreAdjustmentImage] = []
+    var posixQueues: [PosixQueueImage] = []
     var receivers: [Receiver] = []
     var packets: [SocketPacketImage] = []
     let inFlight = InFlightFiles()
@@ -152,6 +153,7 @@ struct DumpBuilder: ~Copyable {
             sharedMemory.append(SharedMemoryImage(shmid: UInt64(inode.shmid), pages: pagemap))
         }
         try copySegments()
+        try copyPosixQueues(kernel)
         for ghost in files.ghosts {
             try pause.check()
             try copy(ghost)
@@ -198,6 +200,7 @@ struct DumpBuilder: ~Copyable {
         }
         tree.sharedMemory = sharedMemory
         tree.systemV = systemV
+        tree.posixQueues = posixQueues
         tree.socketExtras = files.socketExtras
         tree.tcpStreams = sockets.streams
         tree.cgroups = cgroups.image(cgroupMode, cgroupChoice)
@@ -269,6 +272,16 @@ struct DumpBuilder: ~Copyable {
             file, snapshot.sockets[file.inode], pidfd: pidfd, holder, descriptor, owner: owner)
         {
             return files.add(socket, of: file)
+        }
+        if let state = MessageQueue.recognise(file, in: snapshot), !file.isPathOnly, !state.isMounted {
+            guard let place = state.place else {
+                throw .cannotCarry(
+                    "process \(holder): fd \(descriptor) is a message queue outside of the tree")
+            }
+            var image = PosixQueueFileImage(
+                queue: UInt32(place + 1), flags: file.info.flags & ~DescriptorInfo.closeOnExec)
+            image.owner = owner
+            return files.id(of: file, .posixQueue(image))
         }
         if let state = NamespaceFD.recognise(file, in: snapshot) {
             guard let member = state.member(in: snapshot),

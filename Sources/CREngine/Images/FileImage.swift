@@ -19,6 +19,7 @@ package struct FileImage: Equatable, Sendable {
         case inotify(InotifyImage)
         case fanotify(FanotifyImage)
         case terminal(TerminalFileImage)
+        case posixQueue(PosixQueueFileImage)
         /// A kind that this build reads but cannot restore; `kind` is the fd_types number.
         case unsupported(kind: UInt32)
     }
@@ -50,6 +51,7 @@ extension FileImage.Content {
         case .inotify(let image): (image.owner, image.flags)
         case .fanotify(let image): (image.owner, image.flags)
         case .terminal(let image): (image.owner, image.flags)
+        case .posixQueue(let image): (image.owner, image.flags)
         case .fifo, .namespaceFD, .unsupported: nil
         }
     }
@@ -121,6 +123,9 @@ extension FileImage.Content {
         case .terminal(var image):
             image.owner = owner
             self = .terminal(image)
+        case .posixQueue(var image):
+            image.owner = owner
+            self = .posixQueue(image)
         case .fifo, .namespaceFD, .unsupported: break
         }
     }

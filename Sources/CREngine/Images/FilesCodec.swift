@@ -6,7 +6,7 @@ extension FileImage {
     /// CRIU's number of the kind (fd_types).
     var kind: UInt32 {
         switch content {
-        case .regular: FD_TYPES__REG.rawValue
+        case .regular, .posixQueue: FD_TYPES__REG.rawValue
         case .pipe: FD_TYPES__PIPE.rawValue
         case .fifo: FD_TYPES__FIFO.rawValue
         case .memfd: FD_TYPES__MEMFD.rawValue
@@ -54,6 +54,7 @@ extension FileImage {
             case .inotify(let inotify): message.pointee.ify = inotify.message(id: id, in: arena)
             case .fanotify(let fanotify): message.pointee.ffy = fanotify.message(id: id, in: arena)
             case .terminal(let terminal): message.pointee.tty = terminal.message(id: id, in: arena)
+            case .posixQueue(let queue): message.pointee.reg = queue.asExternal.message(id: id, in: arena)
             case .unsupported: break
             }
             return message
@@ -81,7 +82,9 @@ extension FileImage {
             return part
         }
         switch message.type {
-        case FD_TYPES__REG: return .regular(try RegularFileImage(try checked(message.reg, id: \.id), entry))
+        case FD_TYPES__REG:
+            let file = try RegularFileImage(try checked(message.reg, id: \.id), entry)
+            return PosixQueueFileImage(file).map { .posixQueue($0) } ?? .regular(file)
         case FD_TYPES__PIPE: return .pipe(PipeImage(try checked(message.pipe, id: \.id)))
         case FD_TYPES__FIFO: return .fifo(FifoImage(try checked(message.fifo, id: \.id)))
         case FD_TYPES__MEMFD: return .memfd(MemfdFileImage(try checked(message.memfd, id: \.id)))

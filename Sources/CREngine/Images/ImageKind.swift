@@ -77,6 +77,7 @@ package enum ImageName {
     package static func sharedSegments(_ namespace: UInt32) -> String { "ipcns-shm-\(namespace).img" }
     package static func semaphoreSets(_ namespace: UInt32) -> String { "ipcns-sem-\(namespace).img" }
     package static func messageQueues(_ namespace: UInt32) -> String { "ipcns-msg-\(namespace).img" }
+    package static func posixQueues(_ namespace: UInt32) -> String { "ipcns-mqueue-\(namespace).img" }
     package static func userNamespace(_ namespace: UInt32) -> String { "userns-\(namespace).img" }
     /// The mounts of one mount namespace, by its number in `ids-PID.img`.
     package static func mounts(_ namespace: UInt32) -> String { "mountpoints-\(namespace).img" }

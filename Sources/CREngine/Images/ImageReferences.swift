@@ -39,6 +39,23 @@ extension ImageSet {
                 )
             }
         }
+        if !tree.posixQueues.isEmpty, !tree.ownNamespaceKinds.contains(.ipc) {
+            throw ImageError(
+                file: ImageName.posixQueues(tree.ipcNamespace),
+                "is there, and the tree has no ipc namespace of its own")
+        }
+        for queue in tree.posixQueues {
+            try queue.check()
+            guard let waiting = queue.notification else { continue }
+            let task = tree.tasks.first { $0.pid.rawValue == waiting.pid }
+            let numbers = Set(tree.posixQueueFiles(of: queue.number).map(\.id))
+            guard task?.descriptors.contains(where: { numbers.contains($0.file) }) == true else {
+                throw ImageError(
+                    file: ImageName.extras,
+                    "message queue \(queue.number) notifies task \(waiting.pid), which has no descriptor of it"
+                )
+            }
+        }
         for segment in tree.systemV.segments {
             guard
                 let pages = tree.sharedMemory.first(where: { $0.shmid == UInt64(segment.object.id) })?.pages,
@@ -105,6 +122,13 @@ extension ImageSet {
                 }
                 if let id = terminal.regularFile, files[id] == nil {
                     throw missing(id, named: ImageName.files)
+                }
+            case .posixQueue(let queue):
+                guard tree.posixQueues.contains(where: { $0.number == queue.queue }) else {
+                    throw ImageError(
+                        file: ImageName.files,
+                        "file \(file.id) names message queue \(queue.queue), which is not in \(ImageName.posixQueues(tree.ipcNamespace))"
+                    )
                 }
             case .fifo(let fifo):
                 if let id = fifo.regularFile, files[id] == nil { throw missing(id, named: ImageName.files) }

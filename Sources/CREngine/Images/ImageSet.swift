@@ -31,6 +31,7 @@ package enum ImageSet {
             try segment.pages.write(name: ImageName.sharedPagemap(segment.shmid), in: directory)
         }
         try tree.systemV.write(namespace: tree.ipcNamespace, to: directory)
+        try PosixQueueImage.write(tree.posixQueues, namespace: tree.ipcNamespace, to: directory)
         try writeOne(.seccomp, ImageName.seccomp, SeccompCodec.packed(tree.seccompFilters), to: directory)
         if let cgroups = tree.cgroups {
             try writeOne(.cgroup, ImageName.cgroup, cgroups.packed(), to: directory)

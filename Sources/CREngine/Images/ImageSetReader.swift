@@ -59,6 +59,7 @@ extension ImageSet {
         }
         tree.terminals = try readTerminals(in: directory, framing)
         tree.systemV = try SystemVImage.read(namespace: tree.ipcNamespace, in: directory, framing)
+        tree.posixQueues = try PosixQueueImage.read(namespace: tree.ipcNamespace, in: directory, framing)
         tree.sharedMemory = try readSharedMemory(of: tree, in: directory, framing)
         tree.seccompFilters =
             try readOptional(.seccomp, ImageName.seccomp, in: directory, framing) {

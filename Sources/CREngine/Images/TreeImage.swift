@@ -29,6 +29,8 @@ package struct TreeImage: Equatable, Sendable {
     package var socketExtras: [UInt32: SocketExtras] = [:]
     /// Objects of System V IPC (`ipcns-shm-NS.img`, `ipcns-sem-NS.img`, `ipcns-msg-NS.img`).
     package var systemV = SystemVImage()
+    /// POSIX message queues (`ipcns-mqueue-NS.img`).
+    package var posixQueues: [PosixQueueImage] = []
     package var cgroups: CgroupImage?
     /// `seccomp.img`; a thread's filters are chained by `SeccompFilterImage.next`.
     package var seccompFilters: [SeccompFilterImage] = []

@@ -84,6 +84,13 @@ struct KernelTypes {
         return (bits / 8, 1 << (bits % 8))
     }
 
+    /// Bytes of a structure. Throws ENOENT.
+    func size(_ structure: String) throws(Errno) -> Int {
+        let size = with { cp_btf_size($0, cp_btf_structure($0, structure)) }
+        if size == 0 { throw .noEntry }
+        return Int(size)
+    }
+
     private func bits(_ structure: String, _ member: String) throws(Errno) -> Int32 {
         let bits = with { cp_btf_member($0, cp_btf_structure($0, structure), member) }
         if bits < 0 { throw .noEntry }

@@ -22,10 +22,11 @@ enum SystemVRules {
                     .ipcOutside, FindingObject(inode: UInt64(object.id), peer: short(outsiders)),
                     "\(kind) \(name(object)), also used by \(short(outsiders))"))
         }
-        found += facts.messageQueues.map {
-            Finding(
-                .messageQueue, FindingObject(pid: context.snapshot.root, path: "/\($0)"),
-                "message queue /\($0) of the tree's ipc namespace")
+        found += facts.posixQueues.compactMap { queue in
+            guard let obstacle = queue.obstacle(in: context.snapshot) else { return nil }
+            return Finding(
+                .messageQueue, FindingObject(pid: context.snapshot.root, path: "/\(queue.name)"),
+                "message queue /\(queue.name) of the tree's ipc namespace: \(obstacle)")
         }
         found += facts.oddUndoLists.map {
             Finding(

@@ -64,6 +64,10 @@ struct NamespaceIDs {
         for place in tree.systemV.segments.indices { renumber(&tree.systemV.segments[place].object) }
         for place in tree.systemV.semaphores.indices { renumber(&tree.systemV.semaphores[place].object) }
         for place in tree.systemV.queues.indices { renumber(&tree.systemV.queues[place].object) }
+        for place in tree.posixQueues.indices {
+            tree.posixQueues[place].uid = user(tree.posixQueues[place].uid)
+            tree.posixQueues[place].gid = group(tree.posixQueues[place].gid)
+        }
     }
 
     func renumbered(_ ghost: GhostImage) -> GhostImage {

@@ -55,6 +55,10 @@ struct NamespacePIDs {
             tree.terminals[place].foreground = number(tree.terminals[place].foreground)
         }
         renumber(&tree.systemV)
+        for place in tree.posixQueues.indices {
+            guard let pid = tree.posixQueues[place].notification?.pid else { continue }
+            tree.posixQueues[place].notification?.pid = number(pid)
+        }
         // From inside, nobody sees a session that is outside.
         tree.deadSession = losesNamespace ? tree.deadSession.map { number($0) } : nil
         return tree

@@ -66,6 +66,8 @@ final class OpenFiles {
         case .timerFD(let image): opened = try timers.open(id, image).release()
         case .processFD(let image): opened = try processes.open(id, image).release()
         case .namespaceFD(let image): opened = try processes.open(id, image, tasks: tasks).release()
+        case .posixQueue:
+            throw RestoreError("file \(id)", "is opened with its message queue and was asked for before")
         case .unixSocket, .epoll, .inotify, .fanotify:
             throw RestoreError("file \(id)", "is made by a task and was asked for before it was")
         case .inetSocket, .packetSocket, .netlinkSocket:
@@ -133,7 +135,7 @@ final class OpenFiles {
         case .regular(let file): opened = try names.open(id, path: file.path, flags: mode).release()
         case .memfd(let memfd): opened = try shared.openForMapping(id, memfd, mode: mode).release()
         case .pipe, .fifo, .unixSocket, .inetSocket, .packetSocket, .netlinkSocket, .eventFD, .signalFD,
-            .timerFD, .processFD, .namespaceFD, .epoll, .terminal, .inotify, .fanotify:
+            .timerFD, .processFD, .namespaceFD, .epoll, .terminal, .inotify, .fanotify, .posixQueue:
             throw RestoreError("file \(id)", "cannot be mapped and is in the image")
         case .unsupported(let kind): throw Self.unsupported(id, kind)
         }

@@ -40,7 +40,7 @@ struct PreflightFiles {
                     RestoreError(
                         users.first ?? "file \(file.id)",
                         "is of kind \(FileKindName.name(kind)), which cannot be restored yet"))
-            case .pipe, .fifo, .memfd, .unixSocket, .terminal: break
+            case .pipe, .fifo, .memfd, .unixSocket, .terminal, .posixQueue: break
             case .inetSocket, .packetSocket, .netlinkSocket: break
             case .eventFD, .signalFD, .timerFD, .processFD, .namespaceFD, .epoll: break
             // Their files are looked for by `NotifyFiles`.

@@ -134,6 +134,8 @@ package struct RestoreExecutor {
         try cgroups.make(keeper: keeper)
         faults.pass("control groups are made")
         let memory = MemoryBuilder(
+        let namespaces = NamespacesRestore(tree: tree, options: options)
+        let queues = PosixQueues(tree: tree)
             layout: layout, vdso: vdso, lender: lender, files: files, pages: payload,
             systemV: systemV, affinity: affinity)
         try makeTree(
@@ -141,6 +143,8 @@ package struct RestoreExecutor {
             sessions: sessions,
             entered: { (root) throws(RestoreError) in
                 try network.namespace.build(in: PID(root.tid.rawValue))
+                // Some are opened by paths of the mounts.
+                try namespaces.visit(.ipc, root) { () throws(RestoreError) in try queues.make(files) }
                 faults.pass("the network namespace is built")
                 if tree.ownNamespaceKinds.contains(.mount) {
                     try enterMounts(root, names.paths, keeper)
@@ -175,7 +179,6 @@ package struct RestoreExecutor {
         }
         let descriptors = DescriptorBuilder(lender: lender, files: files)
         var pages: UInt64 = 0
-        let namespaces = NamespacesRestore(tree: tree, options: options)
         try namespaces.visit(.ipc, live[0].leader) { () throws(RestoreError) in
             try systemV.makeSegments(Array(ours))
         }
@@ -247,6 +250,7 @@ package struct RestoreExecutor {
         faults.pass("descriptors placed")
         try FileLockBuilder(tree: tree).take(live)
         try cgroups.limit()
+        try queues.notify(live)
         try network.namespace.connect()
         faults.pass("all is there")
         try call(.complete, root)

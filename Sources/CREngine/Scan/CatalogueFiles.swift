@@ -122,11 +122,14 @@ extension FindingCode {
         case .messageQueue:
             Entry(
                 .block, "POSIX message queue", criu: "mqueue",
-                "This build carries message queues neither by a descriptor nor in an ipc namespace of the tree's own; let the "
-                    + "program close and remove the queue (mq_unlink), or use a socket or pipe in its place.",
+                "A queue of an ipc namespace of the tree's own is carried, with its messages, unless the finding says "
+                    + "why not. One of the host's namespace is not: nobody can tell who else uses it. Start the program in an ipc "
+                    + "namespace of its own (unshare --ipc), or let it close and remove the queue (mq_unlink).",
                 kernel: "A queue belongs to the ipc namespace, and mq_receive(3) can only read messages by "
-                    + "taking them out.",
-                restore: "None today, it blocks.")
+                    + "taking them out; a program inside the kernel (BPF) reads them where they are.",
+                restore:
+                    "A queue of the tree's own namespace is made again with its messages in their order, by "
+                    + "the descriptors' names and modes, with who is to be notified.")
         case .packetPipe:
             Entry(
                 .block, "pipe in packet mode",

@@ -95,7 +95,7 @@ package struct Collector {
         snapshot.locks = LockScan.locks(of: snapshot)
         snapshot.watchedTasks = WriteTracker.watched(root: snapshot.root)
         do throws(CollectorError) {
-            snapshot.systemV = try SystemVScan.facts(of: snapshot)
+            snapshot.systemV = try SystemVScan.facts(of: snapshot, notes)
         } catch {
             // Without privileges nobody enters the tree's ipc namespace, and the rest of a look tells enough.
             guard !snapshot.isFrozen, case .unreadable(let path, .perm) = error else { throw error }

@@ -16,6 +16,7 @@ package final class KernelNotes: Sendable {
     private let timers = Mutex<TimerNotesReader??>(nil)
     private let threads = Mutex<ThreadNotesReader??>(nil)
     private let emptyMessages = Mutex<EmptyMessagesReader??>(nil)
+    private let posixQueues = Mutex<PosixQueueReader??>(nil)
     /// Threads of one process from which on asking the kernel of them all costs less than asking each.
     private static let many = 8
     /// Descriptors of one process from which on the kernel is asked for all of their files.
@@ -71,6 +72,31 @@ package final class KernelNotes: Sendable {
                 ?? (Self.hasInitialNumbers ? made().types.flatMap { try? EmptyMessagesReader($0) } : nil)
             known = .some(reader)
             return try reader?.messages(of: fd)
+        }
+    }
+
+    /// The POSIX message queue behind a descriptor; nil where the kernel does not tell.
+    func posixQueue(of pid: PID, _ descriptor: Int32) -> PosixQueueNote? {
+        let found = try? posixQueueReader()?.queues(
+            of: pid, [descriptor], knowsTasks: Self.hasInitialNumbers)
+        return found?[descriptor]
+    }
+
+    /// What waits in a queue that nobody uses meanwhile. Throws EIO where somebody does.
+    func messages(of queue: PosixQueueNote) throws(Errno) -> [PosixQueueImage.Message] {
+        guard let reader = posixQueueReader() else { throw .notSupported }
+        return try reader.messages(of: queue)
+    }
+
+    private func posixQueueReader() -> PosixQueueReader? {
+        posixQueues.withLock { known in
+            if let known { return known }
+            let made = made()
+            let reader = made.types.flatMap { types in
+                made.descriptors.flatMap { try? PosixQueueReader(types, $0) }
+            }
+            known = .some(reader)
+            return reader
         }
     }
 

@@ -64,8 +64,7 @@ package struct NestedNamespace: Equatable, Sendable {
                         let lines = try SystemV.table(kind).count { $0 == UInt8(ascii: "\n") }
                         if lines > 1 { return "in which there are objects of System V IPC" }
                     }
-                    return try MessageQueueNames.here().isEmpty
-                        ? nil : "in which there are POSIX message queues"
+                    return try PosixQueueScan.findsAny() ? "in which there are POSIX message queues" : nil
                 } catch {
                     return "of which the objects cannot be read: \(error)"
                 }

@@ -38,8 +38,10 @@ package struct SystemVFacts: Equatable, Sendable {
     package var oddUndoLists: [TID] = []
     /// All semaphore sets of the namespace, where a process has such a list.
     package var allSemaphores: [SemaphoreSetRow] = []
-    /// Names of the POSIX message queues of an ipc namespace of the tree's own, whoever has them open.
-    package var messageQueues: [String] = []
+    /// POSIX message queues of an ipc namespace of the tree's own, whoever has them open.
+    package var posixQueues: [PosixQueueFacts] = []
+    /// Of the file system that those queues are the files of; nil where the tree has no such namespace.
+    package var posixQueueDevice: DeviceNumber?
     package init() {}
 
     /// Semaphore sets that a process may have adjustments of.

@@ -12,7 +12,7 @@ enum SystemVScan {
         UInt64(CP_SYS_msgsnd): .queue, UInt64(CP_SYS_msgrcv): .queue,
     ]
 
-    static func facts(of snapshot: Snapshot) throws(CollectorError) -> SystemVFacts {
+    static func facts(of snapshot: Snapshot, _ notes: KernelNotes) throws(CollectorError) -> SystemVFacts {
         guard snapshot.ownNamespaceKinds.contains(.ipc) else { return try look(snapshot, takesAll: false) }
         // What is there is there for the tree.
         return try NamespaceVisit.run(
@@ -27,7 +27,9 @@ enum SystemVScan {
         ) { () throws(CollectorError) in
             var facts = try look(snapshot, takesAll: true)
             do throws(Errno) {
-                facts.messageQueues = try MessageQueueNames.here()
+                var scan = try PosixQueueScan(notes)
+                scan.addUnlinked(of: snapshot)
+                (facts.posixQueues, facts.posixQueueDevice) = (scan.queues, scan.device)
             } catch {
                 throw .unreadable(path: "the message queues of process \(snapshot.root)", errno: error)
             }

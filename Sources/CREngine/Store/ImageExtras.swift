@@ -76,6 +76,7 @@ struct ImageExtras: Codable, Equatable {
     var files: FileExtras?
     var unixSockets: UnixSocketExtras?
     var systemV: SystemVExtras?
+    var posixQueues: [PosixQueueExtras]?
     var streams: [Stream]?
     /// Terminals of tty-info.img, by id, all slaves of which were closed.
     var closedTerminals: [UInt32]?
@@ -123,6 +124,7 @@ struct ImageExtras: Codable, Equatable {
         files = FileExtras(tree)
         unixSockets = UnixSocketExtras(tree)
         systemV = SystemVExtras(tree.systemV)
+        if !tree.posixQueues.isEmpty { posixQueues = tree.posixQueues.map(PosixQueueExtras.init) }
         let streams = tree.streams.sorted { $0.key < $1.key }.map { Stream($0.key, $0.value) }
         if !streams.isEmpty { self.streams = streams }
         let closed = tree.terminals.filter(\.slaveIsClosed).map(\.id)
@@ -136,7 +138,8 @@ struct ImageExtras: Codable, Equatable {
     /// Writes the file, unless there is nothing to say.
     func write(to directory: borrowing OwnedFD) throws(ImageError) {
         if threads.isEmpty && processes == nil && sockets == nil && files == nil
-            && unixSockets == nil && systemV == nil && streams == nil && closedTerminals == nil
+            && unixSockets == nil && systemV == nil && posixQueues == nil && streams == nil
+            && closedTerminals == nil
             && deadSession == nil && userNamespace == nil
         {
             return
@@ -233,6 +236,7 @@ struct ImageExtras: Codable, Equatable {
             tree.namespaces.user?.keptGroups = userNamespace.keptGroups
         }
         systemV?.apply(to: &tree.systemV)
+        for row in posixQueues ?? [] { row.apply(to: &tree.posixQueues) }
         for row in streams ?? [] {
             if let ending = row.value { tree.streams[row.file] = ending }
         }
