@@ -145,6 +145,38 @@ struct GivenNamespaceTests {
         #expect(run.ending == .exit(0), "\(run.output)")
     }
 
+    /// A session of the pod's numbers can only be made by its leader.
+    @Test func `a session in an external pid namespace whose leader has ended blocks`() throws {
+        let run = try python(
+            #"""
+            pod = child(hold("pid", "--fork", "--kill-child"))
+            entering = start(None, None, "/usr/bin/nsenter", "-t", str(pod), "--pid", "/usr/bin/python3", "-uc", textwrap.dedent("""
+            import os, time
+            os.setsid()
+            leader = os.getpid()
+            if os.fork(): os._exit(0)
+            while os.getppid() == leader: time.sleep(0.01)
+            print('session', leader)
+            print('ready')
+            while not os.path.exists('go'): time.sleep(0.02)
+            print('done')
+            """))
+            gone(entering)
+            tree, = [pid for pid in open(f"/proc/{pod}/task/{pod}/children").read().split() if "python3" in open(f"/proc/{pid}/cmdline").read()]
+            number = open("out").read().split()[1]
+            inode = os.stat(f"/proc/{pod}/ns/pid").st_ino
+            refused = crplan("dump", "-t", tree, "-D", "images", "--external", f"pid[{inode}]:pod", fails=True)
+            assert f"CRP417 session {number} of the pid namespace that is given, whose leader has ended" in refused, refused
+            open("p.yaml", "w").write(f'version: 1\nname: p\nselect: [{{pid: {tree}}}]\nstore: {{path: "{os.getcwd()}/store"}}\n'
+                                      f'dump: {{after: kill}}\nallow: {{shell-job: true, external: ["pid[{inode}]:pod"]}}\n')
+            plan = crplan("plan", "p.yaml", fails=True)
+            assert "CRP417" in plan, plan
+            open("go", "w").close()
+            await_that(lambda: "done" in open("out").read(), "it does not run on")
+            """#, "session")
+        #expect(run.ending == .exit(0), "\(run.output)")
+    }
+
     /// The image has none of these namespaces: the tree lived in those of the host.
     @Test func `a tree of the host joins namespaces of others`() throws {
         let run = try python(

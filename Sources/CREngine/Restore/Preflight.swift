@@ -95,6 +95,13 @@ struct Preflight {
                     "lived in another \(nested.map(\.name).joined(separator: ", ")) namespace than the root of the "
                         + "tree, which cannot be restored yet"))
         }
+        if tree.namespaces.pidLabel != nil, root.sid != root.pid, root.sid.rawValue != 0 {
+            found.append(
+                RestoreError(
+                    "task \(root.pid)",
+                    "belongs to session \(root.sid) of the pid namespace that is given, and can be born into none there",
+                    remedy: "dump the tree from the leader of its session"))
+        }
         let hasOwn = tree.ownNamespaceKinds.contains(.pid)
         if tree.namespaces.pidLabel == nil, hasOwn != (root.pid == PID(1)) {
             found.append(

@@ -24,6 +24,18 @@ extension FindingCode {
                 restore:
                     "None, it blocks. A session in which the tree alone is left is made again by a short-lived "
                     + "process with the leader's number.")
+        case .givenSession:
+            Entry(
+                .block, "session in a pid namespace that is given, whose leader is outside the tree",
+                "The tree goes into a pid namespace that others keep (--external pid), and its session was made there by "
+                    + "a process that is not in the tree or has ended; start the program with setsid(1) in that namespace, or let the "
+                    + "policy select the leader too.",
+                kernel:
+                    "A process that enters a pid namespace brings its session from outside, and can make another "
+                    + "only with its own number as the id.",
+                restore:
+                    "None, it blocks. A session that the root leads is made again, and one that leads out of the "
+                    + "namespace becomes another of outside.")
         case .groupOutside:
             Entry(
                 .block, "process group whose leader is outside the tree", criu: "shell-job",

@@ -105,6 +105,7 @@ package enum FindingCode: String, CaseIterable, Sendable, Codable {
     case leaseUnsettled = "CRP414"
     case lockOutside = "CRP415"
     case terminalUnread = "CRP416"
+    case givenSession = "CRP417"
     case device = "CRP501"
     case gpu = "CRP502"
     case kvm = "CRP503"

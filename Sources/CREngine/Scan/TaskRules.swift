@@ -48,7 +48,12 @@ enum TaskRules {
         var found: [Finding] = []
         let object = FindingObject(pid: task.pid)
         let job = ShellJob(snapshot)
-        if let leader = snapshot.outsideLeaders[task.sid], !isCarried(leader, task.sid, in: context) {
+        if let (number, leader) = givenSession(task, in: context) {
+            let what = leader.isAlive ? leader.description : ", whose leader has ended"
+            found.append(
+                Finding(
+                    .givenSession, object, "session \(number) of the pid namespace that is given" + what))
+        } else if let leader = snapshot.outsideLeaders[task.sid], !isCarried(leader, task.sid, in: context) {
             let isAllowed = context.allow.shellJob && job?.session == task.sid
             found.append(
                 Finding(
@@ -67,6 +72,19 @@ enum TaskRules {
                     severity: isAllowed ? .allowed : nil))
         }
         return found
+    }
+
+    /// The session of the root, where its leader is no task of the tree and has its number in a pid namespace that a restore is
+    /// given: the root is born there into a session of outside, and has only its own number to make one of.
+    private static func givenSession(
+        _ task: TaskFacts, in context: ScanContext
+    ) -> (number: Int32, leader: OutsideProcess)? {
+        let snapshot = context.snapshot
+        guard snapshot.label(of: .pid, context.allow) != nil, let root = snapshot.task(snapshot.root),
+            task.sid == root.sid, let leader = snapshot.outsideLeaders[root.sid],
+            let number = root.status.namespaceSessions.last, number != 0
+        else { return nil }
+        return (number, leader)
     }
 
     /// A leader that has ended is stood in for at restore, unless somebody outside the tree keeps its number taken. In a
