@@ -323,7 +323,7 @@ struct RestoreCommand: ParsableCommand {
         options.externalLinks = place.externalLinks + external.filter(NetworkOutside.isOne)
         options.vethPairs = network.vethPairs
         options.emptiesNetwork = network.emptiesNetwork
-        options.joined = try joined.open()
+        try joined.apply(to: &options)
         for text in external {
             guard let place = ExternalResource.place(ofDevice: text), !tree.mounts(device: place.name) else {
                 continue

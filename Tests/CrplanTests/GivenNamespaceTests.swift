@@ -218,6 +218,98 @@ struct GivenNamespaceTests {
         #expect(run.ending == .exit(0), "\(run.output)")
     }
 
+    /// Its paths lead there as they do for whoever is there.
+    @Test func `a tree of the host joins a mount namespace of others`() throws {
+        let run = try python(
+            #"""
+            os.mkdir("data")
+            for name in "kept", "other": open(f"data/{name}", "w").write("abc")
+            holder = hold("mount")
+            def there(script): subprocess.run(["nsenter", "-t", str(holder.pid), "-m", "sh", "-ec", script], cwd="/", check=True)
+            there(f"mount -t tmpfs there {directory}/data; printf abc > {directory}/data/kept; chmod 644 {directory}/data/kept")
+            source = """
+            import os, time
+            file = open('data/NAME', 'a+')
+            gone = open('data/gone', 'w+')
+            gone.write('of a ghost')
+            gone.flush()
+            os.unlink('data/gone')
+            print('ready')
+            while not os.path.exists('go'): time.sleep(0.02)
+            file.write('def')
+            file.flush()
+            gone.seek(0)
+            assert gone.read() == 'of a ghost'
+            print('mnt', os.stat('/proc/self/ns/mnt').st_ino, os.fstat(file.fileno()).st_dev == os.stat('data').st_dev == os.fstat(gone.fileno()).st_dev)
+            """
+            tree = start(None, None, "/usr/bin/python3", "-uc", source.replace("NAME", "other"))
+            crplan("dump", "-t", tree, "-D", "full")
+            gone(tree)
+            refused = crplan("restore", "-D", "full", "-d", "--join-ns", f"mnt:{holder.pid}", fails=True)
+            assert "data/other: cannot be found" in refused, refused
+            os.remove("out")
+            tree = start(None, None, "/usr/bin/python3", "-uc", source.replace("NAME", "kept"))
+            crplan("dump", "-t", tree, "-D", "images")
+            gone(tree)
+            crplan("restore", "-D", "images", "-d", "--join-ns", f"mnt:{holder.pid}")
+            finish(tree)
+            inode = os.stat(f"/proc/{holder.pid}/ns/mnt").st_ino
+            assert f"mnt {inode} True" in open("out").read(), open("out").read()
+            assert open("data/kept").read() == "abc"
+            there(f"test $(cat {directory}/data/kept) = abcdef")
+            """#, "mounts")
+        #expect(run.ending == .exit(0), "\(run.output)")
+    }
+
+    /// The image's ids are those of the namespace then, as with criu.
+    @Test func `a tree of the host joins a user namespace of others`() throws {
+        let run = try python(
+            #"""
+            os.chmod(".", 0o755)
+            def mapped(*rest):
+                process = hold("user", *rest)
+                for name in "uid_map", "gid_map": open(f"/proc/{process.pid}/{name}", "w").write("0 100000 2000\n")
+                return process
+            holder = mapped("net")
+            def begin(user):
+                if os.path.exists("out"): os.remove("out")
+                return start(None, None, "/usr/bin/python3", "-uc", f"""
+                import os, time
+                os.setgroups([7])
+                os.setresgid({user}, {user}, {user})
+                os.setresuid({user}, {user}, {user})
+                child = os.fork()
+                if child: print('ready')
+                while not os.path.exists('go'): time.sleep(0.02)
+                if child:
+                    assert os.waitpid(child, 0)[1] == 0
+                    for kind in 'user', 'net': print(kind, os.stat('/proc/self/ns/' + kind).st_ino)
+                assert os.getresuid() == ({user},) * 3 and os.getresgid() == ({user},) * 3 and os.getgroups() == [7]
+                """)
+            tree = begin(5000)
+            crplan("dump", "-t", tree, "-D", "full")
+            gone(tree)
+            refused = crplan("restore", "-D", "full", "-d", "--join-ns", f"user:{holder.pid}", fails=True)
+            assert "has user 5000, which its user namespace does not have" in refused, refused
+            tree = begin(1000)
+            crplan("dump", "-t", tree, "-D", "images")
+            gone(tree)
+            join = ["restore", "-D", "images", "-d", "--join-ns"]
+            for text, why in (f"user:{os.getpid()}", "this process's own"), (f"user:/proc/{holder.pid}/ns/net", "it is none"), \
+                    (f"user:{holder.pid},0,3000", "has no user 0 or no group 3000"), (f"user:{holder.pid},0", "user:PID,UID,GID"), \
+                    (f"pid:{holder.pid}", "--external pid[INODE]:NAME"):
+                refused = crplan(*join, text, fails=True)
+                assert why in " ".join(refused.split()), refused
+            crplan(*join, f"user:{holder.pid},0,0", "--join-ns", f"net:{holder.pid}")
+            status = open(f"/proc/{tree}/status").read()
+            assert "Uid:\t101000\t101000\t101000\t101000" in status and "Groups:\t100007" in status, status
+            finish(tree)
+            for kind in "user", "net":
+                assert f"{kind} " + str(os.stat(f"/proc/{holder.pid}/ns/{kind}").st_ino) in open("out").read(), open("out").read()
+            """#, "user")
+        #expect(run.ending == .exit(0), "\(run.output)")
+    }
+
     /// Flags of a dump and of a restore; see EmptyNetwork of criu.
     @Test func `a network namespace is dumped and made empty`() throws {
         let run = try python(

@@ -11,6 +11,8 @@ package struct NamespacesImage: Equatable, Sendable {
     /// What is in namespaces that tasks are in and the root is not, by their numbers in `ids-PID.img`.
     package var nestedHostNames: [UInt32: HostNamesImage] = [:]
     package var nestedIPC: [UInt32: IPCSettingsImage] = [:]
+    /// Those of `--join-ns` that a restore goes by as if they were the tree's own; in no image.
+    package var joined: Set<NamespaceKind> = []
     package init() {}
 
     /// Whether a namespace that the root is not in can be made again.

@@ -29,12 +29,15 @@ struct GivenNamespaces {
         }
         self.descriptors = descriptors
         self.missing = missing
+        let hasOwnUser = tree.ownNamespaceKinds.contains(.user) && !tree.namespaces.joined.contains(.user)
         bornInto =
-            tree.ownNamespaceKinds.contains(.user)
+            hasOwnUser
             ? descriptors.filter { [.net, .uts, .ipc].contains($0.key) }.map { ($0.key, $0.value) } : []
-        forbidden = tree.ownNamespaceKinds.contains(.user) ? [.time, .pid] : []
+        forbidden =
+            hasOwnUser ? [.time, .pid, .mount] : tree.namespaces.joined.contains(.user) ? [.pid] : []
         doubled = tree.ownNamespaceKinds.intersection(options.joined.keys).subtracting(
-            Self.labels(tree).map(\.kind))
+            Self.labels(tree).map(\.kind)
+        ).subtracting(tree.namespaces.joined)
     }
 
     /// What --inherit-fd may name.
@@ -63,12 +66,14 @@ struct GivenNamespaces {
             }
     }
 
-    /// A thread of ours cannot enter a time namespace, and in a pid namespace of others nobody of the tree can choose numbers.
+    /// A thread of ours cannot enter a time namespace, or a mount namespace alone, and in a pid namespace of others nobody of the tree can choose numbers.
     private var rightProblems: [RestoreError] {
-        forbidden.intersection(descriptors.keys).sorted { $0.rawValue < $1.rawValue }.map { kind in
+        let given =
+            descriptors[.user] == nil ? "a user namespace of its own" : "a user namespace that it joins"
+        return forbidden.intersection(descriptors.keys).sorted { $0.rawValue < $1.rawValue }.map { kind in
             RestoreError(
                 "\(kind.name) namespace",
-                "of others cannot be given to a tree in a user namespace of its own")
+                "of others cannot be given to a tree in \(given)")
         }
     }
 
@@ -89,15 +94,23 @@ struct GivenNamespaces {
         ) { () throws(RestoreError) in try inside(rest.dropFirst(), body) }
     }
 
-    /// Puts the root there, before it has children. Into its pid namespace it was born.
+    /// Puts the root there, before it has children. Into its pid namespace it was born, and a user namespace, which takes
+    /// its rights over the others, is the last.
     func enter(_ root: StubThread, lender: Lender) throws(RestoreError) {
-        let later = descriptors.filter { given in
-            given.key != .pid && !bornInto.contains { $0.kind == given.key }
+        let first = descriptors.filter { given in
+            given.key != .pid && given.key != .user && !bornInto.contains { $0.kind == given.key }
         }
-        for (kind, fd) in later.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
-            try lender.lend(fd, to: root) { (number) throws(RestoreError) -> Void in
-                try root.call("setns", CP_SYS_setns, number, Int(kind.cloneFlag))
-            }
+        for (kind, fd) in first.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            try enter(kind, fd, root, lender)
+        }
+        if let fd = descriptors[.user] { try enter(.user, fd, root, lender) }
+    }
+
+    private func enter(
+        _ kind: NamespaceKind, _ fd: Int32, _ root: StubThread, _ lender: Lender
+    ) throws(RestoreError) {
+        try lender.lend(fd, to: root) { (number) throws(RestoreError) -> Void in
+            try root.call("setns", CP_SYS_setns, number, Int(kind.cloneFlag))
         }
     }
 }

@@ -29,7 +29,7 @@ struct Preflight {
         if !hasOwnMounts { found += NotifyFiles.problems(tree) }
         if !hasOwnMounts { found += FileLockBuilder(tree: tree).problems() }
         found += SeccompBuilder(filters: tree.seccompFilters).problems(tree)
-        found += GivenNamespaces(tree: tree, options: options).problems()
+        found += GivenNamespaces(tree: tree, options: options).problems() + JoinedNamespaces.problems(tree)
         if !tree.ownNamespaceKinds.contains(.ipc), options.joined[.ipc] == nil {
             found += SystemVSurvey(tree: tree).problems
         }

@@ -22,7 +22,8 @@ package struct RestoreExecutor {
         tree: TreeImage, directory: consuming OwnedFD, options: RestoreOptions, log: EngineLog,
         faults: FaultPoints = FaultPoints()
     ) {
-        let adopted = options.shellJob ? ShellTerminal.adopted(tree) : tree
+        let adopted = JoinedNamespaces.adopted(
+            options.shellJob ? ShellTerminal.adopted(tree) : tree, options)
         newNamespace =
             options.pidConflict == .newPIDNamespace ? NewPIDNamespace(adopted, options) : nil
         self.tree = NamespaceIDs.forRestore(newNamespace?.tree ?? adopted)
@@ -133,18 +134,18 @@ package struct RestoreExecutor {
         if let joined = options.joined[.ipc], !tree.systemV.isEmpty { try keeper.enterIPC(joined) }
         try cgroups.make(keeper: keeper)
         faults.pass("control groups are made")
-        let memory = MemoryBuilder(
         let namespaces = NamespacesRestore(tree: tree, options: options)
         let queues = PosixQueues(tree: tree)
+        let memory = MemoryBuilder(
             layout: layout, vdso: vdso, lender: lender, files: files, pages: payload,
             systemV: systemV, affinity: affinity)
         try makeTree(
             builder, cgroups: cgroups, layout: layout, vdso: vdso, birth: birth, lender: lender,
             sessions: sessions,
             entered: { (root) throws(RestoreError) in
-                try network.namespace.build(in: PID(root.tid.rawValue))
                 // Some are opened by paths of the mounts.
                 try namespaces.visit(.ipc, root) { () throws(RestoreError) in try queues.make(files) }
+                try network.namespace.build(in: PID(root.tid.rawValue))
                 faults.pass("the network namespace is built")
                 if tree.ownNamespaceKinds.contains(.mount) {
                     try enterMounts(root, names.paths, keeper)
@@ -249,8 +250,8 @@ package struct RestoreExecutor {
         try files.notify.watch()
         faults.pass("descriptors placed")
         try FileLockBuilder(tree: tree).take(live)
-        try cgroups.limit()
         try queues.notify(live)
+        try cgroups.limit()
         try network.namespace.connect()
         faults.pass("all is there")
         try call(.complete, root)
@@ -331,10 +332,11 @@ package struct RestoreExecutor {
         let started = if let user { try user.born(start) } else { try start() }
         builder.note(started.pid.leader)
         faults.pass("the root is born")
-        try user?.writeMaps(of: started.pid)
+        let joinsUser = namespaces.given.contains(.user)
+        if !joinsUser { try user?.writeMaps(of: started.pid) }
         var root = try RootStub.seize(
             started.pid, layout: layout, vdso: vdso, inheritance: birth.inheritance, lender: lender.number)
-        if let user {
+        if let user, !joinsUser {
             try user.enter(root)
             // The privilege to choose is of the user namespace that owns the pid namespace.
             root.choosesIDs = namespaces.made.contains(.pid)
@@ -344,6 +346,10 @@ package struct RestoreExecutor {
         _ = consume started
         if tree.ownNamespaceKinds.contains(.cgroup) { try cgroups.enterNamespace(root, image.threads[0]) }
         try namespaces.fill(root, lender: lender, contents: payload.open)
+        if let user, joinsUser {
+            try user.enter(root)
+            root.choosesIDs = false
+        }
         if !tree.ownNamespaceKinds.isEmpty || !namespaces.kinds.isEmpty { try entered(root) }
         let birth = namespaces.atBirth(session)
         if let clocks = tree.clocks, !namespaces.given.contains(.time) {

@@ -46,6 +46,8 @@ package struct RestoreOptions: Sendable {
     package var inherited: [String: Int32] = [:]
     /// Descriptors of namespaces that the tree is put into: CRIU's --join-ns.
     package var joined: [NamespaceKind: Int32] = [:]
+    /// The maps of the user namespace among them.
+    package var joinedUser: UserNamespaceImage?
     /// Why this processor cannot take the tree, by what was to be compared.
     package var processorProblems: [String] = []
     /// What becomes of the groups that the tree was in: CRIU's --manage-cgroups.
