@@ -16,8 +16,10 @@ struct KernelFeatureTests {
     private static func isCarried(_ subject: String, without mask: String) -> Bool {
         switch (subject, mask) {
         case ("memory", "pagemap-scan"), ("memory", "guard-regions"), ("memory", "mdwe"),
-            ("memory", "memory-merge"),
-            ("memory", "linux-6.1"):
+            ("memory", "memory-merge"), ("memory", "linux-6.1"),
+            ("areas", "pagemap-scan"), ("areas", "guard-regions"), ("areas", "linux-6.1"),
+            ("denials", "mdwe"), ("denials", "linux-6.1"),
+            ("denials own", "memory-merge"), ("denials own", "linux-6.1"):
             false
         default: true
         }
