@@ -8,7 +8,7 @@ extension NetworkNamespaceImage {
         static let addresses: UInt32 = 0x4736_1222
         static let routes: UInt32 = 0x4531_1224
         static let rules: UInt32 = 0x7170_6986
-        /// Our own: links, neighbours, rules of IPv6.
+        /// Our own: links, neighbours, rules of IPv6, rules of nftables with parts of iptables.
         static let details: UInt32 = 0x4e43_5201
     }
     /// No file of these is as large as this; a larger one is damage.
@@ -81,6 +81,7 @@ extension NetworkNamespaceImage {
             case RouteNetlink.newLink: image.details.links.append(row)
             case RouteNetlink.newNeighbour: image.details.neighbours.append(row)
             case RouteNetlink.newRule: image.details.rules6.append(row)
+            case FilterMessages.newRule where FilterRule(row) != nil: image.details.foreignRules.append(row)
             default:
                 throw ImageError(
                     file: ImageName.network("netlink", namespace), "has a message of type \(row.type)")

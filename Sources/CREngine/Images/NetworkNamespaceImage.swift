@@ -43,6 +43,8 @@ package struct NetworkDetailsImage: Equatable, Sendable {
     package var neighbours: [NetlinkMessage] = []
     /// Rules of IPv6, of which CRIU's file has none.
     package var rules6: [NetlinkMessage] = []
+    /// Rules of nftables with parts of iptables, which nft's words do not hold; each is in `nftables` too, by its handle.
+    package var foreignRules: [NetlinkMessage] = []
     /// Files below /proc/sys/net, with their contents without the last line end.
     package var settings: [Setting] = []
 
@@ -57,7 +59,7 @@ package struct NetworkDetailsImage: Equatable, Sendable {
     }
     package init() {}
 
-    var messages: [NetlinkMessage] { links + neighbours + rules6 }
+    var messages: [NetlinkMessage] { links + neighbours + rules6 + foreignRules }
 }
 
 /// A row of `netdev-NS.img`.

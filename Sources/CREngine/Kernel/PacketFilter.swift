@@ -28,6 +28,11 @@ package struct PacketFilter: ~Copyable {
         nft_ctx_output_set_flags(context, UInt32(NFT_CTX_OUTPUT_NUMERIC_ALL))
     }
 
+    /// Lists have the handle of each object behind it, as a comment.
+    package func showHandles() {
+        nft_ctx_output_set_flags(context, UInt32(NFT_CTX_OUTPUT_NUMERIC_ALL | NFT_CTX_OUTPUT_HANDLE))
+    }
+
     deinit { nft_ctx_free(context) }
 
     /// Runs commands of nft(8) as one transaction, and gives what they print.

@@ -4,8 +4,10 @@ import Glibc
 /// The packet filters of the namespace that the calling thread is in: nftables, and the older tables of iptables(8).
 enum FilterRules {
     struct Texts: Equatable, Sendable {
-        /// For nft(8).
+        /// For nft(8). With the handle of each rule as a comment where there are foreign ones.
         var nftables = ""
+        /// Rules of `nftables` with parts of iptables, as the kernel sends them.
+        var foreign: [NetlinkMessage] = []
         /// For iptables-restore(8) and ip6tables-restore(8).
         var iptables = ""
         var ip6tables = ""
@@ -16,36 +18,30 @@ enum FilterRules {
 
     static func read() throws(NetworkError) -> Texts {
         var texts = Texts()
-        texts.nftables = try ruleset()
-        if let line = untranslatable(texts.nftables) {
+        let foreign = try ForeignRules.read()
+        texts.nftables = try ruleset(withHandles: !foreign.isEmpty)
+        texts.foreign = foreign.map(\.message)
+        if let rule = ForeignRules.unwritable(foreign) {
             throw NetworkError(
-                subject, "has a rule of iptables-nft that nft cannot say in its words: \(line)",
-                remedy: "replace it by a rule of nft, or of iptables-legacy")
+                subject, "has a rule of iptables that looks into a set of its own: \(rule.name)",
+                remedy: "replace it by a rule of nft")
         }
+        // Told now, not at the restore.
+        _ = try ForeignRules.split(texts.nftables, foreign)
         texts.iptables = try save("iptables", names: "ip_tables_names")
         texts.ip6tables = try save("ip6tables", names: "ip6_tables_names")
         return texts
     }
 
     /// All nftables in the words of nft(8).
-    static func ruleset() throws(NetworkError) -> String {
+    static func ruleset(withHandles: Bool = false) throws(NetworkError) -> String {
         do throws(PacketFilter.Failure) {
-            return try PacketFilter().run("list ruleset")
+            let filter = try PacketFilter()
+            if withHandles { filter.showHandles() }
+            return try filter.run("list ruleset")
         } catch {
             throw NetworkError(subject, "its nftables cannot be listed: \(error)")
         }
-    }
-
-    /// The first line with a match or target of iptables, which nft lists but does not read.
-    static func untranslatable(_ ruleset: String) -> String? {
-        for line in ruleset.split(separator: "\n") {
-            let words = line.split(whereSeparator: { $0 == " " || $0 == "\t" })
-            for (word, next) in zip(words, words.dropFirst())
-            where word == "xt" && ["match", "target"].contains(next) {
-                return words.joined(separator: " ")
-            }
-        }
-        return nil
     }
 
     /// Empty, without starting a program, where the namespace has no table of this kind.
@@ -62,12 +58,15 @@ enum FilterRules {
 
     static func restore(_ texts: Texts) throws(NetworkError) {
         if !texts.nftables.isEmpty {
+            let (list, places) = try ForeignRules.split(
+                texts.nftables, texts.foreign.compactMap { FilterRule($0) })
             do throws(PacketFilter.Failure) {
                 let filter = try PacketFilter()
-                try filter.run(texts.nftables)
+                try filter.run(list)
             } catch {
                 throw NetworkError(subject, "its nftables cannot be made: \(error)")
             }
+            try ForeignRules.restore(places)
         }
         try load("iptables", texts.iptables)
         try load("ip6tables", texts.ip6tables)

@@ -72,6 +72,23 @@ struct NetlinkConnection: ~Copyable {
     mutating func perform(_ message: NetlinkMessage) throws(Refusal) {
         sequence += 1
         try send(message.bytes(flags: message.flags | Flag.request | Flag.acknowledge, sequence: sequence))
+        try awaitAcknowledgement()
+    }
+
+    /// The same for a subsystem of netfilter that takes changes as transactions only; see nfnetlink_rcv_batch.
+    mutating func perform(_ message: NetlinkMessage, inBatchOf subsystem: UInt16) throws(Refusal) {
+        sequence += 1
+        // NFNL_MSG_BATCH_BEGIN and _END: `struct nfgenmsg` with the subsystem in its last field, big-endian.
+        let ends = [16, 17 as UInt16].map {
+            NetlinkMessage(type: $0, body: [0, 0, UInt8(subsystem >> 8), UInt8(subsystem & 0xff)])
+                .bytes(flags: Flag.request, sequence: sequence)
+        }
+        let flags = message.flags | Flag.request | Flag.acknowledge
+        try send(ends[0] + message.bytes(flags: flags, sequence: sequence) + ends[1])
+        try awaitAcknowledgement()
+    }
+
+    private func awaitAcknowledgement() throws(Refusal) {
         while true {
             for answer in try receive() where answer.type == Self.errorType {
                 try Self.check(answer)

@@ -77,7 +77,8 @@ final class NetworkBuilder {
         try links.makeAll()
         try FilterRules.restore(
             FilterRules.Texts(
-                nftables: image.nftables, iptables: image.iptables, ip6tables: image.ip6tables))
+                nftables: image.nftables, foreign: image.details.foreignRules, iptables: image.iptables,
+                ip6tables: image.ip6tables))
         try restoreSettings(of: image.links)
         try links.setFlags()
         var tables = NetworkTablesBuilder(

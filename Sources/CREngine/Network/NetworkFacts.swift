@@ -29,7 +29,7 @@ package struct NetworkFacts: Equatable, Sendable {
     package var links: [Link] = []
     /// Objects that are not carried, each as a sentence's subject: `3 queueing disciplines`.
     package var notCarried: [String] = []
-    /// A rule of iptables-nft that nft does not say.
+    /// A rule of iptables that looks into a set of its own.
     package var foreignRule: String?
 
     package init() {}
@@ -66,7 +66,7 @@ enum NetworkScan {
             } catch {
                 throw error.about("network namespace", "cannot be looked at")
             }
-            facts.foreignRule = FilterRules.untranslatable(try FilterRules.ruleset())
+            facts.foreignRule = ForeignRules.unwritable(try ForeignRules.read())?.name
             return facts
         }
     }

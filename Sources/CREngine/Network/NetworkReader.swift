@@ -23,6 +23,7 @@ struct NetworkReader {
         var image = NetworkNamespaceImage()
         let texts = try FilterRules.read()
         (image.nftables, image.iptables, image.ip6tables) = (texts.nftables, texts.iptables, texts.ip6tables)
+        image.details.foreignRules = texts.foreign
         image.settings = NetworkSettings.ofNamespace()
         image.details.settings = try NetworkSettings.all()
         image.tracked = try ConnectionTracking.readEntries()
@@ -75,7 +76,7 @@ struct NetworkReader {
         return numbers
     }
 
-    private func image(
+    func image(
         of link: NetworkLink, _ numbers: [Int32: UInt32]
     ) throws(NetworkError) -> NetworkLinkImage {
         let kind: NetworkLinkImage.Kind =

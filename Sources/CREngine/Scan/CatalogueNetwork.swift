@@ -48,8 +48,9 @@ extension FindingCode {
         case .networkFilter:
             Entry(
                 .block, "packet filter that cannot be written down",
-                "iptables-nft has made a rule that nft lists but does not read; use iptables-legacy, or a rule of nft.",
-                kernel: "nftables keeps such matches and targets as bytes that only iptables understands.",
+                "A rule has a match or target of iptables and looks into a set of its own, so neither nft's words nor the kernel's message make it again; use a rule of nft.",
+                kernel:
+                    "Matches and targets of iptables are bytes that nft does not read, and a set without a name can be made only together with its rule.",
                 restore: "None, it blocks.")
         default: nil
         }

@@ -11,7 +11,7 @@ enum NetworkRules {
         }
         found += facts.notCarried.map { Finding(.networkObject, object, $0) }
         if let rule = facts.foreignRule {
-            found.append(Finding(.networkFilter, object, "rule of iptables-nft: \(rule)"))
+            found.append(Finding(.networkFilter, object, "rule of iptables with a set of its own: \(rule)"))
         }
         return found
     }
