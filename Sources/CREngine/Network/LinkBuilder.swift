@@ -5,13 +5,14 @@ import Glibc
 struct LinkBuilder: ~Copyable {
     private typealias Attribute = NetworkLink.Attribute
 
-    let image: NetworkNamespaceImage
+    private let messages: LinkMessages
     let outside: NetworkOutside
     /// Our own namespace, by a descriptor.
     let home: Int32
     /// Other namespaces of the tree, by their number in the images.
     let others: [UInt32: NetworkOutside.OtherNamespace]
     var connection: NetlinkConnection
+    private var image: NetworkNamespaceImage { messages.image }
     /// The outer ends that have been made.
     private(set) var ends: [NetworkOutside.OuterEnd] = []
 
@@ -19,7 +20,7 @@ struct LinkBuilder: ~Copyable {
         _ image: NetworkNamespaceImage, _ outside: NetworkOutside, home: Int32,
         others: [UInt32: NetworkOutside.OtherNamespace], connection: consuming NetlinkConnection
     ) {
-        self.image = image
+        messages = LinkMessages(image: image)
         self.outside = outside
         self.home = home
         self.others = others
@@ -51,17 +52,10 @@ struct LinkBuilder: ~Copyable {
         {
             return lower
         }
-        return details(link)[type: Attribute.lower]?.number
+        return messages.lower(link)?.number
     }
 
-    private func details(_ link: NetworkLinkImage) -> [NetlinkAttribute] {
-        image.details.links.first { $0.word(4) == link.index }?.attributes(after: RouteNetlink.Head.link)
-            ?? []
-    }
-
-    private func kindName(_ link: NetworkLinkImage) -> String? {
-        details(link)[type: Attribute.kindInformation]?.nested[type: Attribute.kind]?.text
-    }
+    private func details(_ link: NetworkLinkImage) -> [NetlinkAttribute] { messages.details(link) }
 
     private mutating func make(_ link: NetworkLinkImage) throws(NetworkError) {
         switch link.kind {
@@ -69,17 +63,16 @@ struct LinkBuilder: ~Copyable {
             guard link.index == 1 else {
                 throw NetworkError(link.subject, "is a loopback of another number than the kernel's, 1")
             }
-        case .bridge: try create(link, kind: "bridge", data: details(link).kindData)
+        case .bridge: try create(link, kind: "bridge", data: messages.data(link))
         case .veth: try makePair(link)
         case .tun: try TunDevice.make(link)
         case .macvlan: try makeMacvlan(link)
         case .other:
             if let original = outside.handedIn[link.name] {
                 try take(original, link)
-            } else if let kind = kindName(link), NetworkOutside.ownKinds.contains(kind) {
-                try create(
-                    link, kind: kind, data: details(link).kindData,
-                    details(link)[type: Attribute.lower].map { [$0] } ?? [])
+            } else if let kind = messages.ownKind(link) {
+                try perform(
+                    messages.creation(link, ownKind: kind), isNew: true, link.subject, "cannot be made")
             } else {
                 throw NetworkError(
                     link.subject, "is of a kind that is not made here",
@@ -91,25 +84,9 @@ struct LinkBuilder: ~Copyable {
     private mutating func create(
         _ link: NetworkLinkImage, kind: String, data: [NetlinkAttribute], _ more: [NetlinkAttribute] = []
     ) throws(NetworkError) {
-        var information = [NetlinkAttribute(Attribute.kind, kind)]
-        if !data.isEmpty { information.append(NetlinkAttribute(Attribute.data, nesting: data)) }
-        let attributes =
-            firstAttributes(link) + more
-            + [NetlinkAttribute(Attribute.kindInformation, nesting: information)]
         try perform(
-            RouteNetlink.link(RouteNetlink.newLink, index: link.index, attributes), isNew: true,
-            link.subject, "cannot be made")
-    }
-
-    /// What is given when a link is made.
-    private func firstAttributes(_ link: NetworkLinkImage) -> [NetlinkAttribute] {
-        var attributes = [NetlinkAttribute(Attribute.name, link.name)]
-        if link.mtu > 0 { attributes.append(NetlinkAttribute(Attribute.mtu, link.mtu)) }
-        if let address = link.address { attributes.append(NetlinkAttribute(Attribute.address, address)) }
-        let early = [
-            Attribute.queueLength, Attribute.group, Attribute.sendQueues, Attribute.receiveQueues,
-        ]
-        return attributes + details(link).filter { early.contains($0.type) }
+            messages.creation(link, kind: kind, data: data, more), isNew: true, link.subject, "cannot be made"
+        )
     }
 
     /// A pair of which an end may be here, in another namespace of the tree, or where we are.
@@ -125,14 +102,14 @@ struct LinkBuilder: ~Copyable {
             // The one of the smaller number makes both.
             if other.index < link.index { return }
             peerIndex = other.index
-            peer = firstAttributes(other)
+            peer = messages.first(other)
         } else if let number = link.peerNamespace, let namespace = others[number] {
             if number < outside.namespace { return }
             guard let other = namespace.links.first(where: { $0.index == link.peerIndex }) else {
                 throw NetworkError(link.subject, "has its other end in a namespace that does not know of it")
             }
             peerIndex = other.index
-            peer = firstAttributes(other)
+            peer = messages.first(other)
             peer.append(NetlinkAttribute(Attribute.namespaceDescriptor, namespace.descriptor))
         } else {
             let rule = outside.pairs[link.name]
@@ -158,7 +135,7 @@ struct LinkBuilder: ~Copyable {
     }
 
     private mutating func makeMacvlan(_ link: NetworkLinkImage) throws(NetworkError) {
-        var data = details(link).kindData
+        var data = messages.data(link)
         if data.isEmpty, let macvlan = link.macvlan {
             data = [NetlinkAttribute(1, macvlan.mode)]
             if let flags = macvlan.flags {
@@ -237,7 +214,7 @@ struct LinkBuilder: ~Copyable {
         let details = details(link)
         var attributes = details.filter { $0.type == Attribute.alias }
         if [.loopback, .tun, .other].contains(link.kind) {
-            attributes += firstAttributes(link).filter {
+            attributes += messages.first(link).filter {
                 ![Attribute.name, Attribute.sendQueues, Attribute.receiveQueues].contains($0.type)
             }
         }
@@ -294,8 +271,7 @@ struct LinkBuilder: ~Copyable {
 
     /// Up or down, and what else an administrator sets.
     mutating func setFlags() throws(NetworkError) {
-        // Bridges last: their ports are to be up before they are.
-        for link in image.links.filter({ $0.kind != .bridge }) + image.links.filter({ $0.kind == .bridge }) {
+        for link in LinkMessages.startOrder(image.links, lower: { lowerInside($0) }) {
             let flags = link.flags & (NetworkLink.Flag.up | NetworkLink.Flag.settable)
             try perform(
                 RouteNetlink.link(
@@ -348,12 +324,4 @@ struct LinkBuilder: ~Copyable {
 
 extension NetworkLinkImage {
     var subject: String { "link \(name) of a network namespace" }
-}
-
-extension [NetlinkAttribute] {
-    /// IFLA_INFO_DATA
-    fileprivate var kindData: [NetlinkAttribute] {
-        let information = self[type: NetworkLink.Attribute.kindInformation]?.nested ?? []
-        return information[type: NetworkLink.Attribute.data]?.nested ?? []
-    }
 }
