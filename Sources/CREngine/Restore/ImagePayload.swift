@@ -9,6 +9,9 @@ final class ImagePayload: PageSource, GhostSource {
 
     init(directory: consuming OwnedFD) { self.directory = directory }
 
+    /// Lets so many descriptors be open without a wait; see `DescriptorTable`.
+    func makeRoom(for count: Int) { DescriptorTable.makeRoom(for: count, copying: directory) }
+
     /// A file of the directory; nil where it is not there.
     func open(_ name: String) throws(ImageError) -> OwnedFD? {
         do throws(Errno) {

@@ -122,6 +122,8 @@ package struct RestoreExecutor {
         let vdso = try OwnVDSO()
         let layout = try StubLayout(tree: tree, vdso: vdso)
         let number = (tree.tasks.flatMap(\.descriptors).map(\.fd).max() ?? 2) + 1
+        let ofOurOwn = 64
+        payload.makeRoom(for: tree.files.count + ofOurOwn)
         let birth = try LenderAtBirth(hasUserNamespace: tree.ownNamespaceKinds.contains(.user))
         let lender = birth.lender(at: number)
         try network.begin()
