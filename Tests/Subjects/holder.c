@@ -1,3 +1,4 @@
+#include "holder.h"
 #include "subject.h"
 
 #include <arpa/inet.h>
@@ -27,9 +28,6 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-// Kinds that only hold a descriptor answer with it; those that hold another thing answer with -2.
-enum { no_descriptor = -2 };
 
 static int hold_unix_pair(void)
 {
@@ -370,13 +368,6 @@ static int hold_namespace(void)
     return fd;
 }
 static int hold_proc(void) { return MUST(open("/proc/1/status", O_RDONLY)); }
-static int hold_userfaultfd(void) { return MUST((int)syscall(SYS_userfaultfd, 1)); }
-static int hold_perf(void)
-{
-    // 120 bytes of perf_event_attr: a software clock.
-    uint32_t attributes[30] = {1, 120};
-    return MUST((int)syscall(SYS_perf_event_open, attributes, 0, -1, -1, 0));
-}
 static int hold_outside_pipe(void)
 {
     // The reader leaves the tree: a double fork into a session of its own, reparented to the runner.
@@ -396,17 +387,6 @@ static int hold_outside_pipe(void)
     MUST(waitpid(between, NULL, 0));
     close(ends[0]);
     return ends[1];
-}
-
-// A sandbox that leaves all but one right to files; nothing shows it.
-static int hold_landlock(void)
-{
-    uint64_t handled[3] = {1 << 12};
-    int rules = MUST((int)syscall(SYS_landlock_create_ruleset, handled, 8, 0));
-    MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
-    MUST((int)syscall(SYS_landlock_restrict_self, rules, 0));
-    close(rules);
-    return no_descriptor;
 }
 
 static const struct kind {

@@ -87,17 +87,22 @@ extension NamespacesImage {
     private static func hostNames(
         _ number: UInt32, in directory: borrowing OwnedFD, _ framing: ImageFileReader.Framing
     ) throws(ImageError) -> HostNamesImage {
-        var reader = try ImageFileReader.open(
-            .hostNames, name: ImageName.hostNames(number), in: directory, framing: framing)
-        return try HostNamesImage(try reader.single())
+        try HostNamesImage(only(.hostNames, ImageName.hostNames(number), in: directory, framing))
     }
 
     private static func settings(
         _ number: UInt32, in directory: borrowing OwnedFD, _ framing: ImageFileReader.Framing
     ) throws(ImageError) -> IPCSettingsImage {
-        var reader = try ImageFileReader.open(
-            .ipcSettings, name: ImageName.ipcSettings(number), in: directory, framing: framing)
-        return try IPCSettingsImage(try reader.single())
+        try IPCSettingsImage(only(.ipcSettings, ImageName.ipcSettings(number), in: directory, framing))
+    }
+
+    /// The entry of a file that has one.
+    private static func only(
+        _ kind: ImageKind, _ name: String, in directory: borrowing OwnedFD,
+        _ framing: ImageFileReader.Framing
+    ) throws(ImageError) -> ImageEntry {
+        var reader = try ImageFileReader.open(kind, name: name, in: directory, framing: framing)
+        return try reader.single()
     }
 }
 

@@ -106,7 +106,7 @@ enum MountContents {
                         found[row.id] = nil
                         _ = close(result)
                         do throws(Errno) {
-                            found[row.id] = try EmptyFileSystem.make().release()
+                            found[row.id] = try NamelessMount.empty().release()
                         } catch {
                             failure = .environment("no empty file system can be had: \(error)")
                         }

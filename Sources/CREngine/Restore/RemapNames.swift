@@ -120,17 +120,18 @@ final class RemapNames {
                 return path + ".crplan_link"
             }
         }
+        let trace: RestoreKeeper.Trace
         let opened: OwnedFD
         do throws(RestoreError) {
-            try keeper.noteFile(link)
+            trace = try keeper.noteFile(link)
             opened = try RestoreError.about(path, failure) { () throws(Errno) in try OwnedFD.open(link, flags)
             }
         } catch {
             _ = unlink(link)
             throw error
         }
-        try keeper.forgetFile(link)
         _ = unlink(link)
+        try keeper.forget(trace)
         return opened
     }
 

@@ -37,11 +37,13 @@ package final class RestoreKeeper {
         }
     }
 
-    /// A file that is there now, by a path that others may take, too.
-    func noteFile(_ path: String) throws(RestoreError) { try note(try Self.file(path)) }
-
-    /// It goes now.
-    func forgetFile(_ path: String) throws(RestoreError) { try forget(try Self.file(path)) }
+    /// A file that is there now, by a path that others may take, too. Returns what `forget` takes once it is gone.
+    @discardableResult
+    func noteFile(_ path: String) throws(RestoreError) -> Trace {
+        let trace = try Self.file(path)
+        try note(trace)
+        return trace
+    }
 
     private static func file(_ path: String) throws(RestoreError) -> Trace {
         let facts = try RestoreError.about(path, "cannot be looked at") { () throws(Errno) in

@@ -75,7 +75,8 @@ package struct RestoreTraces {
     private var root: Int32?
     private var ipc: Int32?
 
-    /// What the process does; descriptor 3 is the socket. Throws where something stays.
+    /// What the process does; descriptor 3 is the socket. Throws where a group stays, or the tree's mounts or
+    /// ipc namespace cannot be entered; what has gone otherwise, or is another's by now, is passed over.
     package static func keep() throws {
         let way = OwnedFD(taking: 3)
         setsid()

@@ -67,7 +67,7 @@ final class SocketNames {
                     name: row.socket.name, file: file.release(), path: full,
                     permissions: row.socket.permissions))
         }
-        if isNew { try paths.inside { () throws(RestoreError) in try keeper.noteFile(full) } }
+        if isNew { _ = try paths.inside { () throws(RestoreError) in try keeper.noteFile(full) } }
     }
 
     /// Gives a socket a name whose file nobody else can find: in a file system of its own, which goes with the socket.
@@ -153,7 +153,7 @@ final class SocketNames {
     private static func inEmptyRoot(
         directoriesOf path: String, _ body: () throws(Errno) -> OwnedFD
     ) throws(Errno) -> OwnedFD {
-        let mount = try EmptyFileSystem.make()
+        let mount = try NamelessMount.empty()
         let parts = path.split(separator: "/").dropLast()
         for count in parts.indices {
             let directory = parts[...count].joined(separator: "/")

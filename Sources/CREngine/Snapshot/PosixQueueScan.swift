@@ -59,21 +59,12 @@ struct PosixQueueScan {
     /// Queues are the files of a file system, which need not be mounted anywhere; so it is here, for the moment of a look.
     /// Nil for a kernel without CONFIG_POSIX_MQUEUE.
     private static func mounted() throws(Errno) -> OwnedFD? {
-        let context: OwnedFD
         do throws(Errno) {
-            let closeOnExec = 1
-            context = OwnedFD(
-                taking: Int32(
-                    try withName("mqueue") { (name) throws(Errno) in
-                        try systemCall(CP_SYS_fsopen, name, closeOnExec)
-                    }))
+            return try NamelessMount.make("mqueue")
         } catch {
             if error == Errno(rawValue: ENODEV) { return nil }
             throw error
         }
-        let descriptor = Int(context.rawValue)
-        try systemCall(CP_SYS_fsconfig, descriptor, Int(CP_FSCONFIG_CMD_CREATE), 0, 0, 0)
-        return OwnedFD(taking: Int32(try systemCall(CP_SYS_fsmount, descriptor, 1, 0)))
     }
 
     /// Only a place is opened, of which the kernel tells nobody.
@@ -98,13 +89,10 @@ struct PosixQueueScan {
     }
 
     private static func names(in mount: borrowing OwnedFD) throws(Errno) -> [[UInt8]] {
-        let fd = try withName(".") { (name) throws(Errno) -> Int in
-            let flags = Int(O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-            return try systemCall(CP_SYS_openat, Int(mount.rawValue), name, flags, 0)
-        }
-        guard let stream = fdopendir(Int32(fd)) else {
+        let fd = try OwnedFD.openat(mount.rawValue, ".", O_RDONLY | O_DIRECTORY).release()
+        guard let stream = fdopendir(fd) else {
             let error = Errno(rawValue: errno)
-            _ = close(Int32(fd))
+            _ = close(fd)
             throw error
         }
         defer { closedir(stream) }
@@ -114,13 +102,6 @@ struct PosixQueueScan {
             if name != [0x2e] && name != [0x2e, 0x2e] { found.append(name) }
         }
         return found.sorted { $0.lexicographicallyPrecedes($1) }
-    }
-
-    private static func withName(_ name: String, _ body: (Int) throws(Errno) -> Int) throws(Errno) -> Int {
-        var bytes = Array(name.utf8CString)
-        return try bytes.withUnsafeMutableBufferPointer { (buffer) throws(Errno) -> Int in
-            try body(Int(bitPattern: buffer.baseAddress))
-        }
     }
 }
 
