@@ -146,6 +146,8 @@ struct NewPIDNamespaceTests {
         try #require(
             load.await { text(of: pidfile).map { !$0.isEmpty } ?? false }, "\(load.contents("../log"))")
         let root = try #require(text(of: pidfile).flatMap { Int32($0) })
+        // The pidfile is there before the tree runs.
+        try #require(load.await { text(of: "/proc/\(root)/status")?.contains("TracerPid:\t0\n") == true })
         let initial = try #require(statFields("/proc/\(root)/stat").dropFirst().first.flatMap { Int32($0) })
         #expect(text(of: "/proc/\(root)/status")?.contains("NSpid:\t\(root)\t\(first)\n") == true)
         #expect(text(of: "/proc/\(initial)/status")?.contains("NSpid:\t\(initial)\t1\n") == true)

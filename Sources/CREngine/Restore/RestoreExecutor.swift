@@ -259,6 +259,7 @@ package struct RestoreExecutor {
         try call(.complete, root)
         try checkTime()
         if let pidfile = options.pidfile {
+            if !options.replacesPidfile { try keeper.prepare() }
             try writePidfile(pidfile, root)
             if !options.replacesPidfile { try keeper.note(.pidfile(pidfile)) }
         }
